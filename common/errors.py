@@ -1,0 +1,118 @@
+"""The error family of the venue: one class per broken rule, each with a stable code and a status.
+
+An error carries its facts as attributes in `facts`; `common.api.problems` turns it into an RFC 9457
+document. A refused order is an event and a row, not an exception: see `orders.types.Reason`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of a request: `field` is a dotted path, `code` is stable."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class ExchangeError(Exception):
+    """Base of everything that the venue refuses. The docstring of a subclass is its title."""
+
+    code = "error"
+    status = 400
+    retry_after_seconds: int | None = None
+
+    def __init__(
+        self, detail: str = "", *, errors: Sequence[FieldError] = (), **facts: Any
+    ) -> None:
+        self.detail = detail or self.title()
+        self.errors = tuple(errors)
+        self.facts: Mapping[str, Any] = facts
+        super().__init__(self.detail)
+
+    @classmethod
+    def title(cls) -> str:
+        """First sentence of the class's docstring, which names the broken rule."""
+        return (cls.__doc__ or cls.__name__).split("\n")[0].rstrip(".")
+
+
+class MalformedRequest(ExchangeError):
+    """The request is not well-formed."""
+
+    code = "malformed"
+    status = 400
+
+
+class NotAuthenticated(ExchangeError):
+    """The API key is missing, wrong, expired or revoked."""
+
+    code = "not_authenticated"
+    status = 401
+
+
+class PermissionDenied(ExchangeError):
+    """The caller may not do this."""
+
+    code = "permission_denied"
+    status = 403
+
+
+class NotFound(ExchangeError):
+    """There is no such thing."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(ExchangeError):
+    """The request conflicts with the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class PayloadTooLarge(ExchangeError):
+    """The request body is too large."""
+
+    code = "too_large"
+    status = 413
+
+
+class UnsupportedMediaType(ExchangeError):
+    """The request body is not JSON."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class ValidationFailed(ExchangeError):
+    """Some fields are not valid."""
+
+    code = "invalid"
+    status = 422
+
+
+class Throttled(ExchangeError):
+    """Too many requests."""
+
+    code = "throttled"
+    status = 429
+    retry_after_seconds = 1
+
+
+class VenueUnavailable(ExchangeError):
+    """The venue is busy or has no engine at the moment."""
+
+    code = "venue_unavailable"
+    status = 503
+    retry_after_seconds = 1
+
+
+class OutcomeUnknown(ExchangeError):
+    """The outcome is not known yet; ask for the order by its id or client_order_id."""
+
+    code = "outcome_unknown"
+    status = 504

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ExchangeProjectConfig(AppConfig):
+    name = "exchange_project"
+    verbose_name = "Bourse"

@@ -1,0 +1,18 @@
+"""Settings of the test suite; `conftest.py` starts the servers and names them in the environment."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "tests-only")
+os.environ.setdefault("DATABASE_URL", "postgres://unset@localhost/unset")
+os.environ.setdefault("REDIS_URL", "redis://localhost:1/0")
+
+from exchange_project.settings.base import *  # noqa: F403
+
+DEBUG = False
+ADMIN_API_KEY = "tests-admin-key"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
+OPEN_LISTING = True
+ALLOW_RESET = True
+DEMO = True
+WEBHOOK_ALLOW_PRIVATE = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,1 @@
+"""Perpetual contracts: positions, margin, funding and liquidation. Places no orders itself."""

@@ -1,0 +1,1 @@
+"""What is traded and at what price: assets, instruments, and the read side of the books."""

@@ -1,0 +1,102 @@
+"""Tables of assets and instruments. Tick, lot and scale never change once an order exists."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from common.models import TimeStampedModel, money_field, rate_field
+
+
+class Asset(TimeStampedModel):
+    """What the ledger counts: a currency (ISO 4217), a crypto currency or a security."""
+
+    class Kind(models.TextChoices):
+        FIAT = "FIAT", "Currency"
+        CRYPTO = "CRYPTO", "Crypto currency"
+        SECURITY = "SECURITY", "Security"
+
+    code = models.CharField(max_length=20, unique=True)
+    name = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=8, choices=Kind)
+    scale = models.PositiveSmallIntegerField(
+        help_text="Decimal places: USD 4, USDT 6, BTC 8, shares 0.",
+        validators=[MinValueValidator(0), MaxValueValidator(8)],
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="asset_scale_at_most_8", condition=Q(scale__lte=8))
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Instrument(TimeStampedModel):
+    """What is traded, with its rules. `tick_size × lot_size` is whole in the quote asset."""
+
+    class Kind(models.TextChoices):
+        EQUITY = "EQUITY", "Equity"
+        SPOT = "SPOT", "Spot"
+        PERPETUAL = "PERPETUAL", "Perpetual"
+
+    class State(models.TextChoices):
+        PRE_OPEN = "PRE_OPEN", "Pre-open"
+        AUCTION = "AUCTION", "Auction"
+        CONTINUOUS = "CONTINUOUS", "Continuous"
+        HALTED = "HALTED", "Halted"
+        CANCEL_ONLY = "CANCEL_ONLY", "Cancel only"
+        CLOSED = "CLOSED", "Closed"
+
+    class PriceRule(models.TextChoices):
+        SELLER = "SELLER", "Seller's price"
+        MAKER = "MAKER", "Resting order's price"
+
+    symbol = models.CharField(max_length=20, unique=True)
+    name = models.CharField(max_length=100, blank=True)
+    kind = models.CharField(max_length=9, choices=Kind)
+    base_asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    quote_asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    tick_size = money_field(help_text="Smallest step of a price, in the quote asset.")
+    lot_size = money_field(help_text="Smallest step of a quantity, in the base asset.")
+    min_quantity = money_field(null=True, blank=True)
+    max_quantity = money_field(null=True, blank=True)
+    min_notional = money_field(null=True, blank=True)
+    max_notional = money_field(null=True, blank=True)
+    price_band_rate = rate_field(
+        null=True,
+        blank=True,
+        help_text="A limit price further than this share from the last price is refused.",
+    )
+    market_collar_rate = rate_field(
+        null=True,
+        blank=True,
+        help_text="A market order trades no further than this share from the best price.",
+    )
+    maker_fee_rate = rate_field(default=0)
+    taker_fee_rate = rate_field(default=0)
+    price_rule = models.CharField(max_length=6, choices=PriceRule)
+    state = models.CharField(max_length=11, choices=State, default=State.CONTINUOUS)
+    shard = models.PositiveSmallIntegerField(default=0)
+    is_open_listing = models.BooleanField(
+        default=False, help_text="Listed by its first order, not by staff."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="instrument_steps_positive", condition=Q(tick_size__gt=0, lot_size__gt=0)
+            ),
+            models.CheckConstraint(
+                name="instrument_two_assets", condition=~Q(base_asset=F("quote_asset"))
+            ),
+            models.CheckConstraint(
+                name="instrument_fee_rates_in_range",
+                condition=Q(maker_fee_rate__gt=-1, maker_fee_rate__lt=1)
+                & Q(taker_fee_rate__gte=0, taker_fee_rate__lt=1),
+            ),
+        ]
+        indexes = [models.Index(fields=["shard"], name="instrument_of_shard")]
+
+    def __str__(self) -> str:
+        return self.symbol

@@ -1,0 +1,72 @@
+"""The read side of the books in Valkey: written by the engine before its replies, read by web.
+
+A snapshot is written only over an older one, so that a late writer cannot turn time back. A reader
+that finds none, or one past its next expiry, asks the database.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+import redis
+
+from common.valkey import key
+
+# Levels on each side that a snapshot keeps: the deepest that an API answer shows.
+DEPTH = 50
+
+# One call for all books of a batch. KEYS: books; ARGV: epoch, sequence, then one payload a book.
+_WRITE_NEWER = """
+local epoch, sequence = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i, book in ipairs(KEYS) do
+    local old = redis.call('HMGET', book, 'e', 's')
+    local old_epoch, old_sequence = tonumber(old[1] or -1), tonumber(old[2] or -1)
+    if epoch > old_epoch or (epoch == old_epoch and sequence >= old_sequence) then
+        redis.call('HSET', book, 'e', ARGV[1], 's', ARGV[2], 'd', ARGV[i + 2])
+    end
+end
+"""
+
+Level = tuple[int, int, int]
+
+
+class BookSnapshot(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A book in ticks and lots, best first: levels are (price, total quantity, order count)."""
+
+    next_expiry_at: int | None
+    last_price: int | None
+    bids: list[Level]
+    asks: list[Level]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(BookSnapshot)
+
+
+def book_key(shard: int, instrument_id: int) -> str:
+    """Where the snapshot of an instrument lies; all books of a shard share a hash slot."""
+    return key(f"book:{{{shard}}}:{instrument_id}")
+
+
+def write_snapshots(
+    client: "redis.Redis[bytes] | redis.client.Pipeline[bytes]",
+    *,
+    shard: int,
+    epoch: int,
+    sequence: int,
+    snapshots: Iterable[tuple[int, BookSnapshot]],
+) -> None:
+    """Write `(instrument_id, snapshot)`s of one batch, each only over an older one."""
+    keys, payloads = [], []
+    for instrument_id, snapshot in snapshots:
+        keys.append(book_key(shard, instrument_id))
+        payloads.append(_encoder.encode(snapshot))
+    if keys:
+        client.eval(_WRITE_NEWER, len(keys), *keys, str(epoch), str(sequence), *payloads)
+
+
+def read_snapshot(
+    client: "redis.Redis[bytes]", *, shard: int, instrument_id: int
+) -> BookSnapshot | None:
+    """The newest snapshot of a book; None when the read side has none."""
+    data = client.hget(book_key(shard, instrument_id), "d")
+    return None if data is None else _decoder.decode(data)

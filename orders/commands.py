@@ -1,0 +1,124 @@
+"""What web and engine say to each other: commands on a shard's stream, outcomes back to web.
+
+Pure. Encoded with msgpack as arrays. Ids travel as 16 bytes, prices as ticks, quantities as lots,
+instants as microseconds since 1970 (UTC), money as units of 10^-8.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Command(msgspec.Struct, array_like=True, tag=True, frozen=True, gc=False):
+    """Base of the commands. `reply_to` names the web process that waits; empty: nobody does."""
+
+    command_id: bytes
+    reply_to: str
+
+
+class PlaceOrder(Command, tag="place", frozen=True, gc=False):
+    """Accept, match and store one order; its id is `command_id`.
+
+    `window_ms` is how old the command may be when the engine takes it.
+    """
+
+    account_id: int
+    broker_id: bytes
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    price_ticks: int | None
+    quantity_lots: int
+    valid_until: int | None
+    client_order_id: str | None
+    window_ms: int
+
+
+class CancelOrder(Command, tag="cancel", frozen=True, gc=False):
+    """Cancel an order of `broker_id` (of `account_id`, where the key is bound to one)."""
+
+    order_id: bytes
+    broker_id: bytes
+    account_id: int | None
+
+
+class ExpireDue(Command, tag="expire", frozen=True, gc=False):
+    """Expire what is past its `valid_until`: the sweep's backstop for the engine's own clock."""
+
+
+class ResetVenue(Command, tag="reset", frozen=True, gc=False):
+    """Empty trading data and ledger, and fund the demo anew."""
+
+
+AnyCommand = PlaceOrder | CancelOrder | ExpireDue | ResetVenue
+
+
+class FillFact(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One fill of the order that the outcome is about."""
+
+    trade_id: bytes
+    price_ticks: int
+    quantity_lots: int
+    fee: int
+
+
+class OrderOutcome(msgspec.Struct, array_like=True, tag="order", frozen=True, gc=False):
+    """The committed state of a placed order. `facts`: what a refusal was about, in units."""
+
+    command_id: bytes
+    status: str
+    reason: str
+    filled_lots: int
+    taker_notional: int
+    taker_fee: int
+    created_at: int
+    fills: list[FillFact]
+    facts: dict[str, int] | None
+
+
+class DuplicateOutcome(msgspec.Struct, array_like=True, tag="duplicate", frozen=True, gc=False):
+    """The order was there before, under its id or its client_order_id: look it up."""
+
+    command_id: bytes
+    order_id: bytes
+
+
+class CommandOutcome(msgspec.Struct, array_like=True, tag="command", frozen=True, gc=False):
+    """The committed result of a command that is no order, a value of `orders.types.Result`."""
+
+    command_id: bytes
+    result: str
+
+
+class ErrorOutcome(msgspec.Struct, array_like=True, tag="error", frozen=True, gc=False):
+    """The engine could not carry the command out and says so; nothing was written."""
+
+    command_id: bytes
+    code: str
+
+
+AnyOutcome = OrderOutcome | DuplicateOutcome | CommandOutcome | ErrorOutcome
+
+_encoder = msgspec.msgpack.Encoder()
+_command_decoder = msgspec.msgpack.Decoder(AnyCommand)
+_outcomes_decoder = msgspec.msgpack.Decoder(list[AnyOutcome])
+
+
+def encode(value: Any) -> bytes:
+    """`value` (a command, or a list of outcomes) as msgpack."""
+    return _encoder.encode(value)
+
+
+def decode_command(data: bytes) -> AnyCommand:
+    """The command that `encode` made `data` of.
+
+    Raises:
+        msgspec.DecodeError: `data` is no command.
+    """
+    return _command_decoder.decode(data)
+
+
+def decode_outcomes(data: bytes) -> list[AnyOutcome]:
+    """The outcomes that `encode` made `data` of."""
+    return _outcomes_decoder.decode(data)

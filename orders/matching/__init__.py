@@ -1,0 +1,1 @@
+"""The pure matching core: no Django, no clock, no I/O."""

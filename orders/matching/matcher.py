@@ -1,0 +1,99 @@
+"""Many books and one clock that is told the time: a deterministic state machine.
+
+The same calls give the same results, byte for byte: there is no clock, no random number and no
+I/O here, and nothing depends on hashes or addresses.  ``now`` is the time of the last `expire`.
+
+Cost: that of the book (see `orders.matching.book`), and O(log n) for an order with a
+``valid_until`` (see `orders.matching.expiry`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from orders.matching.book import OrderBook
+from orders.matching.expiry import ExpirySchedule
+from orders.matching.types import Execution, Order, OrderType, PriceRule, TimeInForce
+
+_LIMIT = OrderType.LIMIT
+_IOC = TimeInForce.IOC
+
+
+class Matcher:
+    """The books of one shard, by instrument id."""
+
+    __slots__ = ("_has_overdue", "_schedule", "books", "now")
+
+    def __init__(self) -> None:
+        self.books: dict[int, OrderBook] = {}
+        self.now = 0
+        self._schedule = ExpirySchedule()
+        self._has_overdue = False
+
+    def add_book(self, instrument_id: int, price_rule: PriceRule) -> OrderBook:
+        """Open an empty book for an instrument that has none."""
+        assert instrument_id not in self.books, "the instrument has a book already"
+        book = self.books[instrument_id] = OrderBook(price_rule)
+        self._schedule.add_book(instrument_id, book)
+        return book
+
+    def drop_book(self, instrument_id: int) -> None:
+        """Forget a book with its orders and their expiry, so that it can be rebuilt."""
+        del self.books[instrument_id]
+        self._schedule.drop_book(instrument_id)
+
+    def place(self, instrument_id: int, order: Order) -> list[Execution]:
+        """Match an order and rest what remains of it if it is a LIMIT that may stay.
+
+        What remains of a MARKET or IOC order is in no book: the caller reads ``remaining``.  An
+        order past its ``valid_until`` at ``now`` neither trades nor rests.
+        """
+        valid_until = order.valid_until
+        if valid_until is not None and valid_until <= self.now:
+            return []
+        assert not self._has_overdue, "orders restored past their time: call expire() first"
+        book = self.books[instrument_id]
+        executions = book.match(order)
+        if order.remaining and order.order_type == _LIMIT and order.time_in_force != _IOC:
+            book.rest(order)
+            if valid_until is not None:
+                self._schedule.push(instrument_id, order)
+        return executions
+
+    def cancel(self, instrument_id: int, order_id: Hashable) -> Order | None:
+        """Take an order out of its book and return it, or None if it does not rest there."""
+        return self.books[instrument_id].cancel(order_id)
+
+    def expire(self, now: int) -> list[Order]:
+        """Set the time, and take out every order with ``valid_until <= now``.
+
+        They come in the order of (valid_until, sequence).
+        """
+        self.now = now
+        self._has_overdue = False
+        expired: list[Order] = []
+        pop_due = self._schedule.pop_due
+        while (due := pop_due(now)) is not None:
+            instrument_id, order = due
+            self.books[instrument_id].cancel(order.order_id)
+            expired.append(order)
+        return expired
+
+    def restore(self, instrument_id: int, order: Order) -> None:
+        """Rest an order known to be open, without matching; call in the order of ``sequence``.
+
+        One that is past its time rests too, until `expire` reports it; `place` insists on that.
+        """
+        self.books[instrument_id].rest(order)
+        if order.valid_until is not None:
+            self._schedule.push(instrument_id, order)
+            if order.valid_until <= self.now:
+                self._has_overdue = True
+
+    def next_expiry(self, instrument_id: int) -> int | None:
+        """The earliest ``valid_until`` among the resting orders of one book."""
+        return self._schedule.next_in_book(instrument_id)
+
+    def next_expiry_any(self) -> int | None:
+        """The earliest ``valid_until`` among the resting orders of all books."""
+        return self._schedule.next()

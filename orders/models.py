@@ -1,0 +1,277 @@
+"""Tables of orders, trades and the engine. Facts: written by the engine, read by everybody.
+
+Orders and trades have time-ordered ids (`common.ids`), so that the tables can be partitioned by id.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+from brokers.models import Broker, TradingAccount
+from common.models import money_field, rate_field
+from marketdata.models import Instrument
+
+
+class Side(models.TextChoices):
+    BUY = "BUY", "Buy"
+    SELL = "SELL", "Sell"
+
+
+class Order(models.Model):
+    """An order as it stood after the last committed batch. `sequence` is its time priority."""
+
+    class Type(models.TextChoices):
+        LIMIT = "LIMIT", "Limit"
+        MARKET = "MARKET", "Market"
+
+    class TimeInForce(models.TextChoices):
+        GTC = "GTC", "Good till canceled"
+        GTD = "GTD", "Good till date"
+        IOC = "IOC", "Immediate or cancel"
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING", "Pending"
+        OPEN = "OPEN", "Open"
+        PARTIALLY_FILLED = "PARTIALLY_FILLED", "Partially filled"
+        FILLED = "FILLED", "Filled"
+        CANCELED = "CANCELED", "Canceled"
+        EXPIRED = "EXPIRED", "Expired"
+        REJECTED = "REJECTED", "Rejected"
+
+    OPEN_STATUSES = (Status.OPEN, Status.PARTIALLY_FILLED)
+
+    id = models.UUIDField(primary_key=True)
+    account = models.ForeignKey(
+        TradingAccount, on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
+    # Follows from the account; kept here so that a broker's orders are one index range.
+    broker = models.ForeignKey(
+        Broker, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    side = models.CharField(max_length=4, choices=Side)
+    order_type = models.CharField(max_length=10, choices=Type)
+    time_in_force = models.CharField(max_length=3, choices=TimeInForce)
+    limit_price = money_field(null=True, blank=True)
+    quantity = money_field()
+    filled_quantity = money_field(default=0)
+    valid_until = models.DateTimeField(null=True, blank=True)
+    status = models.CharField(max_length=16, choices=Status)
+    reason = models.CharField(max_length=40, blank=True, default="")
+    hold_amount = money_field(
+        default=0, help_text="Set aside for what is open: quote asset of a buy, base of a sell."
+    )
+    maker_fee_rate = rate_field(default=0)
+    taker_fee_rate = rate_field(default=0)
+    maker_notional = money_field(default=0)
+    taker_notional = money_field(default=0)
+    maker_fee = money_field(default=0)
+    taker_fee = money_field(default=0)
+    sequence = models.BigIntegerField()
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account", "-id"], name="order_of_account"),
+            models.Index(fields=["broker", "-id"], name="order_of_broker"),
+            models.Index(
+                fields=["instrument", "sequence"],
+                name="order_open",
+                condition=Q(status__in=["OPEN", "PARTIALLY_FILLED"]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="order_filled_within_quantity",
+                condition=Q(quantity__gt=0, filled_quantity__gte=0)
+                & Q(filled_quantity__lte=F("quantity")),
+            ),
+            models.CheckConstraint(
+                name="order_hold_only_while_open",
+                condition=Q(hold_amount=0)
+                | Q(hold_amount__gt=0, status__in=["PENDING", "OPEN", "PARTIALLY_FILLED"]),
+            ),
+            models.CheckConstraint(
+                name="order_filled_means_all",
+                condition=~Q(status="FILLED") | Q(filled_quantity=F("quantity")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity} {self.id}"
+
+
+class OrderKey(models.Model):
+    """The claim of an order on its `client_order_id`: one order for one key of an account."""
+
+    account = models.ForeignKey(
+        TradingAccount, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    client_order_id = models.CharField(max_length=64)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "client_order_id"], name="order_key_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.client_order_id
+
+
+class Trade(models.Model):
+    """One match with both halves; `Fill` is the view of one half.
+
+    A dealer or booked trade has an order on the client's side only.
+    """
+
+    class Venue(models.TextChoices):
+        BOOK = "BOOK", "Order book"
+        DEALER = "DEALER", "Dealer"
+        EXTERNAL = "EXTERNAL", "Booked execution"
+
+    id = models.UUIDField(primary_key=True)
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    venue = models.CharField(max_length=8, choices=Venue, default=Venue.BOOK)
+    price = money_field()
+    quantity = money_field()
+    notional = money_field(help_text="price × quantity, in the quote asset.")
+    buy_order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
+    sell_order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
+    # These two follow from the orders; kept here for the fills of an account.
+    buy_account = models.ForeignKey(
+        TradingAccount,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        db_constraint=False,
+    )
+    sell_account = models.ForeignKey(
+        TradingAccount,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        db_constraint=False,
+    )
+    buy_fee = money_field(default=0)
+    sell_fee = money_field(default=0)
+    taker_side = models.CharField(max_length=4, choices=Side)
+    sequence = models.BigIntegerField()
+    executed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["instrument", "-id"], name="trade_of_instrument"),
+            models.Index(fields=["buy_order"], name="trade_of_buy_order"),
+            models.Index(fields=["sell_order"], name="trade_of_sell_order"),
+            models.Index(fields=["buy_account", "-id"], name="trade_of_buy_account"),
+            models.Index(fields=["sell_account", "-id"], name="trade_of_sell_account"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="trade_amounts_positive",
+                condition=Q(price__gt=0, quantity__gt=0, notional__gt=0),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} @ {self.price}"
+
+
+class Fill(models.Model):
+    """One order's half of a trade: a database view over `Trade` (migration 0002)."""
+
+    class Role(models.TextChoices):
+        MAKER = "MAKER", "Maker"
+        TAKER = "TAKER", "Taker"
+
+    id = models.CharField(max_length=41, primary_key=True, help_text="Trade id and side.")
+    trade = models.ForeignKey(Trade, on_delete=models.DO_NOTHING, related_name="fills")
+    order = models.ForeignKey(Order, on_delete=models.DO_NOTHING, related_name="fills")
+    account = models.ForeignKey(TradingAccount, on_delete=models.DO_NOTHING, related_name="+")
+    instrument = models.ForeignKey(Instrument, on_delete=models.DO_NOTHING, related_name="+")
+    counter_account = models.ForeignKey(
+        TradingAccount, on_delete=models.DO_NOTHING, related_name="+", null=True
+    )
+    side = models.CharField(max_length=4, choices=Side)
+    liquidity_role = models.CharField(max_length=5, choices=Role)
+    price = money_field()
+    quantity = money_field()
+    notional = money_field()
+    fee = money_field()
+    executed_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "orders_fill"
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.quantity} @ {self.price}"
+
+
+class BrokerNet(models.Model):
+    """Sold minus bought on the book, without fees, per broker, shard and quote asset."""
+
+    broker = models.ForeignKey(Broker, on_delete=models.PROTECT, related_name="+")
+    shard = models.PositiveSmallIntegerField()
+    asset = models.ForeignKey("marketdata.Asset", on_delete=models.PROTECT, related_name="+")
+    net_amount = money_field(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["broker", "shard", "asset"], name="broker_net_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.net_amount}"
+
+
+class EngineShard(models.Model):
+    """The checkpoint of a shard and its fence: a batch commits only under its own epoch."""
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    epoch = models.BigIntegerField(default=0, help_text="Raised by every new leader.")
+    last_id = models.CharField(max_length=40, default="0-0", help_text="Last stream id done.")
+    next_sequence = models.BigIntegerField(default=1)
+    batch_time = models.BigIntegerField(default=0, help_text="Microseconds since 1970, UTC.")
+    starts = models.PositiveSmallIntegerField(
+        default=0, help_text="Starts since the last committed batch."
+    )
+
+    def __str__(self) -> str:
+        return f"shard {self.shard}, epoch {self.epoch}"
+
+
+class EngineHeartbeat(models.Model):
+    """When the leader of a shard last showed that it lives."""
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    epoch = models.BigIntegerField()
+    holder = models.CharField(max_length=100, help_text="Host and process id.")
+    beat_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"shard {self.shard} at {self.beat_at}"
+
+
+class EngineCommand(models.Model):
+    """A command that is no order, with its result, so that it acts once however often it arrives."""
+
+    id = models.UUIDField(primary_key=True)
+    kind = models.CharField(max_length=20)
+    result = models.CharField(max_length=40)
+    created_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

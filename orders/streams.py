@@ -1,0 +1,21 @@
+"""Names in Valkey of what web and engine exchange."""
+
+from common.valkey import key
+
+# The field of a stream entry that holds the encoded command.
+COMMAND_FIELD = b"c"
+
+
+def command_stream(shard: int) -> str:
+    """The stream of commands to the engine of `shard`."""
+    return key(f"commands:{{{shard}}}")
+
+
+def reply_channel(reply_to: str) -> str:
+    """The channel on which the web process `reply_to` hears outcomes."""
+    return key(f"replies:{reply_to}")
+
+
+def alive_key(shard: int) -> str:
+    """Exists, with the epoch as value, while the engine of `shard` lives (expires after 3 s)."""
+    return key(f"engine:{{{shard}}}")
