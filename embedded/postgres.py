@@ -1,0 +1,212 @@
+"""PostgreSQL as a child process: its data folder, settings, readiness and addresses.
+
+Two roles: `postgres`, which only this package uses, and `bourse`, the venue's own. The latter is
+no superuser; it owns the venue's database and may make others (tests do).
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from embedded import paths, ports, programs
+from embedded.errors import EmbeddedError, ServerFailedError
+from embedded.processes import Account, ProcessSpec
+
+_SUPERUSER = "postgres"
+_ROLE = "bourse"
+_DATABASE = "bourse"
+# The line of postmaster.pid in which a running server tells its state.
+_STATE_LINE = 7
+
+_SETTINGS = """\
+# Written at every start; changes belong into postgresql.conf beside this file.
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{sockets}'
+unix_socket_permissions = 0700
+max_connections = 200
+shared_buffers = 256MB
+random_page_cost = 1.1
+jit = off
+synchronous_commit = on
+fsync = {durable}
+full_page_writes = {durable}
+wal_level = replica
+wal_compression = pglz
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+checkpoint_completion_target = 0.9
+autovacuum_naptime = 15s
+autovacuum_vacuum_cost_limit = 2000
+tcp_keepalives_idle = 5
+tcp_keepalives_interval = 2
+tcp_keepalives_count = 3
+timezone = 'UTC'
+log_timezone = 'UTC'
+shared_preload_libraries = '{preload}'
+"""
+
+
+class PostgresServer:
+    """One PostgreSQL cluster below `folder`, not yet running.
+
+    Call `prepare()`, start `spec()`, wait until `is_ready()`, then `ensure_database()`.
+    With `durable=False` a power cut may destroy the data (a killed server still loses nothing);
+    that is for tests, which it makes faster.
+    """
+
+    name = "postgres"
+
+    def __init__(self, folder: Path, *, account: Account | None, durable: bool = True) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.port = 0
+        self._account = account
+        self._durable = durable
+        self._programs = programs.find_postgres(open_to_all=account is not None)
+
+    def prepare(self) -> None:
+        """Make the data folder on first use, choose the port and write the settings."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._hand_over(self.folder, mode=0o700)
+        for password in (self._password_file(_SUPERUSER), self._password_file(_ROLE)):
+            if not password.exists():
+                password.touch(mode=0o600)
+                password.write_text(secrets.token_urlsafe(24))
+                self._hand_over(password, mode=0o600)
+        if not self.data.exists():
+            self._initialise_data()
+        self._check_version()
+        self.choose_port()
+
+    def choose_port(self) -> None:
+        """Take the kept port, or another one if it is taken, and write the settings."""
+        self.port = ports.keep_port(self.folder / "port")
+        has_library = self._programs.has_library("pg_stat_statements")
+        settings = _SETTINGS.format(
+            port=self.port,
+            sockets=self.folder if self._has_socket() else "",
+            durable="on" if self._durable else "off",
+            preload="pg_stat_statements" if has_library else "",
+        )
+        file = self.data / "bourse.conf"
+        file.write_text(settings)
+        self._hand_over(file, mode=0o600)
+
+    def spec(self) -> ProcessSpec:
+        """Return how the server is started; SIGINT ends it without waiting for its clients."""
+        return ProcessSpec(
+            name=self.name,
+            command=(str(self._programs.folder / "postgres"), "-D", str(self.data)),
+            cwd=self.data,
+            environ=_server_environ(),
+            account=self._account,
+            stop_signal=signal.SIGINT,
+        )
+
+    def is_ready(self, pid: int) -> bool:
+        """Tell whether the server that runs as `pid` accepts connections, as pg_ctl does."""
+        file = self.data / "postmaster.pid"
+        if not file.exists():
+            return False
+        lines = file.read_text().splitlines()
+        return len(lines) > _STATE_LINE and lines[0] == str(pid) and "ready" in lines[_STATE_LINE]
+
+    def ensure_database(self) -> None:
+        """Make the venue's role and database in a server that is ready, unless they exist."""
+        with psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True) as connection:
+            row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
+            if row.fetchone():
+                return
+            role, database = sql.Identifier(_ROLE), sql.Identifier(_DATABASE)
+            password = sql.Literal(self._password_file(_ROLE).read_text())
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(role))
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(role, password)
+            )
+            connection.execute(sql.SQL("GRANT pg_monitor, pg_checkpoint TO {}").format(role))
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+
+    def url(self) -> str:
+        """Return the DATABASE_URL of the venue's role and database."""
+        return self._url(_ROLE, _DATABASE)
+
+    def _url(self, role: str, database: str) -> str:
+        """Build a URL by the Unix socket if its path is short enough, else by TCP.
+
+        The socket's folder stands in the query: libpq reads it there, and so does django-environ,
+        which would put a host name in lower case.
+        """
+        password = self._password_file(role).read_text()
+        if self._has_socket():
+            place = f":{self.port}/{database}?host={quote(str(self.folder), safe='/')}"
+        else:
+            place = f"127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{role}:{password}@{place}"
+
+    def _has_socket(self) -> bool:
+        return len(str(self.folder / ".s.PGSQL.65535").encode()) < paths.SOCKET_PATH_MAX
+
+    def _password_file(self, role: str) -> Path:
+        return self.folder / f"{role}.password"
+
+    def _hand_over(self, path: Path, *, mode: int) -> None:
+        path.chmod(mode)
+        if self._account is not None:
+            os.chown(path, self._account.uid, self._account.gid)
+
+    def _initialise_data(self) -> None:
+        """Run initdb beside the final place, so that an interrupted one leaves nothing half done."""
+        partial = self.folder / "data.partial"
+        if partial.exists():
+            shutil.rmtree(partial)
+        ran = subprocess.run(
+            self._initdb_command(partial),
+            cwd=self.folder,
+            env=_server_environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            user=self._account.uid if self._account else None,
+            group=self._account.gid if self._account else None,
+            extra_groups=[] if self._account else None,
+        )
+        if ran.returncode != 0:
+            raise ServerFailedError(f"PostgreSQL's initdb failed:\n{ran.stdout}")
+        with (partial / "postgresql.conf").open("a") as file:
+            file.write("\ninclude_if_exists = 'bourse.conf'\n")
+        partial.rename(self.data)
+
+    def _initdb_command(self, data: Path) -> list[str]:
+        command = [str(self._programs.folder / "initdb"), "-D", str(data), "-U", _SUPERUSER]
+        command += ["--encoding=UTF8", "--data-checksums"]
+        command += ["--auth-local=scram-sha-256", "--auth-host=scram-sha-256"]
+        command += [f"--pwfile={self._password_file(_SUPERUSER)}"]
+        if self._programs.major_version >= 17:
+            command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            command += ["--locale=C.UTF-8"]
+        return command if self._durable else [*command, "--no-sync"]
+
+    def _check_version(self) -> None:
+        made_by = int((self.data / "PG_VERSION").read_text())
+        if made_by != self._programs.major_version:
+            raise EmbeddedError(
+                f"The data in {self.data} was made by PostgreSQL {made_by}, but the programs are "
+                f"of version {self._programs.major_version}. Use the programs of that version "
+                "(BOURSE_PROGRAMS), or start anew with `python -m embedded reset`."
+            )
+
+
+def _server_environ() -> dict[str, str]:
+    """Return our environment without PostgreSQL's own variables, which would steer the server."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return environ | {"LC_ALL": "C"}

@@ -1,0 +1,166 @@
+"""Starting and stopping single processes, and recognising those that an earlier run left.
+
+Every child leads its own session: Ctrl-C on the terminal reaches the supervisor only, and a
+signal to the group also reaches what the child has forked. Start children from a thread that
+lives as long as they shall, best the main thread: Linux ends them with the thread that made them.
+"""
+
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+_GUARD = Path(__file__).with_name("guard.py")
+_LOG_BYTES_MAX = 10_000_000
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account under which a child runs."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """How a child is started and stopped.
+
+    `stop_stage` orders the end: children of a lower stage are gone before the next are stopped.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    cwd: Path
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    account: Account | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_grace_seconds: float = 5.0
+    stop_stage: int = 0
+
+
+def unprivileged_account() -> Account | None:
+    """Return the account for the database servers if we are root, else None: our own."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
+
+
+def spawn(spec: ProcessSpec, *, log: Path, pid_file: Path) -> "subprocess.Popen[bytes]":
+    """Start a child with its output appended to `log` and its identity kept in `pid_file`."""
+    rotate_log(log)
+    account = spec.account or Account(os.geteuid(), os.getegid())
+    guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(int(spec.stop_signal))]
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            [*guard, str(account.uid), str(account.gid), *spec.command],
+            cwd=spec.cwd,
+            env=dict(spec.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    born = birth_of(child.pid)
+    if born is not None:
+        record = PidRecord(child.pid, born, int(spec.stop_signal))
+        pid_file.write_text(json.dumps(asdict(record)))
+    return child
+
+
+def rotate_log(log: Path) -> None:
+    """Move a log that has grown large aside, replacing the one moved before."""
+    if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
+        log.replace(log.with_name(log.name + ".1"))
+
+
+def tail(log: Path, *, lines: int = 15) -> str:
+    """Return the last lines of a log, for an error message."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 20_000))
+        text = file.read().decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a child and all that it has forked; nothing happens if all are gone."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return  # macOS answers "not permitted" for a group of which only zombies are left
+
+
+def stop(child: "subprocess.Popen[bytes]", spec: ProcessSpec, *, grace_seconds: float) -> None:
+    """Ask a child to end and wait for it; after the grace, kill it and what it has forked."""
+    if child.poll() is None:
+        child.send_signal(spec.stop_signal)
+        try:
+            child.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    signal_group(child.pid, signal.SIGKILL)
+
+
+def birth_of(pid: int) -> str | None:
+    """Return a mark of when a process began, or None if it does not live.
+
+    Pid and mark together name a process for good: pids alone are used again. Zombies count as dead.
+    """
+    if sys.platform != "linux":
+        shown = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+        return shown.stdout.strip() or None
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+@dataclass(frozen=True)
+class PidRecord:
+    """What a pid file holds: enough to end exactly that process, and no other, later."""
+
+    pid: int
+    born: str
+    stop_signal: int
+
+    def is_alive(self) -> bool:
+        """Tell whether this very process still lives."""
+        return birth_of(self.pid) == self.born
+
+    def end(self, *, grace_seconds: float) -> None:
+        """Ask the process and its group to end, kill them after the grace, wait till it is gone."""
+        signal_group(self.pid, signal.Signals(self.stop_signal))
+        deadline = time.monotonic() + grace_seconds
+        while self.is_alive():
+            if time.monotonic() > deadline:
+                signal_group(self.pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+
+def stop_leftovers(folder: Path, *, grace_seconds: float = 10.0) -> list[str]:
+    """End the processes that a killed supervisor left, found by the pid files in `folder`.
+
+    Returns the names of those that were still there.
+    """
+    found: list[str] = []
+    for pid_file in sorted(folder.glob("*.pid")):
+        text = pid_file.read_text()
+        record = PidRecord(**json.loads(text)) if text else None
+        if record and record.is_alive():
+            record.end(grace_seconds=grace_seconds)
+            found.append(pid_file.stem)
+        pid_file.unlink()
+    return found
