@@ -1,0 +1,36 @@
+"""Fixtures of every test. The servers behind them are started by `tests.servers`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from common.caching import clear_all_caches
+
+if TYPE_CHECKING:
+    import redis
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory() -> None:
+    """No test sees what another one left in this process's caches."""
+    clear_all_caches()
+
+
+@pytest.fixture
+def valkey() -> "Iterator[redis.Redis[bytes]]":
+    """A client of a Valkey that holds nothing under this run's prefix, before and after."""
+    from common.valkey import get_client
+
+    client = get_client()
+    _remove_own_keys(client)
+    yield client
+    _remove_own_keys(client)
+
+
+def _remove_own_keys(client: "redis.Redis[bytes]") -> None:
+    """Delete this run's keys alone: the server may be shared with others."""
+    from django.conf import settings
+
+    for name in client.scan_iter(match=f"{settings.REDIS_PREFIX}*", count=1000):
+        client.unlink(name)

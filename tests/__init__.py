@@ -1,0 +1,1 @@
+"""Tests that span apps, and the servers that every test run uses."""
