@@ -18,7 +18,7 @@ def _fresh_memory() -> None:
 
 
 @pytest.fixture
-def valkey() -> "Iterator[redis.Redis[bytes]]":
+def valkey() -> "Iterator[redis.Redis]":
     """A client of a Valkey that holds nothing under this run's prefix, before and after."""
     from common.valkey import get_client
 
@@ -28,7 +28,7 @@ def valkey() -> "Iterator[redis.Redis[bytes]]":
     _remove_own_keys(client)
 
 
-def _remove_own_keys(client: "redis.Redis[bytes]") -> None:
+def _remove_own_keys(client: "redis.Redis") -> None:
     """Delete this run's keys alone: the server may be shared with others."""
     from django.conf import settings
 
