@@ -1,7 +1,7 @@
 """Time-ordered UUIDs (RFC 9562, version 7), so that big tables grow at their right edge.
 
-Two makers: `new_uuid` for ids that start a story (orders, commands), `derived_uuid` for ids that the
-engine derives from its inputs, so that the same commands give the same ids.
+Two makers: `new_uuid` for ids that start a story (orders, commands), `derived_uuid` for ids that
+the engine derives from its inputs, so that the same commands give the same ids.
 """
 
 import secrets
@@ -12,16 +12,25 @@ _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
 
 
-def new_uuid() -> UUID:
-    """A UUIDv7 of this moment: 48 bits of milliseconds, 74 random bits."""
+def new_uuid(shard: int | None = None) -> UUID:
+    """A UUIDv7 of this moment: 48 bits of milliseconds, the rest random.
+
+    With a `shard` < 4096 the 12 bits after the version carry it, so that who has the id alone knows
+    where to ask (`shard_of`); 62 bits stay random.
+    """
     random = secrets.randbits(74)
     return UUID(
         int=(time.time_ns() // 1_000_000) << 80
         | _VERSION_7
-        | (random >> 62) << 64
+        | (random >> 62 if shard is None else shard) << 64
         | _VARIANT
         | random & (1 << 62) - 1
     )
+
+
+def shard_of(value: UUID) -> int:
+    """The 12 bits after the version: the shard, if `value` was made with one."""
+    return value.int >> 64 & 0xFFF
 
 
 def derived_uuid(time_ms: int, shard: int, sequence: int) -> UUID:

@@ -15,22 +15,26 @@ SOCKET_TIMEOUT_SECONDS = 1.0
 
 
 @cache
-def get_client() -> "redis.Redis[bytes]":
+def get_client() -> redis.Redis:
     """The process's client for short calls: time-out of one second, no retries."""
     return _connect(socket_timeout=SOCKET_TIMEOUT_SECONDS)
 
 
-def new_listener_client() -> "redis.Redis[bytes]":
-    """A client for blocking reads and subscriptions: it may idle for as long as it likes."""
-    return _connect(socket_timeout=None)
+def new_listener_client(*, health_check_seconds: float = 0) -> redis.Redis:
+    """A client for blocking reads and subscriptions: it may idle for as long as it likes.
+
+    With `health_check_seconds` it pings before a call if it was silent for so long.
+    """
+    return _connect(socket_timeout=None, health_check_seconds=health_check_seconds)
 
 
-def _connect(socket_timeout: float | None) -> "redis.Redis[bytes]":
+def _connect(socket_timeout: float | None, health_check_seconds: float = 0) -> redis.Redis:
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=socket_timeout,
         socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_keepalive=True,
+        health_check_interval=health_check_seconds,
         retry=Retry(NoBackoff(), 0),
         retry_on_timeout=False,
         protocol=2,
