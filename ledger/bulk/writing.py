@@ -1,0 +1,119 @@
+"""Locking of ledger accounts, and the three statements that store a batch."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
+from ledger.bulk.sql import Cursor, Executor, Statement, integers, texts, words
+
+UNITS8 = 100_000_000
+
+_LOCK_ROWS = f"""
+SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount * {UNITS8})::text,
+       trunc(overdraft_limit * {UNITS8})::text, version
+  FROM ledger_ledgeraccount WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+"""
+
+
+def lock_statement(ids: Iterable[int]) -> Statement:
+    """The statement that locks accounts in the order of their ids; `read_rows` takes its answer."""
+    return _LOCK_ROWS, [integers(sorted(ids))]
+
+
+def read_rows(cursor: Cursor) -> list[LedgerRow]:
+    """The locked accounts that the statement of `lock_statement` found, exact in units8."""
+    return [
+        LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version)
+        for id, asset_id, posted, held, limit, version in cursor.fetchall()
+    ]
+
+
+def lock_rows(cursor: Cursor, ids: Iterable[int]) -> list[LedgerRow]:
+    """Lock accounts until the transaction ends, in the order of their ids, and read them."""
+    cursor.execute(*lock_statement(ids))
+    return read_rows(cursor)
+
+
+_INSERT_ENTRIES = """
+INSERT INTO ledger_journalentry
+       (id, kind, source_kind, source_id, actor, memo, occurred_at, posted_at)
+SELECT u.id, u.kind, u.source_kind, u.source_id, %s, coalesce(u.memo, ''), %s::timestamptz,
+       clock_timestamp()
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[])
+       AS u (id, kind, source_kind, source_id, memo)
+"""
+
+_INSERT_POSTINGS = """
+INSERT INTO ledger_posting
+       (entry_id, ledger_account_id, asset_id, amount, balance_after, account_version)
+SELECT u.entry_id, u.account_id, u.asset_id, u.amount * 0.00000001, u.balance_after * 0.00000001,
+       u.account_version
+  FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[])
+       AS u (entry_id, account_id, asset_id, amount, balance_after, account_version)
+"""
+
+_UPDATE_BALANCES = """
+UPDATE ledger_ledgeraccount AS a
+   SET posted_balance = u.posted * 0.00000001, held_amount = u.held * 0.00000001,
+       version = u.version
+  FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[])
+       AS u (id, posted, held, version)
+ WHERE a.id = u.id
+"""
+
+
+class Written:
+    """What `write` sent: `check` it when the answers are there (in a pipeline: after its sync)."""
+
+    __slots__ = ("_result", "_row_count")
+
+    def __init__(self, result: Any, row_count: int) -> None:
+        self._result = result
+        self._row_count = row_count
+
+    def check(self) -> None:
+        """Assert that every changed balance was found and updated.
+
+        With a cursor of one's own for all statements, call it before the next one is executed.
+        """
+        if self._row_count:
+            found = self._result.rowcount
+            assert found == self._row_count, f"{found} of {self._row_count} balances updated"
+
+
+def write(executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: datetime) -> Written:
+    """Insert the entries and postings of `batch` and update its balances: a statement each.
+
+    Raises (now, or at the pipeline's sync):
+        IntegrityError: a named constraint of the ledger refused it.
+    """
+    if batch.entries:
+        executor.execute(*_entries_statement(batch.entries, actor, occurred_at))
+    if batch.postings:
+        executor.execute(*_postings_statement(batch.postings))
+    rows = batch.dirty_rows()
+    result = executor.execute(*_balances_statement(rows)) if rows else None
+    return Written(result, len(rows))
+
+
+def _entries_statement(entries: list[Entry], actor: str, occurred_at: datetime) -> Statement:
+    ids, kinds, source_kinds, source_ids, memos = zip(*entries, strict=True)
+    # Shorter arrays are padded with NULL: the engine has no memos to send.
+    memo_array = texts(memos) if any(memos) else "{}"
+    columns = [words(ids), words(kinds), words(source_kinds), words(source_ids), memo_array]
+    return _INSERT_ENTRIES, [actor, occurred_at, *columns]
+
+
+def _postings_statement(postings: list[PostingLine]) -> Statement:
+    entry_ids, *numbers = zip(*postings, strict=True)
+    return _INSERT_POSTINGS, [words(entry_ids), *map(integers, numbers)]
+
+
+def _balances_statement(rows: list[LedgerRow]) -> Statement:
+    return _UPDATE_BALANCES, [
+        integers([row.id for row in rows]),
+        integers([row.posted for row in rows]),
+        integers([row.held for row in rows]),
+        integers([row.version for row in rows]),
+    ]
