@@ -30,6 +30,8 @@ VENUE_CURRENCY: str = env("VENUE_CURRENCY", default="USD")
 OPEN_LISTING: bool = env.bool("OPEN_LISTING", default=False)
 OPEN_LISTING_MAX = 10_000
 ALLOW_RESET: bool = env.bool("ALLOW_RESET", default=False)
+# Called after a reset, in the engine's process: funds the demo anew. Empty: nothing.
+RESET_HOOK: str = env("RESET_HOOK", default="exchange_project.demo.fund_demo")
 DEMO: bool = env.bool("DEMO", default=False)
 ENGINE_SHARDS: int = env.int("ENGINE_SHARDS", default=1)
 # Seconds that an order may wait for the engine before it is refused `deadline_exceeded`.

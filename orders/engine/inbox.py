@@ -1,0 +1,75 @@
+"""The stream of commands of a shard: read from the checkpoint on, trimmed up to it.
+
+No consumer group: the checkpoint in the database says what is done. After a loss of Valkey's data
+the stream's ids are set past the checkpoint before anything is served, so that no new command gets
+an id that counts as done.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+import redis
+
+from orders.commands import decode_command
+from orders.engine.batch import Received
+from orders.streams import COMMAND_FIELD, command_stream
+
+logger = logging.getLogger(__name__)
+
+
+def split_id(stream_id: str) -> tuple[int, int]:
+    """A stream id as (milliseconds, sequence), which compare in the order of the stream."""
+    ms, _, sequence = stream_id.partition("-")
+    return int(ms), int(sequence)
+
+
+class Inbox:
+    """Reads commands with one connection that may block."""
+
+    def __init__(self, client: "redis.Redis", shard: int) -> None:
+        self._client = client
+        self._stream = command_stream(shard)
+
+    def read(self, after: str, count: int, block_ms: int) -> list[Received]:
+        """What is waiting after the id `after`, at most `count`; waits `block_ms` for the first.
+
+        The age of a command is the server's clock now less that of its arrival: one clock.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.xread({self._stream: after}, count=count, block=block_ms)
+        pipeline.time()
+        answer, (seconds, micros) = pipeline.execute()
+        if not answer:
+            return []
+        now_ms = seconds * 1000 + micros // 1000
+        entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
+        return [item for entry in entries if (item := _received(entry, now_ms)) is not None]
+
+    def align(self, checkpoint: str) -> None:
+        """Make sure that the stream's next id is above the checkpoint."""
+        if checkpoint == "0-0":
+            return
+        last = "0-0"
+        if self._client.exists(self._stream):
+            last = self._client.xinfo_stream(self._stream)["last-generated-id"].decode()
+        if split_id(last) < split_id(checkpoint):
+            logger.warning("the stream ends at %s, before the checkpoint %s", last, checkpoint)
+            self._client.xadd(self._stream, {COMMAND_FIELD: b""}, id=checkpoint)
+            self._client.xtrim(self._stream, maxlen=0, approximate=False)
+
+    def last_waiting_id(self) -> str:
+        """The id of the newest command in the stream, `0-0` when it is empty."""
+        newest = self._client.xrevrange(self._stream, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
+
+def _received(entry: tuple[bytes, Any], now_ms: int) -> Received | None:
+    stream_id = entry[0].decode()
+    try:
+        command = decode_command(entry[1][COMMAND_FIELD])
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        # Not written by web: nobody waits for an answer, and the venue goes on without it.
+        logger.error("entry %s is no command: %s", stream_id, error)
+        return None
+    return Received(stream_id, now_ms - split_id(stream_id)[0], command)

@@ -1,0 +1,61 @@
+"""Reads the rules of instruments, when they are first met and when their row has changed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from orders.engine.sql import plain_array, units, units_or_none
+from orders.engine.state import InstrumentRules, ShardState
+from orders.matching.types import PriceRule
+
+# A row's xmin changes with every UPDATE and with nothing else: it is the version of the rules.
+VERSIONS = "SELECT id, xmin::text::bigint FROM marketdata_instrument WHERE id = ANY(%s::bigint[])"
+
+_RULES = """
+SELECT i.id, i.xmin::text::bigint, i.symbol, i.base_asset_id, i.quote_asset_id, i.tick_size,
+       i.lot_size, q.scale, i.price_rule, i.state, i.kind, i.min_quantity, i.max_quantity,
+       i.min_notional, i.max_notional, i.price_band_rate, i.market_collar_rate, i.maker_fee_rate,
+       i.taker_fee_rate
+  FROM marketdata_instrument i JOIN marketdata_asset q ON q.id = i.quote_asset_id
+ WHERE i.shard = %s
+"""
+
+
+def load_all(connection: psycopg.Connection[Any], state: ShardState) -> None:
+    """Know every instrument of the shard."""
+    for row in connection.execute(_RULES, [state.shard]):
+        state.add_instrument(_rules(row))
+
+
+def load_some(connection: psycopg.Connection[Any], state: ShardState, ids: Iterable[int]) -> None:
+    """Know some instruments anew. Those of other shards stay unknown."""
+    query = _RULES + " AND i.id = ANY(%s::bigint[])"
+    for row in connection.execute(query, [state.shard, plain_array(ids)]):
+        state.add_instrument(_rules(row))
+
+
+def _rules(row: tuple[Any, ...]) -> InstrumentRules:
+    tick, lot = units(row[5]), units(row[6])
+    min_quantity, max_quantity = units_or_none(row[11]), units_or_none(row[12])
+    return InstrumentRules(
+        instrument_id=row[0],
+        version=row[1],
+        symbol=row[2],
+        base_asset_id=row[3],
+        quote_asset_id=row[4],
+        tick=tick,
+        lot=lot,
+        fee_unit=10 ** (8 - row[7]),
+        price_rule=PriceRule[row[8]],
+        is_trading=row[9] == "CONTINUOUS",
+        is_perpetual=row[10] == "PERPETUAL",
+        min_lots=1 if min_quantity is None else -(-min_quantity // lot),
+        max_lots=None if max_quantity is None else max_quantity // lot,
+        min_notional=units_or_none(row[13]) or 0,
+        max_notional=units_or_none(row[14]),
+        band_rate=units_or_none(row[15]),
+        collar_rate=units_or_none(row[16]),
+        maker_rate=units(row[17]),
+        taker_rate=units(row[18]),
+    )

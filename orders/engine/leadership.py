@@ -1,0 +1,160 @@
+"""One leader for a shard: an advisory lock on the connection that writes, an epoch, a heartbeat.
+
+The lock lives as long as the leader's connection, which never reconnects. A standby that sees a
+heartbeat older than `STALE_SECONDS` ends the holder's backend, takes the lock and raises the epoch;
+a leader that was paused and wakes up finds its connection gone.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+import psycopg
+import redis
+
+from common.valkey import SOCKET_TIMEOUT_SECONDS
+from orders.engine.state import ShardState
+from orders.streams import alive_key
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 0.5
+STALE_SECONDS = 2.0
+ALIVE_MS = 3_000
+# A leader whose loop has not turned for so long does not beat any more.
+STUCK_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+# First key of the advisory locks of engines; the second is the shard.
+_LOCK_CLASS = 0x626F7572
+
+_SESSION = """
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+SET plan_cache_mode = force_generic_plan; SET lock_timeout = '4s'; SET statement_timeout = '30s';
+SET idle_in_transaction_session_timeout = '5s'; SET tcp_keepalives_idle = 5;
+SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3
+"""
+_HOLDER = """
+SELECT pid FROM pg_locks
+ WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_BEAT = """
+INSERT INTO orders_engineheartbeat AS h (shard, epoch, holder, beat_at)
+VALUES (%s, %s, %s, clock_timestamp())
+    ON CONFLICT (shard) DO UPDATE
+   SET epoch = excluded.epoch, holder = excluded.holder, beat_at = excluded.beat_at
+ WHERE h.epoch <= excluded.epoch
+"""
+_BEAT_AGE = """
+SELECT extract(epoch FROM clock_timestamp() - beat_at) FROM orders_engineheartbeat WHERE shard = %s
+"""
+_RAISE_EPOCH = """
+INSERT INTO orders_engineshard AS s (shard, epoch, last_id, next_sequence, batch_time, starts)
+VALUES (%s, 1, '0-0', 1, 0, 1)
+    ON CONFLICT (shard) DO UPDATE SET epoch = s.epoch + 1, starts = s.starts + 1
+RETURNING epoch, last_id, next_sequence, batch_time, starts
+"""
+
+
+def connect(dsn: str) -> psycopg.Connection[Any]:
+    """The engine's connection: autocommit, the planner told to use indexes, short time-outs."""
+    connection = psycopg.connect(dsn, autocommit=True, application_name="bourse engine")
+    connection.execute(_SESSION)
+    return connection
+
+
+def acquire(connection: psycopg.Connection[Any], shard: int, stopping: threading.Event) -> bool:
+    """Wait until this connection leads the shard; False when told to stop first."""
+    waited = False
+    while not stopping.is_set():
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, shard]
+        ).fetchone()
+        if row is not None and row[0]:
+            return True
+        if not waited:
+            logger.info("shard %s has a leader; standing by", shard)
+            waited = True
+        _end_stale_leader(connection, shard)
+        stopping.wait(_POLL_SECONDS)
+    return False
+
+
+def _end_stale_leader(connection: psycopg.Connection[Any], shard: int) -> None:
+    age = connection.execute(_BEAT_AGE, [shard]).fetchone()
+    if age is None or age[0] < STALE_SECONDS:
+        return
+    for (pid,) in connection.execute(_HOLDER, [_LOCK_CLASS, shard]).fetchall():
+        logger.warning("the leader of shard %s is silent for %.1f s; ending it", shard, age[0])
+        connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def raise_epoch(connection: psycopg.Connection[Any], state: ShardState) -> int:
+    """Begin a new epoch and read the checkpoint; returns the starts since the last commit."""
+    row = connection.execute(_RAISE_EPOCH, [state.shard]).fetchone()
+    assert row is not None
+    state.epoch, state.last_id, state.next_sequence, state.batch_time, starts = row
+    return starts
+
+
+class Heartbeat(threading.Thread):
+    """Shows every half second that the leader lives: in the database for a standby, in Valkey
+    for web (once it serves). Beats only while the engine's loop turns."""
+
+    def __init__(self, dsn: str, client: "redis.Redis", shard: int, epoch: int) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._dsn, self._client, self._shard, self._epoch = dsn, client, shard, epoch
+        self._holder = f"{socket.gethostname()} {os.getpid()}"
+        self._stopped = threading.Event()
+        self._is_serving = False
+        self._turned_at = time.monotonic()
+
+    def beat_once(self) -> None:
+        """The first beat, before the thread runs: the lock is new and an old beat is stale."""
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(_BEAT, [self._shard, self._epoch, self._holder])
+
+    def serve(self) -> None:
+        """Web may send commands from now on."""
+        self._is_serving = True
+        self._show_alive()
+
+    def turn(self) -> None:
+        """The engine's loop has turned."""
+        self._turned_at = time.monotonic()
+
+    def stop(self) -> None:
+        """No beat after this; web is told at once."""
+        self._stopped.set()
+        self.join(SOCKET_TIMEOUT_SECONDS * 2)
+        if self._is_serving:
+            try:
+                self._client.delete(alive_key(self._shard))
+            except redis.RedisError as error:
+                logger.warning("could not take the sign of life down: %s", error)
+
+    def run(self) -> None:
+        connection = None
+        while not self._stopped.wait(BEAT_SECONDS):
+            if time.monotonic() - self._turned_at > STUCK_SECONDS:
+                logger.error("the engine's loop does not turn; no heartbeat")
+                continue
+            if self._is_serving:
+                self._show_alive()
+            try:
+                connection = connection or psycopg.connect(
+                    self._dsn, autocommit=True, connect_timeout=2
+                )
+                connection.execute(_BEAT, [self._shard, self._epoch, self._holder])
+            except psycopg.Error as error:
+                logger.warning("heartbeat not written: %s", error)
+                connection = None
+
+    def _show_alive(self) -> None:
+        try:
+            self._client.set(alive_key(self._shard), self._epoch, px=ALIVE_MS)
+        except redis.RedisError as error:
+            logger.warning("sign of life not written: %s", error)

@@ -1,0 +1,234 @@
+"""Opens the transaction of a batch: the fence, and every row that the batch can touch, locked.
+
+One order everywhere: trading accounts by id, then ledger accounts by id. Locked are the senders of
+the batch's orders and, by a walk of the books before matching, the owners of the resting orders
+that these can reach. Ledger accounts that are missing are made before the transaction.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from ledger import bulk
+from orders.commands import CancelOrder, PlaceOrder
+from orders.engine import instruments
+from orders.engine.batch import BatchContext, Received
+from orders.engine.sql import plain_array
+from orders.engine.state import LiveOrder, ShardState
+from orders.matching.types import Side
+from orders.types import Reason
+
+_CASH, _SECURITY, _FEES = "CASH", "SECURITY", "FEES"
+
+_FENCE = """
+SELECT 1 FROM orders_engineshard WHERE shard = %s AND epoch = %s AND last_id = %s
+   FOR NO KEY UPDATE
+"""
+_LOCK_ACCOUNTS = """
+SELECT a.id, a.status, b.status
+  FROM brokers_tradingaccount a JOIN brokers_broker b ON b.id = a.broker_id
+ WHERE a.id = ANY(%s::bigint[]) ORDER BY a.id FOR NO KEY UPDATE OF a
+"""
+_KNOWN_ORDERS = "SELECT id FROM orders_order WHERE id = ANY(%s::uuid[])"
+_KNOWN_COMMANDS = "SELECT id, result FROM orders_enginecommand WHERE id = ANY(%s::uuid[])"
+_CLOSED_ORDERS = "SELECT id, broker_id, account_id FROM orders_order WHERE id = ANY(%s::uuid[])"
+_ORDER_KEYS = """
+SELECT k.account_id, k.client_order_id, k.order_id
+  FROM unnest(%s::bigint[], %s::text[]) AS u (account_id, client_order_id)
+  JOIN orders_orderkey k USING (account_id, client_order_id)
+"""
+
+
+class FenceLost(Exception):
+    """Another engine leads this shard, or the checkpoint is not ours: exit."""
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a batch can touch."""
+
+    accounts: set[int] = field(default_factory=set)
+    # Ledger rows by (trading account, asset), with the kind that a missing one gets.
+    rows: dict[tuple[int, int], str] = field(default_factory=dict)
+    fee_assets: set[int] = field(default_factory=set)
+    instruments: set[int] = field(default_factory=set)
+    orders: list[bytes] = field(default_factory=list)
+    keys: list[tuple[int, str]] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+    closed_orders: list[bytes] = field(default_factory=list)
+
+
+def find_needs(
+    state: ShardState, received: list[Received], expired: list[LiveOrder], also: set[int]
+) -> Needs:
+    """Collect what the batch can touch; `also`: owners that an earlier try ran into."""
+    needs = Needs()
+    # By instrument: total lots and worst price of the arriving buys and sells.
+    taking: dict[tuple[int, Side], tuple[int, int | None]] = {}
+    takers: dict[int, set[int]] = {}
+    for item in received:
+        command = item.command
+        if isinstance(command, PlaceOrder):
+            if command.instrument_id not in state.instruments:
+                continue
+            _need_placing(needs, taking, takers, command)
+            continue
+        needs.commands.append(command.command_id)
+        if isinstance(command, CancelOrder):
+            order = state.live_orders.get(command.order_id)
+            if order is None:
+                needs.closed_orders.append(command.order_id)
+            else:
+                _need_hold(needs, order)
+    for order in expired:
+        _need_hold(needs, order)
+    _need_reachable(needs, state, taking, takers, also)
+    return needs
+
+
+def _need_placing(
+    needs: Needs,
+    taking: dict[tuple[int, Side], tuple[int, int | None]],
+    takers: dict[int, set[int]],
+    command: PlaceOrder,
+) -> None:
+    instrument_id, price = command.instrument_id, command.price_ticks
+    needs.accounts.add(command.account_id)
+    needs.orders.append(command.command_id)
+    if command.client_order_id is not None:
+        needs.keys.append((command.account_id, command.client_order_id))
+    takers.setdefault(instrument_id, set()).add(command.account_id)
+    side = Side(command.side)
+    known = taking.get((instrument_id, side))
+    if known is None:
+        taking[instrument_id, side] = (command.quantity_lots, price)
+        return
+    lots, worst = known
+    if price is None or worst is None:
+        worst = None
+    else:
+        worst = max(price, worst) if side == Side.BUY else min(price, worst)
+    taking[instrument_id, side] = (lots + command.quantity_lots, worst)
+
+
+def _need_hold(needs: Needs, order: LiveOrder) -> None:
+    if order.hold:
+        rules = order.instrument
+        if order.side == Side.BUY:
+            needs.rows[order.account_id, rules.quote_asset_id] = _CASH
+        else:
+            needs.rows[order.account_id, rules.base_asset_id] = _SECURITY
+
+
+def _need_reachable(
+    needs: Needs,
+    state: ShardState,
+    taking: dict[tuple[int, Side], tuple[int, int | None]],
+    takers: dict[int, set[int]],
+    also: set[int],
+) -> None:
+    for (instrument_id, side), (lots, worst) in taking.items():
+        book = state.matcher.books[instrument_id]
+        takers[instrument_id] |= book.reachable_accounts(side, worst, lots)
+    rows = needs.rows
+    for instrument_id, owners in takers.items():
+        rules = state.instruments[instrument_id]
+        needs.instruments.add(instrument_id)
+        if rules.maker_rate or rules.taker_rate:
+            needs.fee_assets.add(rules.quote_asset_id)
+        for account_id in owners | also:
+            rows[account_id, rules.quote_asset_id] = _CASH
+            rows[account_id, rules.base_asset_id] = _SECURITY
+
+
+def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
+    """Before BEGIN: make the ledger accounts that are missing and remember their ids."""
+    missing = [
+        (account_id, asset_id, kind)
+        for (account_id, asset_id), kind in needs.rows.items()
+        if (account_id, asset_id) not in state.client_ledger_ids
+    ]
+    if missing:
+        made = bulk.ensure_client_accounts(connection.cursor(), missing)
+        for (account_id, asset_id, _kind), row_id in made.items():
+            state.client_ledger_ids[account_id, asset_id] = row_id
+    fees = [
+        (_FEES, asset_id, state.shard)
+        for asset_id in needs.fee_assets
+        if asset_id not in state.fee_ledger_ids
+    ]
+    if fees:
+        for (_kind, asset_id, _shard), row_id in bulk.ensure_venue_accounts(
+            connection.cursor(), fees
+        ).items():
+            state.fee_ledger_ids[asset_id] = row_id
+
+
+def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> BatchContext:
+    """BEGIN, check the fence, lock and read what `needs` names: one round trip.
+
+    Raises:
+        FenceLost: the shard has another leader.
+    """
+    ids = state.client_ledger_ids
+    row_keys = {ids[pair]: pair for pair in needs.rows if pair in ids}
+    fee_keys = {state.fee_ledger_ids[asset_id]: asset_id for asset_id in needs.fee_assets}
+    with connection.pipeline():
+        run = connection.execute
+        run("BEGIN")
+        fence = run(_FENCE, [state.shard, state.epoch, state.last_id])
+        accounts = _if_any(connection, _LOCK_ACCOUNTS, sorted(needs.accounts))
+        rows = None
+        if row_keys or fee_keys:
+            rows = run(*bulk.lock_statement([*row_keys, *fee_keys]))
+        versions = _if_any(connection, instruments.VERSIONS, needs.instruments)
+        orders = _if_any(connection, _KNOWN_ORDERS, [i.hex() for i in needs.orders])
+        commands = _if_any(connection, _KNOWN_COMMANDS, [i.hex() for i in needs.commands])
+        closed = _if_any(connection, _CLOSED_ORDERS, [i.hex() for i in needs.closed_orders])
+        keys = None
+        if needs.keys:
+            account_ids, client_ids = zip(*needs.keys, strict=True)
+            keys = run(_ORDER_KEYS, [plain_array(account_ids), list(client_ids)])
+    if fence.fetchone() is None:
+        raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
+    context = BatchContext()
+    for account_id, account_status, broker_status in _rows(accounts):
+        context.accounts[account_id] = _reason(account_status, broker_status)
+    for row in bulk.read_rows(rows) if rows is not None else ():
+        if row.id in fee_keys:
+            context.fee_rows[fee_keys[row.id]] = row
+        else:
+            context.rows[row_keys[row.id]] = row
+    context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}
+    context.known_commands = {command_id.bytes: result for command_id, result in _rows(commands)}
+    for order_id, broker_id, account_id in _rows(closed):
+        context.closed_orders[order_id.bytes] = (broker_id.bytes, account_id)
+    for account_id, client_order_id, order_id in _rows(keys):
+        context.order_keys[account_id, client_order_id] = order_id.bytes
+    _refresh_rules(connection, state, dict(_rows(versions)))
+    return context
+
+
+def _if_any(connection: psycopg.Connection[Any], query: str, values: Any) -> Any:
+    return connection.execute(query, [plain_array(values)]) if values else None
+
+
+def _rows(cursor: Any) -> list[Any]:
+    return cursor.fetchall() if cursor is not None else []
+
+
+def _reason(account_status: str, broker_status: str) -> Reason | None:
+    if broker_status != "ACTIVE":
+        return Reason.BROKER_SUSPENDED
+    if account_status == "ACTIVE":
+        return None
+    return Reason.ACCOUNT_CLOSED if account_status == "CLOSED" else Reason.ACCOUNT_SUSPENDED
+
+
+def _refresh_rules(
+    connection: psycopg.Connection[Any], state: ShardState, versions: dict[int, int]
+) -> None:
+    changed = [i for i, version in versions.items() if state.instruments[i].version != version]
+    if changed:
+        instruments.load_some(connection, state, changed)

@@ -1,0 +1,259 @@
+"""Runs the commands of a batch in memory: commands in, changes and answers out. Pure.
+
+No clock and no I/O: the batch time, the loaded rows and the age of each command are inputs, so the
+same batch on the same state gives the same changes, byte for byte.
+"""
+
+from orders.calculations import collar_bound
+from orders.commands import (
+    AnyCommand,
+    CancelOrder,
+    CommandOutcome,
+    DuplicateOutcome,
+    ErrorOutcome,
+    ExpireDue,
+    FillFact,
+    OrderOutcome,
+    PlaceOrder,
+)
+from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
+from orders.engine.risk import Refusal, check_instrument, check_limits, check_money
+from orders.engine.settlement import release_hold, settle, take_hold, webhook_payload
+from orders.engine.state import LiveOrder, ShardState
+from orders.matching.types import OrderType, Side, TimeInForce
+from orders.types import Reason, Result
+
+
+class Processor:
+    """Carries out one batch on the state of the shard."""
+
+    def __init__(self, state: ShardState, context: BatchContext, changes: BatchChanges) -> None:
+        self._state = state
+        self._context = context
+        self._changes = changes
+        # Orders that arrived in this batch, open or not.
+        self._arrived: dict[bytes, LiveOrder] = {}
+
+    def run(self, received: list[Received], expired: list[LiveOrder]) -> None:
+        """Close what has expired, then carry the commands out in their order.
+
+        Raises:
+            RowNotLocked: the batch needs a row that was not locked; the state must be rebuilt.
+        """
+        for order in expired:
+            self._close(order, "EXPIRED", "")
+        for item in received:
+            command = item.command
+            if isinstance(command, PlaceOrder):
+                self._place(command, item.age_ms)
+            else:
+                self._carry_out(command)
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    def _place(self, command: PlaceOrder, age_ms: int) -> None:
+        order_id = command.command_id
+        known = self._known_as(command)
+        if known is not None:
+            self._changes.answer(command.reply_to, DuplicateOutcome(order_id, known))
+            return
+        order = self._new_order(command)
+        self._arrived[order_id] = order
+        if command.client_order_id is not None:
+            self._context.order_keys[command.account_id, command.client_order_id] = order_id
+        self._changes.new_orders.append(order)
+        refusal = self._check(order, command, age_ms)
+        if refusal is not None:
+            order.status, order.reason = "REJECTED", refusal.reason.value
+            self._answer_order(command, order, [], refusal.facts)
+            return
+        if order.valid_until is not None and order.valid_until <= self._changes.batch_time:
+            order.status = "EXPIRED"
+            self._answer_order(command, order, [], None)
+            return
+        self._answer_order(command, order, self._match(order), None)
+
+    def _known_as(self, command: PlaceOrder) -> bytes | None:
+        """The id of the order that this command already made, itself or by its key."""
+        order_id = command.command_id
+        if order_id in self._arrived or order_id in self._context.known_orders:
+            return order_id
+        if command.client_order_id is None:
+            return None
+        return self._context.order_keys.get((command.account_id, command.client_order_id))
+
+    def _new_order(self, command: PlaceOrder) -> LiveOrder:
+        state = self._state
+        rules = state.instruments[command.instrument_id]
+        sequence = state.next_sequence
+        state.next_sequence = sequence + 1
+        order = LiveOrder(
+            order_id=command.command_id,
+            account_id=command.account_id,
+            broker_id=command.broker_id,
+            instrument=rules,
+            side=Side(command.side),
+            order_type=OrderType(command.order_type),
+            time_in_force=TimeInForce(command.time_in_force),
+            price=command.price_ticks,
+            quantity=command.quantity_lots,
+            remaining=command.quantity_lots,
+            sequence=sequence,
+            valid_until=command.valid_until,
+            client_order_id=command.client_order_id,
+            created_at=self._changes.batch_time,
+            maker_rate=rules.maker_rate,
+            taker_rate=rules.taker_rate,
+        )
+        order.is_new = True
+        return order
+
+    def _check(self, order: LiveOrder, command: PlaceOrder, age_ms: int) -> Refusal | None:
+        if age_ms > command.window_ms:
+            return Refusal(Reason.DEADLINE_EXCEEDED)
+        reason = self._context.accounts[order.account_id]
+        if reason is not None:
+            return Refusal(reason)
+        last_price = self._state.last_prices.get(order.instrument.instrument_id)
+        return (
+            check_instrument(order)
+            or check_limits(order, last_price)
+            or check_money(order, self._state, self._context)
+        )
+
+    def _match(self, order: LiveOrder) -> list[TradeRow]:
+        state, changes, rules = self._state, self._changes, order.instrument
+        instrument_id = rules.instrument_id
+        if order.may_rest:
+            take_hold(order, self._context, changes)
+        elif order.order_type == OrderType.MARKET and rules.collar_rate is not None:
+            self._set_collar(order)
+        trades = []
+        for execution in state.matcher.place(instrument_id, order):
+            trade = settle(order, execution, state, self._context, changes)
+            trades.append(trade)
+            self._after_maker_fill(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
+            self._tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
+        if trades:
+            state.last_prices[instrument_id] = trades[-1].price
+            changes.touched_instruments.add(instrument_id)
+        if order.is_resting:
+            order.status = "PARTIALLY_FILLED" if trades else "OPEN"
+            state.live_orders[order.id_bytes] = order
+            changes.touched_instruments.add(instrument_id)
+        elif order.remaining:
+            order.status, order.reason = "CANCELED", Reason.NO_LIQUIDITY.value
+        else:
+            order.status = "FILLED"
+        return trades
+
+    def _set_collar(self, order: LiveOrder) -> None:
+        """Bound a market order to the collar around the best price of the other side."""
+        rules = order.instrument
+        book = self._state.matcher.books[rules.instrument_id]
+        is_buy = order.side == Side.BUY
+        best = book.best_ask if is_buy else book.best_bid
+        if best is not None and rules.collar_rate is not None:
+            order.price = collar_bound(best, rules.collar_rate, is_buy)
+
+    def _after_maker_fill(self, maker: LiveOrder, remaining: int) -> None:
+        if remaining:
+            maker.status = "PARTIALLY_FILLED"
+        else:
+            maker.status = "FILLED"
+            del self._state.live_orders[maker.id_bytes]
+        self._mark_changed(maker)
+
+    def _tell_brokers(
+        self, trade: TradeRow, taker: LiveOrder, maker_remaining: int, taker_remaining: int
+    ) -> None:
+        wanted = self._state.webhook_brokers
+        if not wanted:
+            return
+        time = self._changes.batch_time
+        for order in (trade.buy, trade.sell):
+            if order.broker_id in wanted:
+                remaining = taker_remaining if order is taker else maker_remaining
+                payload = webhook_payload(trade, order, remaining, time)
+                self._changes.webhooks.append((order.broker_id, payload))
+
+    def _answer_order(
+        self,
+        command: PlaceOrder,
+        order: LiveOrder,
+        trades: list[TradeRow],
+        facts: dict[str, int] | None,
+    ) -> None:
+        if not command.reply_to:
+            return
+        is_buy = order.side == Side.BUY
+        fills = [
+            FillFact(t.trade_id, t.price, t.quantity, t.buy_fee if is_buy else t.sell_fee)
+            for t in trades
+        ]
+        outcome = OrderOutcome(
+            command.command_id,
+            order.status,
+            order.reason,
+            order.quantity - order.remaining,
+            order.taker_notional,
+            order.taker_fee,
+            order.created_at,
+            fills,
+            facts,
+        )
+        self._changes.answer(command.reply_to, outcome)
+
+    # --- other commands ---------------------------------------------------------------------------
+
+    def _carry_out(self, command: AnyCommand) -> None:
+        result = self._context.known_commands.get(command.command_id)
+        if result is None:
+            kind, outcome = self._result_of(command)
+            result = outcome.value
+            self._context.known_commands[command.command_id] = result
+            self._changes.commands.append((command.command_id, kind, result))
+        self._changes.answer(command.reply_to, CommandOutcome(command.command_id, result))
+
+    def _result_of(self, command: AnyCommand) -> tuple[str, Result]:
+        if isinstance(command, CancelOrder):
+            return "cancel", self._cancel(command)
+        # What is due has expired before the first command of the batch.
+        assert isinstance(command, ExpireDue)
+        return "expire", Result.DONE
+
+    def _cancel(self, command: CancelOrder) -> Result:
+        order = self._state.live_orders.get(command.order_id) or self._arrived.get(command.order_id)
+        if order is not None:
+            owner = (order.broker_id, order.account_id)
+        else:
+            stored = self._context.closed_orders.get(command.order_id)
+            if stored is None:
+                return Result.UNKNOWN_ORDER
+            owner = stored
+        broker_id, account_id = owner
+        if broker_id != command.broker_id or command.account_id not in (None, account_id):
+            return Result.FORBIDDEN
+        if order is None or not order.is_resting:
+            return Result.NOT_OPEN
+        self._state.matcher.cancel(order.instrument.instrument_id, order.order_id)
+        self._close(order, "CANCELED", Reason.BY_USER.value)
+        return Result.CANCELED
+
+    def _close(self, order: LiveOrder, status: str, reason: str) -> None:
+        """End an order that has left its book."""
+        order.status, order.reason = status, reason
+        del self._state.live_orders[order.id_bytes]
+        release_hold(order, self._context, self._changes)
+        self._mark_changed(order)
+        self._changes.touched_instruments.add(order.instrument.instrument_id)
+
+    def _mark_changed(self, order: LiveOrder) -> None:
+        if not order.is_new:
+            self._changes.changed_orders[order.id_bytes] = order
+
+
+def refuse(received: Received, changes: BatchChanges) -> None:
+    """Answer a command that could not be carried out; nothing of it is written."""
+    command = received.command
+    changes.answer(command.reply_to, ErrorOutcome(command.command_id, "engine_error"))

@@ -1,0 +1,89 @@
+"""Rebuilds the engine's memory from the database: a start, and the repair after a failed batch."""
+
+from typing import Any
+
+import psycopg
+
+from orders.engine import instruments
+from orders.engine.sql import plain_array, units
+from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.matching.types import OrderType, Side, TimeInForce
+
+_OPEN_ORDERS = """
+SELECT o.id, o.account_id, o.broker_id, o.instrument_id, o.client_order_id, o.side,
+       o.time_in_force, o.limit_price, o.quantity, o.filled_quantity,
+       (extract(epoch FROM o.valid_until) * 1000000)::bigint,
+       (extract(epoch FROM o.created_at) * 1000000)::bigint,
+       o.status, o.hold_amount, o.maker_fee_rate, o.taker_fee_rate, o.maker_notional,
+       o.taker_notional, o.maker_fee, o.taker_fee, o.sequence
+  FROM orders_order o
+ WHERE o.status IN ('OPEN', 'PARTIALLY_FILLED') AND o.instrument_id = ANY(%s::bigint[])
+ ORDER BY o.sequence
+"""
+# The last trade of each instrument: one look-up at the end of an index range for each.
+_LAST_PRICES = """
+SELECT i.id, t.price
+  FROM unnest(%s::bigint[]) AS i (id)
+ CROSS JOIN LATERAL (SELECT price FROM orders_trade
+                      WHERE instrument_id = i.id AND venue = 'BOOK' ORDER BY id DESC LIMIT 1) AS t
+"""
+_FETCH_SIZE = 20_000
+
+
+def load_shard(connection: psycopg.Connection[Any], state: ShardState) -> None:
+    """Fill an empty state: instruments, open orders in their priority, last prices."""
+    instruments.load_all(connection, state)
+    load_orders(connection, state, set(state.instruments))
+
+
+def rebuild(
+    connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
+) -> None:
+    """Throw away the books of some instruments and load them again, as the database has them."""
+    instruments.load_some(connection, state, instrument_ids)
+    known = instrument_ids & state.instruments.keys()
+    state.forget_orders(known)
+    load_orders(connection, state, known)
+
+
+def load_orders(
+    connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
+) -> None:
+    """Rest the open orders of some instruments in their empty books, and know their last prices."""
+    ids = plain_array(instrument_ids)
+    with connection.transaction(), connection.cursor(name="open_orders") as cursor:
+        cursor.itersize = _FETCH_SIZE
+        cursor.execute(_OPEN_ORDERS, [ids])
+        for row in cursor:
+            order = _live_order(row, state.instruments[row[3]])
+            state.live_orders[order.id_bytes] = order
+            state.matcher.restore(order.instrument.instrument_id, order)
+    for instrument_id, price in connection.execute(_LAST_PRICES, [ids]):
+        state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
+
+
+def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:
+    quantity = units(row[8]) // rules.lot
+    order = LiveOrder(
+        order_id=row[0].bytes,
+        account_id=row[1],
+        broker_id=row[2].bytes,
+        instrument=rules,
+        client_order_id=row[4],
+        side=Side[row[5]],
+        order_type=OrderType.LIMIT,
+        time_in_force=TimeInForce[row[6]],
+        price=units(row[7]) // rules.tick,
+        quantity=quantity,
+        remaining=quantity - units(row[9]) // rules.lot,
+        valid_until=row[10],
+        created_at=row[11],
+        maker_rate=units(row[14]),
+        taker_rate=units(row[15]),
+        sequence=row[20],
+    )
+    order.status = row[12]
+    order.hold = units(row[13])
+    order.maker_notional, order.taker_notional = units(row[16]), units(row[17])
+    order.maker_fee, order.taker_fee = units(row[18]), units(row[19])
+    return order

@@ -1,0 +1,37 @@
+"""Empties trading data and ledger: `POST /debug/reset`, where a deployment allows it."""
+
+from typing import Any
+
+import psycopg
+
+# Staff, instruments, and the brokers that were not made by POST /register stay.
+_STATEMENTS = (
+    """
+    TRUNCATE orders_orderkey, orders_trade, orders_order, orders_brokernet, orders_enginecommand,
+             ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
+             brokers_webhookdelivery
+    """,
+    """
+    DELETE FROM brokers_apikey WHERE broker_id IN
+           (SELECT id FROM brokers_broker WHERE is_self_registered)
+    """,
+    """
+    DELETE FROM brokers_webhookendpoint WHERE broker_id IN
+           (SELECT id FROM brokers_broker WHERE is_self_registered)
+    """,
+    """
+    DELETE FROM brokers_tradingaccount WHERE broker_id IN
+           (SELECT id FROM brokers_broker WHERE is_self_registered)
+    """,
+    """
+    DELETE FROM brokers_membership WHERE broker_id IN
+           (SELECT id FROM brokers_broker WHERE is_self_registered)
+    """,
+    "DELETE FROM brokers_broker WHERE is_self_registered",
+)
+
+
+def empty_tables(connection: psycopg.Connection[Any]) -> None:
+    """Run inside the transaction of the reset's batch."""
+    for statement in _STATEMENTS:
+        connection.execute(statement)

@@ -1,0 +1,91 @@
+"""What an order must pass before it meets the book: account, instrument, limits, money. Pure.
+
+Each check returns a `Refusal` or None. Facts are in units of 10^-8 of the asset or price.
+"""
+
+from dataclasses import dataclass, field
+
+from ledger.bulk import LedgerRow
+from orders.calculations import fee_on, is_within_band
+from orders.engine.batch import BatchContext
+from orders.engine.state import LiveOrder, ShardState
+from orders.matching.types import OrderType, Side
+from orders.types import Reason
+
+
+@dataclass(slots=True, frozen=True)
+class Refusal:
+    """Why an order is refused, with the facts that its sender needs."""
+
+    reason: Reason
+    facts: dict[str, int] = field(default_factory=dict)
+
+
+def check_instrument(order: LiveOrder) -> Refusal | None:
+    """The instrument trades, and this kind of account may trade it."""
+    if order.instrument.is_perpetual:
+        return Refusal(Reason.MARGIN_ACCOUNT_REQUIRED)
+    if not order.instrument.is_trading:
+        return Refusal(Reason.INSTRUMENT_NOT_TRADING)
+    return None
+
+
+def check_limits(order: LiveOrder, last_price: int | None) -> Refusal | None:
+    """Quantity, notional and price lie within the instrument's limits."""
+    rules = order.instrument
+    quantity = order.quantity
+    if quantity < rules.min_lots:
+        return Refusal(Reason.QUANTITY_BELOW_MINIMUM, {"minimum": rules.min_lots * rules.lot})
+    if rules.max_lots is not None and quantity > rules.max_lots:
+        return Refusal(Reason.QUANTITY_ABOVE_MAXIMUM, {"maximum": rules.max_lots * rules.lot})
+    if order.order_type != OrderType.LIMIT or order.price is None:
+        return None
+    notional = order.price * quantity * rules.factor
+    if notional < rules.min_notional:
+        return Refusal(Reason.NOTIONAL_BELOW_MINIMUM, {"minimum": rules.min_notional})
+    if rules.max_notional is not None and notional > rules.max_notional:
+        return Refusal(Reason.NOTIONAL_ABOVE_MAXIMUM, {"maximum": rules.max_notional})
+    if (
+        rules.band_rate is not None
+        and last_price is not None
+        and not is_within_band(order.price, last_price, rules.band_rate)
+    ):
+        return Refusal(Reason.PRICE_OUT_OF_BAND, {"reference_price": last_price * rules.tick})
+    return None
+
+
+def check_money(order: LiveOrder, state: ShardState, context: BatchContext) -> Refusal | None:
+    """The account can pay: what would rest must be held, what takes at once must be there.
+
+    Balances without a limit (trusted brokers) need no look.
+    """
+    rules = order.instrument
+    is_buy = order.side == Side.BUY
+    asset_id = rules.quote_asset_id if is_buy else rules.base_asset_id
+    row = context.row(order.account_id, asset_id)
+    if row.limit is None:
+        return None
+    required = order.hold_needed() if order.may_rest else _cost_of_taking(order, state)
+    if row.can_spend(required):
+        return None
+    return _refusal(row, required, is_buy)
+
+
+def _cost_of_taking(order: LiveOrder, state: ShardState) -> int:
+    """What the order would pay now for all that the book gives it, with the fee."""
+    rules = order.instrument
+    book = state.matcher.books[rules.instrument_id]
+    lots, ticks = book.quote(order.side, order.price, order.quantity, order.order_type)
+    if order.side == Side.SELL:
+        return lots * rules.lot
+    notional = ticks * rules.factor
+    return notional + fee_on(notional, order.taker_rate, rules.fee_unit)
+
+
+def _refusal(row: LedgerRow, required: int, is_buy: bool) -> Refusal:
+    assert row.limit is not None
+    if row.limit:
+        reason = Reason.CREDIT_LIMIT_EXCEEDED
+    else:
+        reason = Reason.INSUFFICIENT_FUNDS if is_buy else Reason.INSUFFICIENT_POSITION
+    return Refusal(reason, {"required": required, "available": row.available + row.limit})
