@@ -5,7 +5,6 @@ no superuser; it owns the venue's database and may make others (tests do).
 """
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -15,9 +14,10 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from embedded import paths, ports, programs
+from embedded import paths, programs
 from embedded.errors import EmbeddedError, ServerFailedError
-from embedded.processes import Account, ProcessSpec
+from embedded.processes import Account, ProcessSpec, StopStage
+from embedded.server import Server
 
 _SUPERUSER = "postgres"
 _ROLE = "bourse"
@@ -54,51 +54,26 @@ shared_preload_libraries = '{preload}'
 """
 
 
-class PostgresServer:
-    """One PostgreSQL cluster below `folder`, not yet running.
-
-    Call `prepare()`, start `spec()`, wait until `is_ready()`, then `ensure_database()`.
-    With `durable=False` a power cut may destroy the data (a killed server still loses nothing);
-    that is for tests, which it makes faster.
-    """
+class PostgresServer(Server):
+    """One PostgreSQL cluster."""
 
     name = "postgres"
+    variable = "DATABASE_URL"
 
     def __init__(self, folder: Path, *, account: Account | None, durable: bool = True) -> None:
-        self.folder = folder
+        super().__init__(folder, account=account, durable=durable)
         self.data = folder / "data"
-        self.port = 0
-        self._account = account
-        self._durable = durable
         self._programs = programs.find_postgres(open_to_all=account is not None)
 
     def prepare(self) -> None:
         """Make the data folder on first use, choose the port and write the settings."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._hand_over(self.folder, mode=0o700)
-        for password in (self._password_file(_SUPERUSER), self._password_file(_ROLE)):
-            if not password.exists():
-                password.touch(mode=0o600)
-                password.write_text(secrets.token_urlsafe(24))
-                self._hand_over(password, mode=0o600)
+        self._make_folder()
+        for role in (_SUPERUSER, _ROLE):
+            self._make_password(self._password_file(role))
         if not self.data.exists():
             self._initialise_data()
         self._check_version()
         self.choose_port()
-
-    def choose_port(self) -> None:
-        """Take the kept port, or another one if it is taken, and write the settings."""
-        self.port = ports.keep_port(self.folder / "port")
-        has_library = self._programs.has_library("pg_stat_statements")
-        settings = _SETTINGS.format(
-            port=self.port,
-            sockets=self.folder if self._has_socket() else "",
-            durable="on" if self._durable else "off",
-            preload="pg_stat_statements" if has_library else "",
-        )
-        file = self.data / "bourse.conf"
-        file.write_text(settings)
-        self._hand_over(file, mode=0o600)
 
     def spec(self) -> ProcessSpec:
         """Return how the server is started; SIGINT ends it without waiting for its clients."""
@@ -109,6 +84,7 @@ class PostgresServer:
             environ=_server_environ(),
             account=self._account,
             stop_signal=signal.SIGINT,
+            stop_stage=StopStage.POSTGRES,
         )
 
     def is_ready(self, pid: int) -> bool:
@@ -119,8 +95,8 @@ class PostgresServer:
         lines = file.read_text().splitlines()
         return len(lines) > _STATE_LINE and lines[0] == str(pid) and "ready" in lines[_STATE_LINE]
 
-    def ensure_database(self) -> None:
-        """Make the venue's role and database in a server that is ready, unless they exist."""
+    def complete_start(self) -> None:
+        """Make the venue's role and database, unless they exist."""
         with psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True) as connection:
             row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
             if row.fetchone():
@@ -157,13 +133,20 @@ class PostgresServer:
     def _password_file(self, role: str) -> Path:
         return self.folder / f"{role}.password"
 
-    def _hand_over(self, path: Path, *, mode: int) -> None:
-        path.chmod(mode)
-        if self._account is not None:
-            os.chown(path, self._account.uid, self._account.gid)
+    def _write_settings(self) -> None:
+        has_library = self._programs.has_library("pg_stat_statements")
+        settings = _SETTINGS.format(
+            port=self.port,
+            sockets=self.folder if self._has_socket() else "",
+            durable="on" if self._durable else "off",
+            preload="pg_stat_statements" if has_library else "",
+        )
+        file = self.data / "bourse.conf"
+        file.write_text(settings)
+        self._hand_over(file, mode=0o600)
 
     def _initialise_data(self) -> None:
-        """Run initdb beside the final place, so that an interrupted one leaves nothing half done."""
+        """Run initdb beside the final place, so that an interrupted one leaves nothing behind."""
         partial = self.folder / "data.partial"
         if partial.exists():
             shutil.rmtree(partial)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import IntEnum
 from pathlib import Path
 
 _GUARD = Path(__file__).with_name("guard.py")
@@ -28,12 +29,23 @@ class Account:
     gid: int
 
 
+class StopStage(IntEnum):
+    """The order of the end: the children of one stage are gone before the next are stopped.
+
+    First nobody may send orders, then the clock and its work stop, then the engines, which still
+    answer what waits, and last the servers that all of them need.
+    """
+
+    WEB = 0
+    WORK = 1
+    ENGINE = 2
+    VALKEY = 3
+    POSTGRES = 4
+
+
 @dataclass(frozen=True)
 class ProcessSpec:
-    """How a child is started and stopped.
-
-    `stop_stage` orders the end: children of a lower stage are gone before the next are stopped.
-    """
+    """How a child is started and stopped."""
 
     name: str
     command: tuple[str, ...]
@@ -42,7 +54,7 @@ class ProcessSpec:
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_seconds: float = 5.0
-    stop_stage: int = 0
+    stop_stage: StopStage = StopStage.WEB
 
 
 def unprivileged_account() -> Account | None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from embedded import paths, processes
 from embedded.errors import EmbeddedError, ServerFailedError
 from embedded.postgres import PostgresServer
+from embedded.server import Server
 from embedded.valkey import ValkeyServer
 
 # After a kill -9 the next PostgreSQL has to wait until the old one's backends let go of its memory:
@@ -25,8 +26,6 @@ _RETRIED_SECONDS_MAX = 20.0
 _START_SECONDS_MAX = 300.0
 _RETRY_SECONDS = 0.1
 _POLL_SECONDS = 0.02
-
-Server = PostgresServer | ValkeyServer
 
 
 class Services:
@@ -118,8 +117,7 @@ class Services:
                     server.choose_port()
                 self._spawn(name)
             time.sleep(_POLL_SECONDS)
-        if isinstance(server, PostgresServer):
-            server.ensure_database()
+        server.complete_start()
 
     def _kill(self, name: str) -> None:
         child = self._children[name]

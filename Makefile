@@ -1,0 +1,76 @@
+# `make help` lists what there is. Every target that needs packages installs them first, into
+# .venv, when the pinned requirements have changed.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+SHARDS ?= 1
+WEB_WORKERS ?=
+VERBOSE ?=
+ARGS ?=
+
+VENV := .venv
+IN_VENV := $(VENV)/bin/python
+RUN_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+RUN_OPTIONS := --host $(HOST) --port $(PORT) --shards $(SHARDS) \
+	$(if $(WEB_WORKERS),--web-workers $(WEB_WORKERS)) $(if $(VERBOSE),--verbose)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run stop status demo reset test test-browser check format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run takes PORT=8001 HOST=0.0.0.0 SHARDS=2 WEB_WORKERS=4 VERBOSE=1"
+	@echo "  test, test-browser and bench take ARGS=\"...\"; all take PYTHON=python3.12"
+
+install: $(RUN_STAMP) ## Make .venv and install what the venue needs
+
+run: $(RUN_STAMP) ## Start everything: databases, engine, web, worker, clock
+	@exec $(IN_VENV) -m embedded run $(RUN_OPTIONS)
+
+stop: $(RUN_STAMP) ## Stop the running venue
+	@$(IN_VENV) -m embedded stop
+
+status: $(RUN_STAMP) ## Show the processes of the running venue
+	@$(IN_VENV) -m embedded status
+
+demo: $(RUN_STAMP) ## Load the demo data into the running venue and show its keys
+	@$(IN_VENV) -m embedded exec --running -- $(IN_VENV) manage.py load_demo
+
+reset: $(RUN_STAMP) ## Delete the embedded databases, after asking
+	@$(IN_VENV) -m embedded reset
+
+test: $(DEV_STAMP) ## Run the tests, except those in a browser
+	@$(IN_VENV) -m pytest -m "not browser" $(ARGS)
+
+test-browser: $(DEV_STAMP) ## Run the tests in a browser (needs chromium)
+	@$(IN_VENV) -m pytest -m browser $(ARGS)
+
+check: $(DEV_STAMP) ## Lint, formatting, types, layers, missing migrations
+	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check .
+	@$(IN_VENV) -m mypy .
+	@$(VENV)/bin/lint-imports
+	@$(IN_VENV) -m embedded exec -- $(IN_VENV) manage.py makemigrations --check --dry-run
+
+format: $(DEV_STAMP) ## Format the code and mend what the linter can
+	@$(IN_VENV) -m ruff format .
+	@$(IN_VENV) -m ruff check --fix .
+
+bench: $(DEV_STAMP) ## Measure orders per second, latencies, recovery
+	@$(IN_VENV) -m benchmarks $(ARGS)
+
+clean: ## Remove .venv and caches; data and .env stay
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+$(RUN_STAMP): requirements.txt requirements/uv.txt
+	@$(PYTHON) -m embedded.install requirements.txt
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(RUN_STAMP)
+	@$(PYTHON) -m embedded.install requirements/dev.txt
+	@touch $@

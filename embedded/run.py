@@ -1,0 +1,172 @@
+"""The one command: servers, set-up, the venue's processes, and where to look."""
+
+import contextlib
+import http.client
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from embedded import environment, paths, ports, processes, services, state_lock, summary, venue
+from embedded.errors import PortTakenError, ServerFailedError
+from embedded.processes import ProcessSpec
+from embedded.screen import Screen
+from embedded.server import Server
+from embedded.supervisor import StopRequestedError, Supervisor
+from embedded.venue import VenueOptions
+
+# A server may replay a long log after a crash; one that keeps ending early has another trouble.
+_SERVER_SECONDS_MAX = 300.0
+_SERVER_RESTARTS_MAX = 12
+_HEALTH_SECONDS = 60.0
+
+
+def run_venue(options: VenueOptions) -> None:
+    """Run the whole venue until Ctrl-C or SIGTERM.
+
+    Raises:
+        EmbeddedError: it could not be started; the message says why and what to do.
+    """
+    with _held_state() as state_dir:
+        screen = Screen()
+        _stop_leftovers(state_dir, screen)
+        _check_web_port(options)
+        env_file = _ensure_env_file(screen)
+        supervisor = Supervisor(state_dir, screen=screen, verbose=options.verbose)
+
+        def start() -> None:
+            environ = _start_servers(supervisor, state_dir, env_file)
+            environ["ENGINE_SHARDS"] = str(options.shards)
+            demo = _set_up(supervisor, environ, screen)
+            for spec in venue.long_running(options, environ):
+                supervisor.add(spec)
+            _wait_for_health(supervisor, options, screen)
+            screen.text(summary.where_to_look(options, environ, state_dir, demo, screen))
+
+        _supervise(supervisor, start)
+
+
+def run_services() -> None:
+    """Run PostgreSQL and Valkey alone until Ctrl-C or SIGTERM, for work on the code."""
+    with _held_state() as state_dir:
+        screen = Screen()
+        _stop_leftovers(state_dir, screen)
+        env_file = _ensure_env_file(screen)
+        supervisor = Supervisor(state_dir, screen=screen)
+
+        def start() -> None:
+            environ = _start_servers(supervisor, state_dir, env_file)
+            screen.text(summary.export_lines(environ))
+
+        _supervise(supervisor, start)
+
+
+@contextlib.contextmanager
+def _held_state() -> Iterator[Path]:
+    state_dir = paths.state_dir()
+    services.make_state_folders(state_dir)
+    with state_lock.hold(state_dir):
+        yield state_dir
+
+
+def _stop_leftovers(state_dir: Path, screen: Screen) -> None:
+    for name in processes.stop_leftovers(state_dir / "run"):
+        screen.event(name, "was left from an earlier run; ended", "yellow")
+
+
+def _supervise(supervisor: Supervisor, start: Callable[[], None]) -> None:
+    """Start, look after everything until asked to stop, and stop all in any case."""
+    supervisor.listen_to_signals()
+    try:
+        start()
+        supervisor.run_forever()
+    except StopRequestedError:
+        return  # asked to stop while still starting
+    finally:
+        supervisor.stop()
+
+
+def _check_web_port(options: VenueOptions) -> None:
+    if not ports.is_free(options.port, options.host):
+        raise PortTakenError(
+            f"Port {options.port} is in use by another program. "
+            f"Choose another one: make run PORT={options.port + 1}"
+        )
+
+
+def _ensure_env_file(screen: Screen) -> Path:
+    env_file = paths.project_root() / ".env"
+    existed = env_file.exists()
+    added = environment.ensure(env_file, example=env_file.with_name(".env.example"))
+    if not existed:
+        screen.event("bourse", "wrote .env with fresh secrets")
+    elif added:
+        screen.event("bourse", f"added to .env: {', '.join(added)}")
+    return env_file
+
+
+def _start_servers(supervisor: Supervisor, state_dir: Path, env_file: Path) -> dict[str, str]:
+    """Start the servers that the environment does not name; return the venue's environment."""
+    environ = environment.complete(os.environ, env_file) | {"PYTHONUNBUFFERED": "1"}
+    servers = services.make_servers(
+        state_dir,
+        postgres=not environ.get("DATABASE_URL"),
+        valkey=not environ.get("REDIS_URL"),
+        durable=True,
+    )
+    for server in servers:
+        server.prepare()
+        supervisor.add(server.spec())
+    for server in servers:
+        _wait_for_server(supervisor, server)
+        environ[server.variable] = server.url()
+    return environ
+
+
+def _wait_for_server(supervisor: Supervisor, server: Server) -> None:
+    def is_settled() -> bool:
+        gave_up = supervisor.restarts_of(server.name) > _SERVER_RESTARTS_MAX
+        return gave_up or server.is_ready(supervisor.pid_of(server.name))
+
+    supervisor.wait_until(is_settled, seconds=_SERVER_SECONDS_MAX)
+    if not server.is_ready(supervisor.pid_of(server.name)):
+        log = supervisor.log_of(server.name)
+        raise ServerFailedError(
+            f"{server.name} did not become ready. Its log, {log}, ends:\n{processes.tail(log)}"
+        )
+    server.complete_start()
+
+
+def _set_up(supervisor: Supervisor, environ: dict[str, str], screen: Screen) -> str:
+    """Bring the database and the static files up to date; return the text about demo keys."""
+
+    def step(name: str, *arguments: str) -> ProcessSpec:
+        return venue.manage(name, *arguments, environ=environ)
+
+    screen.event("bourse", "preparing the database and the pages")
+    supervisor.run_commands(
+        step("migrate", "migrate", "--noinput"),
+        step("collectstatic", "collectstatic", "--noinput"),
+    )
+    if environ.get("DEMO", "").lower() not in ("true", "1", "yes", "on"):
+        return ""
+    supervisor.run_commands(step("load_demo", "load_demo"))
+    return supervisor.log_of("load_demo").read_text()
+
+
+def _wait_for_health(supervisor: Supervisor, options: VenueOptions, screen: Screen) -> None:
+    """Wait until /health answers 200, telling after a while why it does not."""
+    while not supervisor.wait_until(lambda: _is_healthy(options), seconds=_HEALTH_SECONDS):
+        log = processes.tail(supervisor.log_of("web"), lines=5)
+        screen.event("bourse", f"not healthy yet; web's log ends:\n{log}", "yellow")
+
+
+def _is_healthy(options: VenueOptions) -> bool:
+    host = options.url.removeprefix("http://").rpartition(":")[0]
+    connection = http.client.HTTPConnection(host, options.port, timeout=2)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

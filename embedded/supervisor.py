@@ -1,0 +1,248 @@
+"""Keeps processes running: starts them, starts them again when they end, stops them in order.
+
+One thread, no pipes: children write to their own log files, and the supervisor looks after them
+ten times a second. It keeps running whatever its children do, and none of them outlives it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+from embedded import processes
+from embedded.errors import CommandFailedError
+from embedded.processes import ProcessSpec
+from embedded.screen import LogFollower, Screen
+
+_TICK_SECONDS = 0.1
+_FIRST_DELAY_SECONDS = 0.2
+_LONGEST_DELAY_SECONDS = 5.0
+# A child that has lived this long counts as healthy: its next restart waits the shortest delay.
+_HEALTHY_SECONDS = 10.0
+_STOP_SECONDS_MAX = 15.0
+_SAME_REQUEST_SECONDS = 1.0
+_STATUS_FILE = "supervisor.json"
+
+
+class StopRequestedError(Exception):
+    """Somebody asked the supervisor to stop while it waited for something else."""
+
+
+@dataclass(frozen=True)
+class ChildStatus:
+    """What `status` shows of a child; without a process id it waits for its next start."""
+
+    pid: int | None
+    started: float
+    restarts: int
+
+
+@dataclass
+class _Child:
+    spec: ProcessSpec
+    process: "subprocess.Popen[bytes]"
+    started: float
+    restarts: int = 0
+    delay_seconds: float = _FIRST_DELAY_SECONDS
+    due: float | None = None
+
+
+class Supervisor:
+    """Runs children with their logs in `<state_dir>/log`.
+
+    Use it from the main thread, which has to live as long as the children.
+    """
+
+    def __init__(self, state_dir: Path, *, screen: Screen, verbose: bool = False) -> None:
+        self._log_dir = state_dir / "log"
+        self._run_dir = state_dir / "run"
+        self._screen = screen
+        self._follower = LogFollower(screen) if verbose else None
+        self._children: dict[str, _Child] = {}
+        self._stop_requested_at: float | None = None
+        self._impatient = False
+
+    def listen_to_signals(self) -> None:
+        """Take Ctrl-C, SIGTERM and a closed terminal as requests to stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def add(self, spec: ProcessSpec) -> None:
+        """Start a child and keep it running from now on."""
+        self._children[spec.name] = _Child(spec, self._spawn(spec), time.monotonic())
+        self._note_status()
+
+    def pid_of(self, name: str) -> int:
+        """Return the process id of a child as it runs now."""
+        return self._children[name].process.pid
+
+    def restarts_of(self, name: str) -> int:
+        """Return how often a child had to be started again."""
+        return self._children[name].restarts
+
+    def log_of(self, name: str) -> Path:
+        """Return the log file of a child."""
+        return self._log_dir / f"{name}.log"
+
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> bool:
+        """Look after the children until the condition holds; False if that takes too long.
+
+        Raises:
+            StopRequestedError: a signal came.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self._tick()
+        return True
+
+    def run_commands(self, *specs: ProcessSpec) -> None:
+        """Run commands side by side to their end, looking after the children meanwhile.
+
+        Raises:
+            CommandFailedError: one ended with an error; the message holds its output.
+            StopRequestedError: a signal came; the commands were ended.
+        """
+        for spec in specs:
+            self.log_of(spec.name).unlink(missing_ok=True)
+        running = {spec.name: (spec, self._spawn(spec, quiet=True)) for spec in specs}
+        try:
+            for name, (_, process) in running.items():
+                while process.poll() is None:
+                    self._tick()
+                if process.returncode != 0:
+                    output = processes.tail(self.log_of(name), lines=40)
+                    raise CommandFailedError(f"The step `{name}` failed:\n{output}")
+        finally:
+            for spec, process in running.values():
+                processes.stop(process, spec, grace_seconds=spec.stop_grace_seconds)
+                self._pid_file(spec.name).unlink(missing_ok=True)
+
+    def run_forever(self) -> None:
+        """Look after the children until a signal asks to stop."""
+        try:
+            while True:
+                self._tick()
+        except StopRequestedError:
+            return
+
+    def stop(self) -> None:
+        """Stop all children, stage after stage, and kill those that do not end in time.
+
+        A second request to stop cuts the waiting short.
+        """
+        self._screen.event("bourse", "stopping")
+        deadline = time.monotonic() + _STOP_SECONDS_MAX
+        for stage in sorted({child.spec.stop_stage for child in self._children.values()}):
+            members = [c for c in self._children.values() if c.spec.stop_stage == stage]
+            self._stop_stage(members, deadline)
+        (self._run_dir / _STATUS_FILE).unlink(missing_ok=True)
+        self._screen.event("bourse", "stopped")
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._stop_requested_at is None:
+            self._stop_requested_at = now
+        # make passes on a signal that its whole group got, so the same request may come twice.
+        elif now - self._stop_requested_at > _SAME_REQUEST_SECONDS:
+            self._impatient = True
+
+    def _tick(self) -> None:
+        if self._stop_requested_at is not None:
+            raise StopRequestedError
+        time.sleep(_TICK_SECONDS)
+        changed = [self._look_after(child) for child in self._children.values()]
+        if any(changed):
+            self._note_status()
+        if self._follower:
+            self._follower.show_news()
+
+    def _look_after(self, child: _Child) -> bool:
+        """Notice that a child has ended and start it again when due; tell whether it changed."""
+        now = time.monotonic()
+        if child.due is None:
+            if child.process.poll() is None:
+                return False
+            # What it had forked may still hold its port or its work.
+            processes.signal_group(child.process.pid, signal.SIGKILL)
+            if now - child.started > _HEALTHY_SECONDS:
+                child.delay_seconds = _FIRST_DELAY_SECONDS
+            child.due = now + child.delay_seconds
+            how = _how_it_ended(child.process.returncode)
+            text = f"{how}; starting it again in {child.delay_seconds:.1f} s"
+            self._screen.event(child.spec.name, text, "yellow")
+            return True
+        if now < child.due:
+            return False
+        child.delay_seconds = min(child.delay_seconds * 2, _LONGEST_DELAY_SECONDS)
+        child.process, child.started, child.due = self._spawn(child.spec), now, None
+        child.restarts += 1
+        return True
+
+    def _spawn(self, spec: ProcessSpec, *, quiet: bool = False) -> "subprocess.Popen[bytes]":
+        log = self.log_of(spec.name)
+        if self._follower:
+            self._follower.follow(log)
+        process = processes.spawn(spec, log=log, pid_file=self._pid_file(spec.name))
+        if not quiet:
+            self._screen.event(spec.name, f"started (process {process.pid})", "dim")
+        return process
+
+    def _pid_file(self, name: str) -> Path:
+        return self._run_dir / f"{name}.pid"
+
+    def _stop_stage(self, members: list[_Child], deadline: float) -> None:
+        living = [child for child in members if child.process.poll() is None]
+        for child in living:
+            child.process.send_signal(child.spec.stop_signal)
+        begun = time.monotonic()
+        grace = max((child.spec.stop_grace_seconds for child in living), default=0.0)
+        patient_until = min(begun + grace, max(deadline, begun + 1.0))
+        while any(child.process.poll() is None for child in living):
+            if time.monotonic() > patient_until or self._impatient:
+                break
+            time.sleep(_TICK_SECONDS / 2)
+        for child in members:
+            if child.process.poll() is None:
+                self._screen.event(child.spec.name, "did not end in time; killed", "yellow")
+            processes.signal_group(child.process.pid, signal.SIGKILL)
+            child.process.wait()
+            self._pid_file(child.spec.name).unlink(missing_ok=True)
+
+    def _note_status(self) -> None:
+        """Keep what `status` shows in a file, replaced at once."""
+        now = time.monotonic()
+        noted = {
+            child.spec.name: asdict(
+                ChildStatus(
+                    pid=child.process.pid if child.due is None else None,
+                    started=time.time() - (now - child.started),
+                    restarts=child.restarts,
+                )
+            )
+            for child in self._children.values()
+        }
+        file = self._run_dir / _STATUS_FILE
+        partial = file.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(noted))
+        partial.replace(file)
+
+
+def read_status(state_dir: Path) -> dict[str, ChildStatus]:
+    """Return what the running supervisor noted of its children, by name; empty without one."""
+    file = state_dir / "run" / _STATUS_FILE
+    if not file.exists():
+        return {}
+    return {name: ChildStatus(**noted) for name, noted in json.loads(file.read_text()).items()}
+
+
+def _how_it_ended(returncode: int) -> str:
+    if returncode < 0:
+        return f"ended by {signal.Signals(-returncode).name}"
+    return f"ended with exit code {returncode}"

@@ -1,0 +1,232 @@
+"""The supervisor: what dies is started again, what is asked to stop stops, nothing is left over."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded import paths, processes, services
+from embedded.errors import CommandFailedError
+from embedded.processes import ProcessSpec, StopStage
+from embedded.screen import Screen
+from embedded.supervisor import Supervisor, read_status
+
+SLEEP = "import time; time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); {SLEEP}"
+# A child that says when it was asked to stop.
+TELLS_ITS_END = """
+import signal, sys, time
+def end(*_):
+    print(time.monotonic())
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """A state folder that the servers' account can enter, which pytest's own is not for root."""
+    folder = Path(tempfile.mkdtemp(prefix="bourse-test-"))
+    services.make_state_folders(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def terminal() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def supervisor(state_dir: Path, terminal: io.StringIO) -> Iterator[Supervisor]:
+    started = Supervisor(state_dir, screen=Screen(terminal))
+    yield started
+    started.stop()
+
+
+def python(name: str, program: str, *, stage: StopStage = StopStage.WEB, grace: float = 5.0):
+    return ProcessSpec(
+        name=name,
+        command=(sys.executable, "-u", "-c", program),
+        cwd=paths.project_root(),
+        stop_stage=stage,
+        stop_grace_seconds=grace,
+    )
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not come true in time"
+        time.sleep(0.02)
+
+
+def test_killed_child_is_started_again(supervisor: Supervisor, terminal: io.StringIO):
+    supervisor.add(python("sleeper", SLEEP))
+    first = supervisor.pid_of("sleeper")
+
+    os.kill(first, signal.SIGKILL)
+
+    assert supervisor.wait_until(lambda: supervisor.restarts_of("sleeper") == 1, seconds=5)
+    assert supervisor.pid_of("sleeper") != first
+    assert processes.birth_of(supervisor.pid_of("sleeper")) is not None
+    assert "ended by SIGKILL; starting it again in 0.2 s" in terminal.getvalue()
+
+
+def test_child_that_keeps_ending_waits_twice_as_long_each_time(
+    supervisor: Supervisor, terminal: io.StringIO
+):
+    supervisor.add(python("broken", "raise SystemExit(3)"))
+
+    assert supervisor.wait_until(lambda: terminal.getvalue().count("ended") == 4, seconds=10)
+
+    for delay in ("0.2", "0.4", "0.8", "1.6"):
+        assert f"ended with exit code 3; starting it again in {delay} s" in terminal.getvalue()
+
+
+def test_what_a_dead_child_had_forked_is_ended_too(supervisor: Supervisor):
+    fork = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).pid)"
+    supervisor.add(python("parent", f"{fork}; {SLEEP}"))
+    log = supervisor.log_of("parent")
+    supervisor.wait_until(lambda: log.read_text().endswith("\n"), seconds=5)
+    grandchild = int(log.read_text())
+
+    os.kill(supervisor.pid_of("parent"), signal.SIGKILL)
+
+    assert supervisor.wait_until(lambda: processes.birth_of(grandchild) is None, seconds=5)
+
+
+def test_children_stop_stage_by_stage(state_dir: Path):
+    supervisor = Supervisor(state_dir, screen=Screen(io.StringIO()))
+    for stage in (StopStage.VALKEY, StopStage.WEB, StopStage.ENGINE):
+        supervisor.add(python(stage.name, TELLS_ITS_END, stage=stage))
+    logs = {stage: supervisor.log_of(stage.name) for stage in StopStage}
+    for stage in (StopStage.VALKEY, StopStage.WEB, StopStage.ENGINE):
+        wait_for(lambda stage=stage: "ready\n" in logs[stage].read_text())
+
+    supervisor.stop()
+
+    ends = [
+        float(logs[stage].read_text().split()[-1])
+        for stage in (StopStage.WEB, StopStage.ENGINE, StopStage.VALKEY)
+    ]
+    assert ends == sorted(ends)
+    assert list((state_dir / "run").iterdir()) == []
+
+
+def test_child_that_does_not_listen_is_killed_after_its_grace(state_dir: Path):
+    terminal = io.StringIO()
+    supervisor = Supervisor(state_dir, screen=Screen(terminal))
+    supervisor.add(python("deaf", DEAF, grace=0.3))
+    wait_for(lambda: "deaf" in supervisor.log_of("deaf").read_text())
+    pid = supervisor.pid_of("deaf")
+
+    supervisor.stop()
+
+    assert processes.birth_of(pid) is None
+    assert "did not end in time; killed" in terminal.getvalue()
+
+
+def test_command_that_fails_is_told_with_its_output(supervisor: Supervisor):
+    supervisor.run_commands(python("fine", "print('fine')"))
+
+    with pytest.raises(CommandFailedError, match=r"(?s)`broken` failed.*no such table"):
+        supervisor.run_commands(
+            python("fine", "print('fine')"), python("broken", "raise SystemExit('no such table')")
+        )
+
+
+def test_verbose_shows_what_children_write(state_dir: Path):
+    terminal = io.StringIO()
+    supervisor = Supervisor(state_dir, screen=Screen(terminal), verbose=True)
+    supervisor.add(python("talker", f"print('good morning'); {SLEEP}"))
+
+    heard = supervisor.wait_until(
+        lambda: "talker     | good morning" in terminal.getvalue(), seconds=5
+    )
+    supervisor.stop()
+
+    assert heard
+
+
+def test_log_that_has_grown_large_is_moved_aside(tmp_path: Path):
+    log = tmp_path / "web.log"
+    log.write_bytes(b"x" * 10_000_001)
+
+    processes.rotate_log(log)
+
+    assert not log.exists()
+    assert (tmp_path / "web.log.1").stat().st_size == 10_000_001
+
+
+@pytest.fixture
+def running(state_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A supervisor of its own process, with a Python child and a server."""
+    program = Path(__file__).with_name("venue_of_stand_ins.py")
+    environ = os.environ | {"PYTHONPATH": str(paths.project_root())}
+    process = subprocess.Popen([sys.executable, str(program), str(state_dir)], env=environ)
+    wait_for(lambda: len(read_status(state_dir)) == 2)
+    wait_for(lambda: "Ready to accept" in (state_dir / "log" / "valkey.log").read_text())
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_sigterm_stops_the_supervisor_and_its_children(
+    state_dir: Path, running: "subprocess.Popen[bytes]"
+):
+    pids = [status.pid or 0 for status in read_status(state_dir).values()]
+
+    running.terminate()
+
+    assert running.wait(10) == 0
+    assert [processes.birth_of(pid) for pid in pids] == [None, None]
+
+
+def test_no_orphan_is_left_when_the_supervisor_is_killed(
+    state_dir: Path, running: "subprocess.Popen[bytes]"
+):
+    pids = [status.pid or 0 for status in read_status(state_dir).values()]
+    assert all(processes.birth_of(pid) for pid in pids)
+
+    running.kill()
+    running.wait()
+
+    wait_for(lambda: not any(processes.birth_of(pid) for pid in pids))
+
+
+def test_leftovers_are_ended_by_their_pid_files_and_strangers_are_not(tmp_path: Path):
+    leftover = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    records = {
+        "leftover": {"pid": leftover.pid, "born": processes.birth_of(leftover.pid)},
+        "stranger": {"pid": stranger.pid, "born": "some other time"},
+    }
+    for name, record in records.items():
+        file = tmp_path / f"{name}.pid"
+        file.write_text(json.dumps(record | {"stop_signal": int(signal.SIGTERM)}))
+
+    assert processes.stop_leftovers(tmp_path) == ["leftover"]
+
+    assert leftover.wait(5) == -signal.SIGTERM
+    assert stranger.poll() is None
+    assert list(tmp_path.iterdir()) == []
+    stranger.kill()
+    stranger.wait()
+
+
+def test_ctrl_c_on_the_terminal_does_not_reach_the_children(supervisor: Supervisor):
+    supervisor.add(python("sleeper", SLEEP))
+
+    assert os.getsid(supervisor.pid_of("sleeper")) == supervisor.pid_of("sleeper")
