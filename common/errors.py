@@ -67,11 +67,25 @@ class NotFound(ExchangeError):
     status = 404
 
 
+class MethodNotAllowed(ExchangeError):
+    """The address exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
 class Conflict(ExchangeError):
     """The request conflicts with the present state."""
 
     code = "conflict"
     status = 409
+
+
+class LengthRequired(ExchangeError):
+    """The request body must be sent with a Content-Length."""
+
+    code = "length_required"
+    status = 411
 
 
 class PayloadTooLarge(ExchangeError):
@@ -101,6 +115,13 @@ class Throttled(ExchangeError):
     code = "throttled"
     status = 429
     retry_after_seconds = 1
+
+
+class InternalError(ExchangeError):
+    """Something went wrong on our side."""
+
+    code = "internal_error"
+    status = 500
 
 
 class VenueUnavailable(ExchangeError):

@@ -39,12 +39,16 @@ ORDER_WINDOW_SECONDS: int = env.int("ORDER_WINDOW_SECONDS", default=5)
 # Commands that may wait in the stream of a shard before web answers 503.
 ENGINE_BACKLOG_MAX: int = env.int("ENGINE_BACKLOG_MAX", default=20_000)
 ENGINE_BATCH_MAX: int = env.int("ENGINE_BATCH_MAX", default=1_000)
+# Requests a second that one key may send to one web process; 0: as many as it likes.
+API_RATE_PER_SECOND: int = env.int("API_RATE_PER_SECOND", default=10_000)
 WEB_THREADS: int = env.int("WEB_THREADS", default=16)
 
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 WEBHOOK_TIMEOUT_SECONDS: int = env.int("WEBHOOK_TIMEOUT_SECONDS", default=5)
+# Runs that deliver at the same time; each takes a worker process while there is something to do.
+WEBHOOK_RUNS_MAX: int = env.int("WEBHOOK_RUNS_MAX", default=1)
 
 # --- applications ---------------------------------------------------------------------------------
 INSTALLED_APPS = [

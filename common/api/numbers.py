@@ -1,0 +1,109 @@
+"""Exact numbers out of requests. Nothing is rounded: what does not fit is refused, with a reason.
+
+Cheap for hostile input: sizes are looked at before anything is computed or printed.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from common.api.parsers import NUMBER_CHARACTERS_MAX, UnreadableNumber
+from common.money import DECIMAL_PLACES, EXACT, MAX_DIGITS, plain
+
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+# The integer digits that NUMERIC(38, 8) holds.
+_LIMIT = 10 ** (MAX_DIGITS - DECIMAL_PLACES)
+_SMALLEST_STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
+_ZERO = Decimal(0)
+
+
+class NumberRefused(Exception):
+    """Why a number was refused: a stable `code` and a `detail` for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(detail)
+
+
+def read_decimal(
+    value: Any,
+    *,
+    step: Decimal | None = None,
+    above: Decimal | None = None,
+    minimum: Decimal | None = None,
+    maximum: Decimal | None = None,
+) -> Decimal:
+    """`value` (a string, an int or a Decimal) as an exact decimal, a multiple of `step`.
+
+    Raises:
+        NumberRefused: no plain number, too many digits, off the step or out of the range.
+    """
+    number = _to_decimal(value)
+    if not -_LIMIT < number < _LIMIT:
+        raise NumberRefused(
+            "too_many_digits", f"At most {MAX_DIGITS - DECIMAL_PLACES} digits before the point."
+        )
+    if step is None:
+        if EXACT.remainder(number, _SMALLEST_STEP):
+            raise NumberRefused(
+                "too_many_decimals", f"At most {DECIMAL_PLACES} decimals; this is {plain(number)}."
+            )
+    elif EXACT.remainder(number, step):
+        raise NumberRefused(
+            "off_step", f"Must be a multiple of {plain(step)}; {plain(number)} is not."
+        )
+    if above is not None and number <= above:
+        raise NumberRefused("too_small", f"Must be above {plain(above)}; this is {plain(number)}.")
+    _check_range(number, minimum, maximum)
+    return number or _ZERO  # no minus zero
+
+
+def read_integer(value: Any, *, minimum: int, maximum: int, strict: bool) -> int:
+    """`value` as a whole number in a range; `strict` takes JSON's whole numbers and nothing else.
+
+    Raises:
+        NumberRefused: no whole number, or out of the range.
+    """
+    if not strict and type(value) is str and _WHOLE_NUMBER.fullmatch(value):
+        value = int(value)
+    if type(value) is not int:
+        raise NumberRefused("not_an_integer", "Must be a whole number.")
+    if not minimum <= value <= maximum:
+        raise NumberRefused("out_of_range", f"Must be from {minimum} to {maximum}.")
+    return value
+
+
+def _to_decimal(value: Any) -> Decimal:
+    kind = type(value)
+    if kind is Decimal or kind is int:
+        if kind is int:
+            return Decimal(value) if -_LIMIT < value < _LIMIT else Decimal(_LIMIT)
+        return value
+    if kind is UnreadableNumber:
+        raise _unreadable(value.has_exponent)
+    if kind is not str:
+        raise NumberRefused("invalid_type", "Must be a number, or a number in a string.")
+    if len(value) > NUMBER_CHARACTERS_MAX:
+        raise _unreadable(False)
+    if not _PLAIN_NUMBER.fullmatch(value):
+        raise NumberRefused("not_a_number", "Must be a plain decimal number, without an exponent.")
+    return Decimal(value)
+
+
+def _unreadable(has_exponent: bool) -> NumberRefused:
+    if has_exponent:
+        return NumberRefused("not_a_number", "Must be written without an exponent.")
+    return NumberRefused("too_many_digits", f"At most {NUMBER_CHARACTERS_MAX} characters.")
+
+
+def _check_range(number: Decimal, minimum: Decimal | None, maximum: Decimal | None) -> None:
+    if minimum is not None and number < minimum:
+        raise NumberRefused(
+            "too_small", f"Must be at least {plain(minimum)}; this is {plain(number)}."
+        )
+    if maximum is not None and number > maximum:
+        raise NumberRefused(
+            "too_large", f"Must be at most {plain(maximum)}; this is {plain(number)}."
+        )
