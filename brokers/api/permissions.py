@@ -1,0 +1,74 @@
+"""What a caller may do: the scopes of the key, the state of the broker, the bound account."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from brokers.errors import BrokerSuspended, MissingScope, OtherAccount
+from brokers.types import Principal
+from common.errors import NotAuthenticated
+
+VENUE_ADMIN = "venue_admin"
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+class HasScope(BasePermission):
+    """Checks the view's `required_scope`: a scope, `venue_admin`, or one for each method.
+
+    A view without one (or without the method) is closed to all. A suspended broker may read; it
+    may write where the view says `allowed_while_suspended = True` (cancels).
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """True, or a refusal that says what is missing.
+
+        Raises:
+            NotAuthenticated: no key.
+            MissingScope: the key lacks the scope.
+            BrokerSuspended: the broker may only read.
+        """
+        principal: Any = request.auth
+        if principal is None:
+            raise NotAuthenticated()
+        check_scope(principal, _required_scope(view, request.method or ""))
+        if (
+            principal.is_broker_suspended
+            and request.method not in _READING
+            and not getattr(view, "allowed_while_suspended", False)
+        ):
+            raise BrokerSuspended()
+        return True
+
+
+def check_scope(principal: Principal, scope: str) -> None:
+    """See that the caller has `scope`; the venue's admin key has `venue_admin` and nothing else.
+
+    Raises:
+        MissingScope: it has not.
+    """
+    held = principal.is_venue_admin if scope == VENUE_ADMIN else scope in principal.scopes
+    if not held:
+        raise MissingScope(required_scope=scope)
+
+
+def check_account_visible(principal: Principal, *, broker_id: UUID, account_id: int) -> None:
+    """See that an account of `broker_id` is the caller's (the one, where the key is bound).
+
+    Raises:
+        OtherAccount: it is not.
+    """
+    is_bound_elsewhere = principal.account_id not in (None, account_id)
+    if principal.broker_id != broker_id or is_bound_elsewhere:
+        raise OtherAccount()
+
+
+def _required_scope(view: APIView, method: str) -> str:
+    required: Any = getattr(view, "required_scope", None)
+    if isinstance(required, dict):
+        required = required.get("GET" if method in ("HEAD", "OPTIONS") else method)
+    if required is None:
+        raise MissingScope("This is closed to API keys.")
+    return str(required)

@@ -1,0 +1,129 @@
+"""Reads of the brokers app."""
+
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from brokers.errors import (
+    AccountNotFound,
+    ApiKeyNotFound,
+    BrokerNotFound,
+    WebhookDeliveryNotFound,
+    WebhookEndpointNotFound,
+)
+from brokers.models import ApiKey, Broker, TradingAccount, WebhookDelivery, WebhookEndpoint
+
+_BIGINT_MAX = 2**63 - 1
+
+# The states of a delivery that lists can be filtered by.
+DELIVERY_STATUSES = {
+    "delivered": Q(delivered_at__isnull=False),
+    "pending": Q(due_at__isnull=False),
+    "failed": Q(due_at__isnull=True, delivered_at__isnull=True),
+}
+
+
+def get_broker(broker_id: UUID) -> Broker:
+    """The broker.
+
+    Raises:
+        BrokerNotFound: there is none.
+    """
+    broker = Broker.objects.filter(pk=broker_id).first()
+    if broker is None:
+        raise BrokerNotFound(broker_id=broker_id)
+    return broker
+
+
+def get_account(account_id: int) -> TradingAccount:
+    """The account, of whichever broker: the caller decides who may see it.
+
+    Raises:
+        AccountNotFound: there is none.
+    """
+    account = None
+    if 0 < account_id <= _BIGINT_MAX:
+        account = TradingAccount.objects.filter(pk=account_id).first()
+    if account is None:
+        raise AccountNotFound()
+    return account
+
+
+def find_account(*, broker_id: UUID, document_number: str) -> TradingAccount | None:
+    """The broker's account of a client's document, None where it has none yet."""
+    return TradingAccount.objects.filter(
+        broker_id=broker_id, document_number=document_number
+    ).first()
+
+
+def list_accounts(*, broker_id: UUID, account_id: int | None) -> QuerySet[TradingAccount]:
+    """The accounts of a broker, or the one that a key is bound to."""
+    accounts = TradingAccount.objects.filter(broker_id=broker_id)
+    return accounts if account_id is None else accounts.filter(pk=account_id)
+
+
+def list_api_keys(*, broker_id: UUID, account_id: int | None) -> QuerySet[ApiKey]:
+    """The keys of a broker, revoked ones too; a bound key sees those of its account."""
+    keys = ApiKey.objects.filter(broker_id=broker_id)
+    return keys if account_id is None else keys.filter(account_id=account_id)
+
+
+def get_api_key(*, broker_id: UUID, account_id: int | None, key_id: UUID) -> ApiKey:
+    """One of `list_api_keys`.
+
+    Raises:
+        ApiKeyNotFound: it is not among them.
+    """
+    key = list_api_keys(broker_id=broker_id, account_id=account_id).filter(pk=key_id).first()
+    if key is None:
+        raise ApiKeyNotFound()
+    return key
+
+
+def list_webhook_endpoints(*, broker_id: UUID) -> QuerySet[WebhookEndpoint]:
+    """The endpoints of a broker, inactive ones too."""
+    return WebhookEndpoint.objects.filter(broker_id=broker_id)
+
+
+def get_webhook_endpoint(*, broker_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
+    """An endpoint of the broker.
+
+    Raises:
+        WebhookEndpointNotFound: it has no such endpoint.
+    """
+    endpoint = list_webhook_endpoints(broker_id=broker_id).filter(pk=endpoint_id).first()
+    if endpoint is None:
+        raise WebhookEndpointNotFound()
+    return endpoint
+
+
+def list_webhook_deliveries(
+    *,
+    broker_id: UUID,
+    endpoint_id: UUID | None = None,
+    status: str | None = None,
+    event: str | None = None,
+) -> QuerySet[WebhookDelivery]:
+    """Deliveries to a broker's endpoints; `status` is one of DELIVERY_STATUSES."""
+    deliveries = WebhookDelivery.objects.filter(endpoint__broker_id=broker_id)
+    if endpoint_id is not None:
+        deliveries = deliveries.filter(endpoint_id=endpoint_id)
+    if status is not None:
+        deliveries = deliveries.filter(DELIVERY_STATUSES[status])
+    if event is not None:
+        deliveries = deliveries.filter(event=event)
+    return deliveries
+
+
+def get_webhook_delivery(*, broker_id: UUID, delivery_id: int) -> WebhookDelivery:
+    """A delivery to one of the broker's endpoints.
+
+    Raises:
+        WebhookDeliveryNotFound: it has no such delivery.
+    """
+    delivery = None
+    if 0 < delivery_id <= _BIGINT_MAX:
+        delivery = list_webhook_deliveries(broker_id=broker_id).filter(pk=delivery_id).first()
+    if delivery is None:
+        raise WebhookDeliveryNotFound()
+    return delivery

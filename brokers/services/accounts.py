@@ -1,0 +1,110 @@
+"""Trading accounts: opened by a broker, or by the first order of a client."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from brokers.errors import AccountClosed, AccountExists
+from brokers.models import TradingAccount
+from brokers.selectors import find_account, get_broker
+from common.caching import TtlCache
+
+# Ids never change; the time to live only bounds what a reset of the venue leaves behind.
+_account_ids: TtlCache[tuple[UUID, str], int] = TtlCache(max_size=200_000, ttl_seconds=10.0)
+
+_INSERT = """
+    INSERT INTO brokers_tradingaccount
+        (broker_id, document_number, funding, credit_limit, status, created_at, updated_at)
+    SELECT id, %(document_number)s, default_funding, default_credit_limit, 'ACTIVE', now(), now()
+    FROM brokers_broker WHERE id = %(broker_id)s
+    ON CONFLICT (broker_id, document_number) DO NOTHING
+"""
+
+
+def find_or_create_account(*, broker_id: UUID, document_number: str) -> TradingAccount:
+    """The broker's account of a document, opened with the broker's defaults if there is none.
+
+    Any number of callers at the same time get the same account.
+
+    Raises:
+        BrokerNotFound: there is no such broker.
+    """
+    account = find_account(broker_id=broker_id, document_number=document_number)
+    if account is None:
+        _insert_account(broker_id, document_number)
+        account = find_account(broker_id=broker_id, document_number=document_number)
+    if account is None:
+        get_broker(broker_id)
+        raise RuntimeError("The account was removed while it was opened.")
+    return account
+
+
+def get_or_create_account_id(*, broker_id: UUID, document_number: str) -> int:
+    """Id of `find_or_create_account`, remembered in this process for the path of an order.
+
+    Raises:
+        BrokerNotFound: there is no such broker.
+    """
+    account_id = _account_ids.get((broker_id, document_number))
+    if account_id is None:
+        account = find_or_create_account(broker_id=broker_id, document_number=document_number)
+        account_id = account.id
+        _account_ids.put((broker_id, document_number), account_id)
+    return account_id
+
+
+def create_account(
+    *,
+    broker_id: UUID,
+    document_number: str,
+    funding: str | None = None,
+    credit_limit: Decimal | None = None,
+) -> TradingAccount:
+    """Open an account; without `funding` it gets the broker's default funding and credit limit.
+
+    Raises:
+        BrokerNotFound: there is no such broker.
+        AccountExists: the broker has an account of this document.
+    """
+    broker = get_broker(broker_id)
+    if funding is None:
+        funding, credit_limit = broker.default_funding, broker.default_credit_limit
+    if find_account(broker_id=broker_id, document_number=document_number):
+        raise AccountExists()
+    return TradingAccount.objects.create(
+        broker=broker,
+        document_number=document_number,
+        funding=funding,
+        credit_limit=credit_limit,
+    )
+
+
+def suspend_account(*, account: TradingAccount) -> None:
+    """Keep the account from trading; its open orders stay.
+
+    Raises:
+        AccountClosed: it is closed.
+    """
+    _set_status(account, TradingAccount.Status.SUSPENDED)
+
+
+def activate_account(*, account: TradingAccount) -> None:
+    """Let a suspended account trade again.
+
+    Raises:
+        AccountClosed: it is closed.
+    """
+    _set_status(account, TradingAccount.Status.ACTIVE)
+
+
+def _set_status(account: TradingAccount, status: "TradingAccount.Status") -> None:
+    if account.status == TradingAccount.Status.CLOSED:
+        raise AccountClosed()
+    account.status = status
+    account.save(update_fields=["status", "updated_at"])
+
+
+def _insert_account(broker_id: UUID, document_number: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, {"broker_id": broker_id, "document_number": document_number})

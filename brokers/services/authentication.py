@@ -1,0 +1,114 @@
+"""From a key to its caller, without a query in the common case.
+
+A key is found by the SHA-256 of the whole of it. What was found is remembered for two seconds in
+each process, so revocation and suspension work everywhere within that time; expiry is looked at on
+each use. Of use, `last_used_at` is noted at most once a minute, when the key is read anyway.
+"""
+
+import hashlib
+import hmac
+import time
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from brokers.models import ApiKey, Broker
+from brokers.types import Principal
+from common.caching import TtlCache
+from common.errors import NotAuthenticated
+
+CACHE_SECONDS = 2.0
+_KEY_CHARACTERS_MAX = 200
+_NOTED_EVERY = timedelta(seconds=60)
+
+
+class _Known(NamedTuple):
+    principal: Principal
+    expires_at: float | None  # seconds since 1970
+
+
+_known_keys: TtlCache[str, _Known] = TtlCache(max_size=50_000, ttl_seconds=CACHE_SECONDS)
+_unknown_keys: TtlCache[str, bool] = TtlCache(max_size=10_000, ttl_seconds=CACHE_SECONDS)
+
+_VENUE_ADMIN = Principal(
+    key_id=None,
+    broker_id=None,
+    broker_name="",
+    account_id=None,
+    scopes=frozenset(),
+    is_venue_admin=True,
+)
+
+
+def hash_key(raw_key: str) -> str:
+    """The form in which a key is stored and found."""
+    return hashlib.sha256(raw_key.encode(errors="surrogatepass")).hexdigest()
+
+
+def authenticate_key(raw_key: str) -> Principal:
+    """The caller that `raw_key` belongs to. May ask the database, once in two seconds a key.
+
+    Raises:
+        NotAuthenticated: the key is unknown, expired or revoked.
+    """
+    if len(raw_key) > _KEY_CHARACTERS_MAX:
+        raise NotAuthenticated()
+    if _is_venue_admin_key(raw_key):
+        return _VENUE_ADMIN
+    key_hash = hash_key(raw_key)
+    known = _known_keys.get(key_hash) or _load(key_hash)
+    if known.expires_at is not None and known.expires_at <= time.time():
+        raise NotAuthenticated()
+    return known.principal
+
+
+def forget_keys() -> None:
+    """Make this process ask the database for every key anew (others do within two seconds)."""
+    _known_keys.clear()
+    _unknown_keys.clear()
+
+
+def _is_venue_admin_key(raw_key: str) -> bool:
+    admin_key: str = settings.ADMIN_API_KEY
+    return bool(admin_key) and hmac.compare_digest(
+        raw_key.encode(errors="surrogatepass"), admin_key.encode()
+    )
+
+
+def _load(key_hash: str) -> _Known:
+    if _unknown_keys.get(key_hash):
+        raise NotAuthenticated()
+    row = (
+        ApiKey.objects.filter(key_hash=key_hash, revoked_at__isnull=True)
+        .select_related("broker")
+        .first()
+    )
+    if row is None:
+        _unknown_keys.put(key_hash, True)
+        raise NotAuthenticated()
+    _note_use(row)
+    known = _Known(
+        principal=Principal(
+            key_id=row.id,
+            broker_id=row.broker_id,
+            broker_name=row.broker.name,
+            account_id=row.account_id,
+            scopes=frozenset(row.scopes),
+            is_broker_suspended=row.broker.status == Broker.Status.SUSPENDED,
+        ),
+        expires_at=row.expires_at.timestamp() if row.expires_at else None,
+    )
+    _known_keys.put(key_hash, known)
+    return known
+
+
+def _note_use(row: ApiKey) -> None:
+    """Write `last_used_at` if nobody did in the last minute; several processes may try at once."""
+    now = timezone.now()
+    if row.last_used_at is None or row.last_used_at < now - _NOTED_EVERY:
+        ApiKey.objects.filter(
+            Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _NOTED_EVERY), pk=row.pk
+        ).update(last_used_at=now)

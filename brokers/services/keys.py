@@ -1,0 +1,106 @@
+"""API keys: made and shown once, revoked for good, replaced by a successor."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from brokers.errors import ApiKeyRevoked, OtherAccount, ScopeNotHeld
+from brokers.locks import lock_api_key
+from brokers.models import ApiKey, Scope, TradingAccount
+from brokers.services.authentication import forget_keys, hash_key
+
+OVERLAP_SECONDS_MAX = 7 * 24 * 3600
+# What the first key of a broker may do. `book` and `marks` are for the venue to give.
+BROKER_SCOPES = (Scope.READ, Scope.TRADE, Scope.TRANSFER, Scope.ADMIN)
+
+_PREFIX_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A new key and its secret, which cannot be had again."""
+
+    api_key: ApiKey
+    secret: str
+
+
+def create_api_key(
+    *,
+    broker_id: UUID,
+    scopes: Collection[str],
+    name: str = "",
+    account_id: int | None = None,
+    expires_at: datetime | None = None,
+    grantor_scopes: Collection[str] | None = None,
+    secret: str | None = None,
+) -> CreatedKey:
+    """Make a key. A given `secret` is taken as it is: for keys that documents name (the demo's).
+
+    `grantor_scopes`: what the key that asks for it may do; None when the venue itself asks.
+
+    Raises:
+        ScopeNotHeld: the new key could do more than the one that asks for it.
+        OtherAccount: `account_id` is no account of the broker.
+    """
+    if grantor_scopes is not None and not set(scopes) <= set(grantor_scopes):
+        raise ScopeNotHeld(held_scopes=sorted(grantor_scopes))
+    if account_id is not None and not _has_account(broker_id, account_id):
+        raise OtherAccount()
+    secret = secret or f"bk_{secrets.token_urlsafe(32)}"
+    api_key = ApiKey.objects.create(
+        broker_id=broker_id,
+        account_id=account_id,
+        name=name,
+        prefix=secret[:_PREFIX_CHARACTERS],
+        key_hash=hash_key(secret),
+        scopes=[str(scope) for scope in scopes],
+        expires_at=expires_at,
+    )
+    forget_keys()
+    return CreatedKey(api_key, secret)
+
+
+def revoke_api_key(*, api_key: ApiKey) -> None:
+    """End a key: no process takes it after two seconds. Revoking it again changes nothing."""
+    revoked = ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True)
+    revoked.update(revoked_at=timezone.now(), updated_at=timezone.now())
+    api_key.refresh_from_db(fields=["revoked_at", "updated_at"])
+    forget_keys()
+
+
+def rotate_api_key(*, api_key: ApiKey, overlap_seconds: int = 0) -> CreatedKey:
+    """Make a successor with the same name, scopes, account and expiry.
+
+    The old key is revoked, or expires after `overlap_seconds`, in which both work.
+
+    Raises:
+        ApiKeyRevoked: there is nothing to replace.
+    """
+    with transaction.atomic():
+        old = lock_api_key(api_key.pk)
+        if old.revoked_at is not None:
+            raise ApiKeyRevoked()
+        successor = create_api_key(
+            broker_id=old.broker_id,
+            scopes=old.scopes,
+            name=old.name,
+            account_id=old.account_id,
+            expires_at=old.expires_at,
+        )
+        if overlap_seconds:
+            end = timezone.now() + timedelta(seconds=overlap_seconds)
+            old.expires_at = min(old.expires_at or end, end)
+            old.save(update_fields=["expires_at", "updated_at"])
+            forget_keys()
+        else:
+            revoke_api_key(api_key=old)
+    return successor
+
+
+def _has_account(broker_id: UUID, account_id: int) -> bool:
+    return TradingAccount.objects.filter(pk=account_id, broker_id=broker_id).exists()

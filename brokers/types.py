@@ -1,0 +1,26 @@
+"""Who calls, in plain Python."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The caller behind an API key: `request.auth` of every authenticated API request.
+
+    `account_id` is set where the key is bound to one account: it then sees and uses only that one.
+    The venue's own admin key has no broker. A cached principal may be two seconds old.
+    """
+
+    key_id: UUID | None
+    broker_id: UUID | None
+    broker_name: str
+    account_id: int | None
+    scopes: frozenset[str]
+    is_broker_suspended: bool = False
+    is_venue_admin: bool = False
+
+    @property
+    def actor(self) -> str:
+        """How this caller is named in journals and audit rows."""
+        return "venue-admin" if self.is_venue_admin else f"key:{self.key_id}"
