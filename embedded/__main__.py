@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("--yes", action="store_true", help="do not ask")
     commands.add_parser("env", help="print DATABASE_URL and REDIS_URL for a shell")
     shell = commands.add_parser("shell-db", help="open psql on the venue's database")
-    shell.add_argument("arguments", nargs=argparse.REMAINDER, help="passed to psql")
+    shell.add_argument("arguments", nargs="*", metavar="-- options", help="passed to psql")
     execute = commands.add_parser("exec", help="run a command with throw-away servers")
     execute.add_argument("--running", action="store_true", help="use the venue's own servers")
     execute.add_argument("arguments", nargs="+", metavar="-- command", help="the command")

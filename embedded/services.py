@@ -189,9 +189,11 @@ def make_state_folders(state_dir: Path) -> None:
     Raises:
         EmbeddedError: we are root, and the servers' account cannot enter that folder.
     """
-    for folder in (state_dir, state_dir / "log", state_dir / "run"):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755 if folder == state_dir else 0o700)
+    if not state_dir.exists():
+        state_dir.mkdir(parents=True)
+        _let_servers_enter(state_dir)
+    for folder in (state_dir / "log", state_dir / "run"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     if processes.unprivileged_account() is not None and not paths.is_open_to_all(state_dir):
         raise EmbeddedError(
             f"The servers do not run as root, and other accounts cannot enter {state_dir}. "
@@ -215,4 +217,11 @@ def _make_temporary_folder() -> Path:
     parent = Path(tempfile.gettempdir())
     if os.geteuid() == 0 and not paths.is_open_to_all(parent):
         parent = Path("/tmp")
-    return Path(tempfile.mkdtemp(prefix="bourse-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix="bourse-", dir=parent))
+    _let_servers_enter(folder)
+    return folder
+
+
+def _let_servers_enter(folder: Path) -> None:
+    """Open a new folder to other accounts only if the servers run as one of them."""
+    folder.chmod(0o700 if processes.unprivileged_account() is None else 0o755)

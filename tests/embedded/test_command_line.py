@@ -17,6 +17,7 @@ from embedded import paths, ports, services, state_lock
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="bourse-test-"))
+    folder.chmod(0o755)
     services.make_state_folders(folder)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -38,6 +38,7 @@ time.sleep(600)
 def state_dir() -> Iterator[Path]:
     """A state folder that the servers' account can enter, which pytest's own is not for root."""
     folder = Path(tempfile.mkdtemp(prefix="bourse-test-"))
+    folder.chmod(0o755)
     services.make_state_folders(folder)
     yield folder
     shutil.rmtree(folder)
