@@ -1,0 +1,118 @@
+"""Rules of symbols, assets and instruments, as lists of what is wrong. Pure."""
+
+import re
+from decimal import Decimal
+from zlib import crc32
+
+from common.errors import FieldError
+from common.money import plain, steps_of
+
+SYMBOL_LENGTH_MAX = 20
+SCALE_MAX = 8
+# A symbol stands in addresses: no slash, and no dot at its beginning.
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._:\-]{0,19}")
+
+
+def symbol_errors(symbol: str, field: str = "symbol") -> list[FieldError]:
+    """What is wrong with a symbol, or with the code of an asset."""
+    if _SYMBOL.fullmatch(symbol):
+        return []
+    detail = f"1 to {SYMBOL_LENGTH_MAX} of A-Z 0-9 . _ : - in upper case, a letter or digit first."
+    return [FieldError(field, "invalid_symbol", detail)]
+
+
+def scale_errors(scale: int) -> list[FieldError]:
+    """What is wrong with an asset's number of decimal places."""
+    if 0 <= scale <= SCALE_MAX:
+        return []
+    return [FieldError("scale", "out_of_range", f"0 to {SCALE_MAX} decimal places.")]
+
+
+def step_errors(
+    *, tick_size: Decimal, lot_size: Decimal, base_scale: int, quote_scale: int
+) -> list[FieldError]:
+    """What is wrong with the steps of price and quantity.
+
+    A lot is whole in the base asset, and `tick_size × lot_size` is whole in the quote asset's
+    smallest unit, so that neither a quantity nor a notional is ever rounded.
+    """
+    errors = [
+        FieldError(field, "not_positive", f"{field} must be above zero.")
+        for field, step in (("tick_size", tick_size), ("lot_size", lot_size))
+        if not step.is_finite() or step <= 0
+    ]
+    if errors:
+        return errors
+    base_unit, quote_unit = _smallest_unit(base_scale), _smallest_unit(quote_scale)
+    if steps_of(lot_size, base_unit) is None:
+        detail = (
+            f"A lot of {plain(lot_size)} is no whole number of the base asset's smallest unit "
+            f"{plain(base_unit)}."
+        )
+        errors.append(FieldError("lot_size", "off_scale", detail))
+    if steps_of(tick_size * lot_size, quote_unit) is None:
+        detail = (
+            f"Tick × lot = {plain(tick_size * lot_size)} is no whole number of the quote asset's "
+            f"smallest unit {plain(quote_unit)}."
+        )
+        errors.append(FieldError("tick_size", "off_scale", detail))
+    return errors
+
+
+def limit_errors(
+    *,
+    lot_size: Decimal,
+    min_quantity: Decimal | None,
+    max_quantity: Decimal | None,
+    min_notional: Decimal | None,
+    max_notional: Decimal | None,
+) -> list[FieldError]:
+    """What is wrong with the limits of an order's size."""
+    errors = []
+    limits = {
+        "min_quantity": min_quantity,
+        "max_quantity": max_quantity,
+        "min_notional": min_notional,
+        "max_notional": max_notional,
+    }
+    for field, limit in limits.items():
+        if limit is not None and limit <= 0:
+            errors.append(FieldError(field, "not_positive", f"{field} must be above zero."))
+        elif limit is not None and field.endswith("quantity") and not steps_of(limit, lot_size):
+            detail = f"{plain(limit)} is no whole number of lots of {plain(lot_size)}."
+            errors.append(FieldError(field, "off_step", detail))
+    for smallest, largest in (("min_quantity", "max_quantity"), ("min_notional", "max_notional")):
+        low, high = limits[smallest], limits[largest]
+        if low is not None and high is not None and low > high:
+            errors.append(FieldError(largest, "below_minimum", f"{largest} is below {smallest}."))
+    return errors
+
+
+def rate_errors(
+    *, maker_fee_rate: Decimal, taker_fee_rate: Decimal, **shares: Decimal | None
+) -> list[FieldError]:
+    """What is wrong with fee rates and with other shares, which lie between 0 and 1.
+
+    A maker's rebate is never more than the taker's fee, else each trade would cost the venue.
+    """
+    errors = []
+    if not -1 < maker_fee_rate < 1:
+        errors.append(FieldError("maker_fee_rate", "out_of_range", "Between -1 and 1."))
+    if not 0 <= taker_fee_rate < 1:
+        errors.append(FieldError("taker_fee_rate", "out_of_range", "From 0 to below 1."))
+    if maker_fee_rate + taker_fee_rate < 0:
+        detail = "The rebate of the maker is above the fee of the taker."
+        errors.append(FieldError("maker_fee_rate", "rebate_too_large", detail))
+    for field, share in shares.items():
+        if share is not None and not 0 < share < 1:
+            errors.append(FieldError(field, "out_of_range", "Between 0 and 1."))
+    return errors
+
+
+def shard_of(symbol: str, shards: int) -> int:
+    """The engine shard of a symbol."""
+    return crc32(symbol.encode()) % shards
+
+
+def _smallest_unit(scale: int) -> Decimal:
+    return Decimal(1).scaleb(-scale)

@@ -1,0 +1,127 @@
+"""Reads of assets and instruments; specs are remembered in the process for some seconds."""
+
+from django.db.models import QuerySet
+
+from common.caching import TtlCache
+from common.money import DECIMAL_PLACES, to_units
+from marketdata.calculations import symbol_errors
+from marketdata.errors import InstrumentNotFound, UnknownAsset
+from marketdata.models import Asset, Instrument
+from marketdata.types import InstrumentSpec
+
+SPEC_SECONDS = 5.0
+
+_specs: TtlCache[str, InstrumentSpec] = TtlCache(max_size=50_000, ttl_seconds=SPEC_SECONDS)
+_specs_by_id: TtlCache[int, InstrumentSpec] = TtlCache(max_size=50_000, ttl_seconds=SPEC_SECONDS)
+
+
+def get_asset(code: str) -> Asset:
+    """The asset of that code.
+
+    Raises:
+        UnknownAsset: there is none.
+    """
+    try:
+        return Asset.objects.get(code=code)
+    except Asset.DoesNotExist as error:
+        raise UnknownAsset(asset=code) from error
+
+
+def get_asset_scales(ids: set[int]) -> dict[int, int]:
+    """Decimal places by asset id."""
+    return dict(Asset.objects.filter(id__in=ids).values_list("id", "scale"))
+
+
+def find_instrument_spec(symbol: str) -> InstrumentSpec | None:
+    """The instrument of that symbol, None when there is none. For the path of an order."""
+    spec = _specs.get(symbol)
+    if spec is not None or symbol_errors(symbol):
+        return spec
+    return _read_spec(symbol=symbol)
+
+
+def get_instrument_spec(symbol: str) -> InstrumentSpec:
+    """The instrument of that symbol.
+
+    Raises:
+        InstrumentNotFound: there is none.
+    """
+    spec = find_instrument_spec(symbol)
+    if spec is None:
+        raise InstrumentNotFound(symbol=symbol)
+    return spec
+
+
+def get_instrument_spec_by_id(instrument_id: int) -> InstrumentSpec:
+    """The instrument of that id, which a row refers to.
+
+    Raises:
+        InstrumentNotFound: there is none.
+    """
+    spec = _specs_by_id.get(instrument_id) or _read_spec(id=instrument_id)
+    if spec is None:
+        raise InstrumentNotFound(instrument_id=instrument_id)
+    return spec
+
+
+def list_instruments(
+    *, kind: str | None = None, state: str | None = None, quote: str | None = None
+) -> QuerySet[Instrument]:
+    """Instruments with their assets, narrowed by kind, state and quote asset."""
+    instruments = Instrument.objects.select_related("base_asset", "quote_asset")
+    if kind is not None:
+        instruments = instruments.filter(kind=kind)
+    if state is not None:
+        instruments = instruments.filter(state=state)
+    if quote is not None:
+        instruments = instruments.filter(quote_asset__code=quote)
+    return instruments
+
+
+def make_spec(instrument: Instrument) -> InstrumentSpec:
+    """The frozen copy of a row that was read with its assets."""
+    base, quote = instrument.base_asset, instrument.quote_asset
+    return InstrumentSpec(
+        id=instrument.id,
+        symbol=instrument.symbol,
+        name=instrument.name,
+        kind=instrument.kind,
+        base_asset_id=base.id,
+        base_asset=base.code,
+        base_scale=base.scale,
+        quote_asset_id=quote.id,
+        quote_asset=quote.code,
+        quote_scale=quote.scale,
+        tick_size=instrument.tick_size,
+        lot_size=instrument.lot_size,
+        tick_units8=to_units(instrument.tick_size, DECIMAL_PLACES),
+        lot_units8=to_units(instrument.lot_size, DECIMAL_PLACES),
+        min_quantity=instrument.min_quantity,
+        max_quantity=instrument.max_quantity,
+        min_notional=instrument.min_notional,
+        max_notional=instrument.max_notional,
+        price_band_rate=instrument.price_band_rate,
+        market_collar_rate=instrument.market_collar_rate,
+        maker_fee_rate=instrument.maker_fee_rate,
+        taker_fee_rate=instrument.taker_fee_rate,
+        price_rule=instrument.price_rule,
+        state=instrument.state,
+        shard=instrument.shard,
+        is_open_listing=instrument.is_open_listing,
+    )
+
+
+def forget_specs() -> None:
+    """Make this process read every instrument anew (others do within `SPEC_SECONDS`)."""
+    _specs.clear()
+    _specs_by_id.clear()
+
+
+def _read_spec(**where: str | int) -> InstrumentSpec | None:
+    instrument = list_instruments().filter(**where).first()
+    if instrument is None:
+        return None
+    spec = make_spec(instrument)
+    _specs.put(spec.symbol, spec)
+    _specs_by_id.put(spec.id, spec)
+    return spec

@@ -1,0 +1,164 @@
+"""Writes of assets and instruments: by staff, and by the first order for a symbol."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from common.database import retry_on_conflict
+from common.errors import FieldError, ValidationFailed
+from marketdata.calculations import (
+    limit_errors,
+    rate_errors,
+    scale_errors,
+    shard_of,
+    step_errors,
+    symbol_errors,
+)
+from marketdata.errors import AssetExists, InstrumentExists, UnknownSymbol
+from marketdata.models import Asset, Instrument
+from marketdata.selectors import find_instrument_spec, get_asset, get_instrument_spec
+from marketdata.types import InstrumentSpec
+
+_CURRENCY_SCALE = 4
+_OPEN_TICK = Decimal("0.01")
+_OPEN_LOT = Decimal(1)
+# Transactions that list a symbol of their own queue up for this one lock, so that the count holds.
+_OPEN_LISTING_LOCK = 0x0B0E_0001
+
+
+def create_asset(*, code: str, kind: str, scale: int, name: str = "") -> Asset:
+    """Let the ledger count another asset, with `scale` decimal places for ever.
+
+    Raises:
+        ValidationFailed: code or scale break a rule.
+        AssetExists: the code is taken.
+    """
+    _raise_if_any([*symbol_errors(code, "code"), *scale_errors(scale)])
+    if Asset.objects.filter(code=code).exists():
+        raise AssetExists(asset=code)
+    return Asset.objects.create(code=code, kind=kind, scale=scale, name=name)
+
+
+def create_instrument(
+    *,
+    symbol: str,
+    kind: str,
+    base: str,
+    quote: str,
+    tick_size: Decimal,
+    lot_size: Decimal,
+    price_rule: str,
+    **fields: Any,
+) -> InstrumentSpec:
+    """List an instrument; `fields` are further columns: name, state, limits, rates, shard.
+
+    Raises:
+        ValidationFailed: names every rule that is broken.
+        UnknownAsset: there is no such base or quote asset.
+        InstrumentExists: the symbol is taken.
+    """
+    instrument = Instrument(
+        symbol=symbol,
+        kind=kind,
+        base_asset=get_asset(base),
+        quote_asset=get_asset(quote),
+        tick_size=tick_size,
+        lot_size=lot_size,
+        price_rule=price_rule,
+        **({"shard": shard_of(symbol, settings.ENGINE_SHARDS)} | fields),
+    )
+    _raise_if_any(instrument_errors(instrument))
+    if Instrument.objects.filter(symbol=symbol).exists():
+        raise InstrumentExists(symbol=symbol)
+    instrument.save()
+    return get_instrument_spec(symbol)
+
+
+def instrument_errors(instrument: Instrument) -> list[FieldError]:
+    """Every rule that an instrument, saved or not, breaks."""
+    base, quote = instrument.base_asset, instrument.quote_asset
+    errors = symbol_errors(instrument.symbol)
+    if base == quote:
+        errors.append(FieldError("quote_asset", "same_as_base", "Base and quote are the same."))
+    errors += step_errors(
+        tick_size=instrument.tick_size,
+        lot_size=instrument.lot_size,
+        base_scale=base.scale,
+        quote_scale=quote.scale,
+    )
+    errors += rate_errors(
+        maker_fee_rate=Decimal(instrument.maker_fee_rate),
+        taker_fee_rate=Decimal(instrument.taker_fee_rate),
+        price_band_rate=instrument.price_band_rate,
+        market_collar_rate=instrument.market_collar_rate,
+    )
+    if instrument.kind == Instrument.Kind.PERPETUAL and instrument.price_band_rate is None:
+        detail = "A perpetual needs a price band around its mark."
+        errors.append(FieldError("price_band_rate", "required", detail))
+    if not any(error.field == "lot_size" for error in errors):
+        errors += limit_errors(
+            lot_size=instrument.lot_size,
+            min_quantity=instrument.min_quantity,
+            max_quantity=instrument.max_quantity,
+            min_notional=instrument.min_notional,
+            max_notional=instrument.max_notional,
+        )
+    return errors
+
+
+def list_symbol(symbol: str) -> InstrumentSpec:
+    """The instrument of that symbol, listed now if there is none and open listing is on.
+
+    Listed is an equity in the venue's currency, without band, collar and fees. Any number of
+    callers at the same time get the same instrument.
+
+    Raises:
+        ValidationFailed: this is no symbol.
+        UnknownSymbol: open listing is off or full, or the symbol names a currency.
+    """
+    spec = find_instrument_spec(symbol)
+    if spec is not None:
+        return spec
+    _raise_if_any(symbol_errors(symbol))
+    if not settings.OPEN_LISTING:
+        raise UnknownSymbol(symbol=symbol)
+    _list_openly(symbol)
+    return get_instrument_spec(symbol)
+
+
+@retry_on_conflict
+@transaction.atomic
+def _list_openly(symbol: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_OPEN_LISTING_LOCK])
+    listed = Instrument.objects.filter(is_open_listing=True).count()
+    if listed >= settings.OPEN_LISTING_MAX:
+        raise UnknownSymbol("No further symbol is listed by its first order", symbol=symbol)
+    quote = _ensure_asset(settings.VENUE_CURRENCY, Asset.Kind.FIAT, _CURRENCY_SCALE)
+    base = _ensure_asset(symbol, Asset.Kind.SECURITY, 0)
+    if base.kind != Asset.Kind.SECURITY or base.scale != 0:
+        raise UnknownSymbol(f"{symbol} is a currency, no share", symbol=symbol)
+    instrument = Instrument(
+        symbol=symbol,
+        kind=Instrument.Kind.EQUITY,
+        base_asset=base,
+        quote_asset=quote,
+        tick_size=_OPEN_TICK,
+        lot_size=_OPEN_LOT,
+        price_rule=Instrument.PriceRule.SELLER,
+        shard=shard_of(symbol, settings.ENGINE_SHARDS),
+        is_open_listing=True,
+    )
+    Instrument.objects.bulk_create([instrument], ignore_conflicts=True)
+
+
+def _ensure_asset(code: str, kind: str, scale: int) -> Asset:
+    Asset.objects.bulk_create([Asset(code=code, kind=kind, scale=scale)], ignore_conflicts=True)
+    return Asset.objects.get(code=code)
+
+
+def _raise_if_any(errors: list[FieldError]) -> None:
+    if errors:
+        raise ValidationFailed(errors=errors)
