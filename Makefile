@@ -2,19 +2,20 @@
 # .venv, when the pinned requirements have changed.
 
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
-SHARDS ?= 1
-WEB_WORKERS ?=
-VERBOSE ?=
-ARGS ?=
+# Taken from make's command line only: shells and hosts export a HOST or PORT of another meaning.
+HOST = 127.0.0.1
+PORT = 8000
+SHARDS =
+WEB_WORKERS =
+VERBOSE =
+ARGS =
 
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
-RUN_OPTIONS := --host $(HOST) --port $(PORT) --shards $(SHARDS) \
+RUN_OPTIONS := --host $(HOST) --port $(PORT) $(if $(SHARDS),--shards $(SHARDS)) \
 	$(if $(WEB_WORKERS),--web-workers $(WEB_WORKERS)) $(if $(VERBOSE),--verbose)
 
 .DEFAULT_GOAL := help

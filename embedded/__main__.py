@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="where web listens")
     parser.add_argument("--port", type=int, default=8000, help="the port of web")
-    parser.add_argument("--shards", type=int, default=1, help="number of engines")
+    parser.add_argument("--shards", type=int, help="number of engines")
     parser.add_argument("--web-workers", type=int, help="web processes; by default gunicorn.py's")
     parser.add_argument("--verbose", action="store_true", help="show all logs on the terminal")
 

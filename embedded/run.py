@@ -3,7 +3,7 @@
 import contextlib
 import http.client
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from embedded import environment, paths, ports, processes, services, state_lock, summary, venue
@@ -26,63 +26,45 @@ def run_venue(options: VenueOptions) -> None:
     Raises:
         EmbeddedError: it could not be started; the message says why and what to do.
     """
-    with _held_state() as state_dir:
-        screen = Screen()
-        _stop_leftovers(state_dir, screen)
+    screen = Screen()
+    with _supervisor(screen, verbose=options.verbose) as supervisor:
         _check_web_port(options)
-        env_file = _ensure_env_file(screen)
-        supervisor = Supervisor(state_dir, screen=screen, verbose=options.verbose)
-
-        def start() -> None:
-            environ = _start_servers(supervisor, state_dir, env_file)
+        environ = _start_servers(supervisor, _ensure_env_file(screen))
+        if options.shards is not None:
             environ["ENGINE_SHARDS"] = str(options.shards)
-            demo = _set_up(supervisor, environ, screen)
-            for spec in venue.long_running(options, environ):
-                supervisor.add(spec)
-            _wait_for_health(supervisor, options, screen)
-            screen.text(summary.where_to_look(options, environ, state_dir, demo, screen))
-
-        _supervise(supervisor, start)
+        demo = _set_up(supervisor, environ, screen)
+        for spec in venue.long_running(options, environ):
+            supervisor.add(spec)
+        _wait_for_health(supervisor, options, screen)
+        screen.text(summary.where_to_look(options, environ, demo, screen))
+        supervisor.run_forever()
 
 
 def run_services() -> None:
     """Run PostgreSQL and Valkey alone until Ctrl-C or SIGTERM, for work on the code."""
-    with _held_state() as state_dir:
-        screen = Screen()
-        _stop_leftovers(state_dir, screen)
-        env_file = _ensure_env_file(screen)
-        supervisor = Supervisor(state_dir, screen=screen)
-
-        def start() -> None:
-            environ = _start_servers(supervisor, state_dir, env_file)
-            screen.text(summary.export_lines(environ))
-
-        _supervise(supervisor, start)
+    screen = Screen()
+    with _supervisor(screen) as supervisor:
+        environ = _start_servers(supervisor, _ensure_env_file(screen))
+        screen.text(summary.export_lines(environ))
+        supervisor.run_forever()
 
 
 @contextlib.contextmanager
-def _held_state() -> Iterator[Path]:
+def _supervisor(screen: Screen, *, verbose: bool = False) -> Iterator[Supervisor]:
+    """Hold the state folder and yield its supervisor, which stops all at the end in any case."""
     state_dir = paths.state_dir()
     services.make_state_folders(state_dir)
     with state_lock.hold(state_dir):
-        yield state_dir
-
-
-def _stop_leftovers(state_dir: Path, screen: Screen) -> None:
-    for name in processes.stop_leftovers(state_dir / "run"):
-        screen.event(name, "was left from an earlier run; ended", "yellow")
-
-
-def _supervise(supervisor: Supervisor, start: Callable[[], None]) -> None:
-    """Start, look after everything until asked to stop, and stop all in any case."""
-    supervisor.listen_to_signals()
-    try:
-        start()
-        supervisor.run_forever()
-    except StopRequestedError:
-        return  # asked to stop while still starting
-    finally:
-        supervisor.stop()
+        for name in processes.stop_leftovers(state_dir / "run"):
+            screen.event(name, "was left from an earlier run; ended", "yellow")
+        supervisor = Supervisor(state_dir, screen=screen, verbose=verbose)
+        supervisor.listen_to_signals()
+        try:
+            yield supervisor
+        except StopRequestedError:
+            return  # asked to stop: that is how a run ends
+        finally:
+            supervisor.stop()
 
 
 def _check_web_port(options: VenueOptions) -> None:
@@ -104,11 +86,11 @@ def _ensure_env_file(screen: Screen) -> Path:
     return env_file
 
 
-def _start_servers(supervisor: Supervisor, state_dir: Path, env_file: Path) -> dict[str, str]:
+def _start_servers(supervisor: Supervisor, env_file: Path) -> dict[str, str]:
     """Start the servers that the environment does not name; return the venue's environment."""
     environ = environment.complete(os.environ, env_file) | {"PYTHONUNBUFFERED": "1"}
     servers = services.make_servers(
-        state_dir,
+        paths.state_dir(),
         postgres=not environ.get("DATABASE_URL"),
         valkey=not environ.get("REDIS_URL"),
         durable=True,

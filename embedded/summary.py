@@ -2,8 +2,8 @@
 
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 
+from embedded import paths
 from embedded.screen import Screen
 from embedded.venue import VenueOptions
 
@@ -11,7 +11,7 @@ _LABEL_WIDTH = 12
 
 
 def where_to_look(
-    options: VenueOptions, environ: Mapping[str, str], state_dir: Path, demo: str, screen: Screen
+    options: VenueOptions, environ: Mapping[str, str], demo: str, screen: Screen
 ) -> str:
     """Return the block that is shown when the venue is open.
 
@@ -24,7 +24,7 @@ def where_to_look(
         ("", f"login {environ.get('ADMIN_EMAIL', '')}   password {_password(environ)}"),
         ("Health", f"{options.url}/health"),
         ("Settings", ".env   (secrets were made on the first start; ADMIN_API_KEY is there)"),
-        ("Logs", f"{state_dir / 'log'}"),
+        ("Logs", f"{paths.state_dir() / 'log'}"),
     ]
     lines = ["", screen.style("  The venue is open.", "bold", "green"), ""]
     lines += [

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from embedded import processes
 from embedded.errors import CommandFailedError
@@ -30,7 +31,7 @@ _STATUS_FILE = "supervisor.json"
 
 
 class StopRequestedError(Exception):
-    """Somebody asked the supervisor to stop while it waited for something else."""
+    """A signal asked the supervisor to stop."""
 
 
 @dataclass(frozen=True)
@@ -124,19 +125,22 @@ class Supervisor:
                 processes.stop(process, spec, grace_seconds=spec.stop_grace_seconds)
                 self._pid_file(spec.name).unlink(missing_ok=True)
 
-    def run_forever(self) -> None:
-        """Look after the children until a signal asks to stop."""
-        try:
-            while True:
-                self._tick()
-        except StopRequestedError:
-            return
+    def run_forever(self) -> NoReturn:
+        """Look after the children until a signal asks to stop.
+
+        Raises:
+            StopRequestedError: when that happens.
+        """
+        while True:
+            self._tick()
 
     def stop(self) -> None:
         """Stop all children, stage after stage, and kill those that do not end in time.
 
         A second request to stop cuts the waiting short.
         """
+        if not self._children:
+            return
         self._screen.event("bourse", "stopping")
         deadline = time.monotonic() + _STOP_SECONDS_MAX
         for stage in sorted({child.spec.stop_stage for child in self._children.values()}):

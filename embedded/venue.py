@@ -10,11 +10,11 @@ from embedded.processes import ProcessSpec, StopStage
 
 @dataclass(frozen=True)
 class VenueOptions:
-    """What the command line of `run` says."""
+    """What the command line of `run` says; None leaves the choice to the settings."""
 
     host: str = "127.0.0.1"
     port: int = 8000
-    shards: int = 1
+    shards: int | None = None
     web_workers: int | None = None
     verbose: bool = False
 
@@ -33,11 +33,11 @@ def long_running(options: VenueOptions, environ: Mapping[str, str]) -> list[Proc
     beat = (*celery, "beat", "-l", "INFO", "--scheduler", scheduler)
     engines = [
         _python(f"engine-{shard}", StopStage.ENGINE, 3, environ, "manage.py", *_engine(shard))
-        for shard in range(options.shards)
+        for shard in range(int(environ.get("ENGINE_SHARDS", "1")))
     ]
     return [
         *engines,
-        _python("web", StopStage.WEB, 4, environ, "-m", *_gunicorn(options)),
+        _python("web", StopStage.WEB, 7, environ, "-m", *_gunicorn(options)),
         _python("worker", StopStage.WORK, 4, environ, "-m", *worker),
         _python("beat", StopStage.WORK, 4, environ, "-m", *beat),
     ]

@@ -1,5 +1,6 @@
 """The file .env: made once with fresh secrets, then only completed."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -80,3 +81,17 @@ def test_the_environment_wins_over_the_file(tmp_path: Path):
     file.write_text("A=file\nB=file\n")
 
     assert environment.complete({"A": "set"}, file) == {"A": "set", "B": "file"}
+
+
+def test_example_tells_of_every_variable_that_the_settings_read():
+    project = paths.project_root() / "exchange_project"
+    settings = (project / "settings" / "base.py").read_text()
+    gunicorn = (project / "gunicorn.py").read_text()
+    read = re.findall(r'\benv(?:\.\w+)?\(\s*"(\w+)"', settings)
+    read += re.findall(r'environ\.get\("(\w+)"', gunicorn)
+
+    told = set(re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE.read_text(), flags=re.MULTILINE))
+
+    # BIND is given by the supervisor, from HOST and PORT of `make run`.
+    assert set(read) - told - {"BIND"} == set()
+    assert {"SECRET_KEY", "REDIS_URL", "WEB_THREADS"} <= set(read)

@@ -6,7 +6,7 @@ from pathlib import Path
 from embedded import services
 from embedded.processes import ProcessSpec
 from embedded.screen import Screen
-from embedded.supervisor import Supervisor
+from embedded.supervisor import StopRequestedError, Supervisor
 
 
 def main(state_dir: Path) -> None:
@@ -22,6 +22,8 @@ def main(state_dir: Path) -> None:
         supervisor.add(server.spec())
     try:
         supervisor.run_forever()
+    except StopRequestedError:
+        return
     finally:
         supervisor.stop()
 
