@@ -1,0 +1,55 @@
+"""Balances of clients and lines of entries, as plain values."""
+
+from uuid import UUID
+
+from ledger.models import LedgerAccount, Posting
+from ledger.types import AccountKind, Balance, ClientAccount, Line, VenueAccount
+
+
+def list_balances(account_id: int) -> list[Balance]:
+    """The ledger accounts of a trading account, by asset and kind."""
+    rows = (
+        LedgerAccount.objects.filter(trading_account_id=account_id)
+        .select_related("asset")
+        .order_by("asset__code", "kind")
+    )
+    return [_balance(row) for row in rows]
+
+
+def find_balance(account_id: int, asset: str, kind: AccountKind) -> Balance | None:
+    """One ledger account of a trading account; None before it was first used."""
+    row = (
+        LedgerAccount.objects.filter(trading_account_id=account_id, asset__code=asset, kind=kind)
+        .select_related("asset")
+        .first()
+    )
+    return None if row is None else _balance(row)
+
+
+def lines_of_entry(entry_id: UUID) -> list[Line]:
+    """What an entry booked, as lines that could be booked again."""
+    return [
+        Line(_account_of(posting.ledger_account), posting.amount)
+        for posting in Posting.objects.filter(entry_id=entry_id)
+        .select_related("ledger_account")
+        .order_by("id")
+    ]
+
+
+def _balance(row: LedgerAccount) -> Balance:
+    return Balance(
+        ledger_account_id=row.id,
+        asset=row.asset.code,
+        kind=AccountKind(row.kind),
+        posted_balance=row.posted_balance,
+        held_amount=row.held_amount,
+        overdraft_limit=row.overdraft_limit,
+        version=row.version,
+    )
+
+
+def _account_of(row: LedgerAccount) -> ClientAccount | VenueAccount:
+    kind = AccountKind(row.kind)
+    if row.trading_account_id is None:
+        return VenueAccount(kind, row.asset_id, row.shard)
+    return ClientAccount(row.trading_account_id, row.asset_id, kind)

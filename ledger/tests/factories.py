@@ -1,0 +1,41 @@
+"""Funded accounts for tests, made through the services."""
+
+from decimal import Decimal
+
+from brokers.models import Funding, TradingAccount
+from brokers.services import create_account, register_broker
+from common.ids import new_uuid
+from ledger.selectors import find_balance
+from ledger.services import deposit
+from ledger.types import AccountKind, Entry
+from marketdata.tests.factories import make_asset
+
+
+def make_account(
+    funding: str = Funding.PREFUNDED, credit_limit: Decimal | None = None
+) -> TradingAccount:
+    """An account at a broker of its own."""
+    broker = register_broker(name="Broker").broker
+    return create_account(
+        broker_id=broker.id, document_number="1", funding=funding, credit_limit=credit_limit
+    )
+
+
+def fund(account: TradingAccount, amount: str, asset: str = "USD") -> Entry:
+    """Deposit `amount` of an asset, which is made where it is missing."""
+    make_asset(asset)
+    return deposit(
+        account_id=account.id,
+        asset=asset,
+        amount=Decimal(amount),
+        source_id=new_uuid(),
+        actor="test",
+    )
+
+
+def balance_of(
+    account: TradingAccount, asset: str = "USD", kind: AccountKind = AccountKind.CASH
+) -> Decimal:
+    """The posted balance of one ledger account, zero before it was first used."""
+    balance = find_balance(account.id, asset, kind)
+    return Decimal(0) if balance is None else balance.posted_balance
