@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from django.http import HttpRequest
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -62,22 +61,3 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
-
-
-class _ApiKeyScheme(OpenApiAuthenticationExtension):
-    """Names the three forms in the OpenAPI document."""
-
-    target_class = ApiKeyAuthentication
-    name = ["bearerKey", "tokenKey", "headerKey"]
-
-    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
-        return [
-            {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
-            {
-                "type": "apiKey",
-                "in": "header",
-                "name": "Authorization",
-                "description": "`Authorization: Token <key>`",
-            },
-            {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
-        ]

@@ -1,15 +1,17 @@
 """What a caller may do: the scopes of the key, the state of the broker, the bound account."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from brokers.errors import BrokerSuspended, MissingScope, OtherAccount
 from brokers.types import Principal
 from common.errors import NotAuthenticated
+
+if TYPE_CHECKING:  # rest_framework.views imports this module
+    from rest_framework.views import APIView
 
 VENUE_ADMIN = "venue_admin"
 _READING = ("GET", "HEAD", "OPTIONS")
@@ -22,7 +24,7 @@ class HasScope(BasePermission):
     may write where the view says `allowed_while_suspended = True` (cancels).
     """
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         """True, or a refusal that says what is missing.
 
         Raises:
@@ -65,7 +67,7 @@ def check_account_visible(principal: Principal, *, broker_id: UUID, account_id: 
         raise OtherAccount()
 
 
-def _required_scope(view: APIView, method: str) -> str:
+def _required_scope(view: "APIView", method: str) -> str:
     required: Any = getattr(view, "required_scope", None)
     if isinstance(required, dict):
         required = required.get("GET" if method in ("HEAD", "OPTIONS") else method)

@@ -16,7 +16,7 @@ from brokers.services import (
 )
 
 
-class RegisteredBrokerFactory(factory.Factory):
+class RegisteredBrokerFactory(factory.Factory[RegisteredBroker]):
     """A broker with its first key: `.broker`, `.api_key`, `.secret`."""
 
     class Meta:
@@ -29,7 +29,7 @@ class RegisteredBrokerFactory(factory.Factory):
         return register_broker(**kwargs)
 
 
-class BrokerFactory(factory.Factory):
+class BrokerFactory(factory.Factory[Broker]):
     """A broker alone, where its key does not matter."""
 
     class Meta:
@@ -42,7 +42,7 @@ class BrokerFactory(factory.Factory):
         return register_broker(**kwargs).broker
 
 
-class AccountFactory(factory.Factory):
+class AccountFactory(factory.Factory[TradingAccount]):
     """An account of `broker` (a new one by default) with the broker's funding."""
 
     class Meta:
@@ -57,7 +57,7 @@ class AccountFactory(factory.Factory):
         return create_account(broker_id=broker.id, **kwargs)
 
 
-class CreatedKeyFactory(factory.Factory):
+class CreatedKeyFactory(factory.Factory[CreatedKey]):
     """A key of `broker` (a new one by default): `.api_key`, `.secret`."""
 
     class Meta:
@@ -72,7 +72,7 @@ class CreatedKeyFactory(factory.Factory):
         return create_api_key(broker_id=broker.id, **kwargs)
 
 
-class WebhookEndpointFactory(factory.Factory):
+class WebhookEndpointFactory(factory.Factory[WebhookEndpoint]):
     """An endpoint of `broker` (a new one by default)."""
 
     class Meta:
@@ -87,7 +87,7 @@ class WebhookEndpointFactory(factory.Factory):
         return create_webhook_endpoint(broker_id=broker.id, **kwargs)
 
 
-class UserFactory(factory.Factory):
+class UserFactory(factory.Factory[User]):
     """A person with a login and no rights."""
 
     class Meta:

@@ -36,8 +36,8 @@ def _pretend_other_process_wrote(key_id: UUID, **changes: object) -> None:
 
 
 def test_a_key_is_its_principal() -> None:
-    account = AccountFactory()
-    created = CreatedKeyFactory(
+    account = AccountFactory.create()
+    created = CreatedKeyFactory.create(
         broker=account.broker, account_id=account.id, scopes=["read", "book"]
     )
     assert authenticate_key(created.secret) == Principal(
@@ -50,7 +50,7 @@ def test_a_key_is_its_principal() -> None:
 
 
 def test_only_the_hash_of_a_key_is_stored() -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     row = ApiKey.objects.values().get(pk=created.api_key.id)
     assert created.secret not in str(row)
     assert row["prefix"] == created.secret[:12]
@@ -58,7 +58,7 @@ def test_only_the_hash_of_a_key_is_stored() -> None:
 
 
 def test_the_first_key_of_a_broker_may_do_what_brokers_do() -> None:
-    registered = RegisteredBrokerFactory()
+    registered = RegisteredBrokerFactory.create()
     principal = authenticate_key(registered.secret)
     assert principal.scopes == {"read", "trade", "transfer", "admin"}
     assert principal.broker_name == registered.broker.name
@@ -71,7 +71,7 @@ def test_an_unknown_key_is_refused(raw_key: str) -> None:
 
 
 def test_a_known_key_costs_no_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     with django_assert_num_queries(2):  # read, and note the use
         authenticate_key(created.secret)
     with django_assert_num_queries(0):
@@ -86,7 +86,7 @@ def test_an_unknown_key_costs_one_query(django_assert_num_queries: DjangoAssertN
 
 
 def test_revocation_elsewhere_works_within_five_seconds() -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     authenticate_key(created.secret)
     _pretend_other_process_wrote(created.api_key.id, revoked_at=timezone.now())
     assert authenticate_key(created.secret)  # remembered
@@ -97,7 +97,7 @@ def test_revocation_elsewhere_works_within_five_seconds() -> None:
 
 
 def test_revocation_here_works_at_once() -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     authenticate_key(created.secret)
     revoke_api_key(api_key=created.api_key)
     with pytest.raises(NotAuthenticated):
@@ -105,7 +105,7 @@ def test_revocation_here_works_at_once() -> None:
 
 
 def test_revoking_twice_keeps_the_first_time() -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     revoke_api_key(api_key=created.api_key)
     first = created.api_key.revoked_at
     revoke_api_key(api_key=created.api_key)
@@ -113,7 +113,7 @@ def test_revoking_twice_keeps_the_first_time() -> None:
 
 
 def test_expiry_is_looked_at_on_each_use() -> None:
-    created = CreatedKeyFactory(expires_at=timezone.now() + timedelta(seconds=0.3))
+    created = CreatedKeyFactory.create(expires_at=timezone.now() + timedelta(seconds=0.3))
     assert authenticate_key(created.secret)
     time.sleep(0.35)
     with pytest.raises(NotAuthenticated):
@@ -121,7 +121,7 @@ def test_expiry_is_looked_at_on_each_use() -> None:
 
 
 def test_rotation_ends_the_old_key() -> None:
-    old = CreatedKeyFactory(scopes=["read", "marks"], name="feed")
+    old = CreatedKeyFactory.create(scopes=["read", "marks"], name="feed")
     new = rotate_api_key(api_key=old.api_key)
     with pytest.raises(NotAuthenticated):
         authenticate_key(old.secret)
@@ -130,17 +130,18 @@ def test_rotation_ends_the_old_key() -> None:
 
 
 def test_rotation_with_an_overlap_keeps_both_for_a_while() -> None:
-    old = CreatedKeyFactory()
+    old = CreatedKeyFactory.create()
     new = rotate_api_key(api_key=old.api_key, overlap_seconds=60)
     assert authenticate_key(old.secret).key_id == old.api_key.id
     assert authenticate_key(new.secret).key_id == new.api_key.id
     old.api_key.refresh_from_db()
     assert old.api_key.revoked_at is None
+    assert old.api_key.expires_at is not None
     assert old.api_key.expires_at <= timezone.now() + timedelta(seconds=60)
 
 
 def test_use_is_noted_at_most_once_a_minute() -> None:
-    created = CreatedKeyFactory()
+    created = CreatedKeyFactory.create()
     authenticate_key(created.secret)
     created.api_key.refresh_from_db()
     first = created.api_key.last_used_at
@@ -157,7 +158,7 @@ def test_use_is_noted_at_most_once_a_minute() -> None:
 
 
 def test_a_suspended_broker_is_known_as_such() -> None:
-    registered = RegisteredBrokerFactory()
+    registered = RegisteredBrokerFactory.create()
     assert not authenticate_key(registered.secret).is_broker_suspended
     suspend_broker(broker=registered.broker)
     assert authenticate_key(registered.secret).is_broker_suspended
@@ -199,7 +200,7 @@ def test_other_header_forms_are_refused(authorization: str) -> None:
 
 
 def test_a_key_of_another_broker_is_another_principal() -> None:
-    one, other = CreatedKeyFactory(broker=BrokerFactory()), CreatedKeyFactory()
+    one, other = CreatedKeyFactory.create(broker=BrokerFactory.create()), CreatedKeyFactory.create()
     assert authenticate_key(one.secret).broker_id == one.api_key.broker_id
     assert authenticate_key(other.secret).broker_id == other.api_key.broker_id
     assert one.api_key.broker_id != other.api_key.broker_id
