@@ -109,6 +109,9 @@ class PostgresServer(Server):
             )
             connection.execute(sql.SQL("GRANT pg_monitor, pg_checkpoint TO {}").format(role))
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        # Only a superuser may; whoever tunes the venue reads where time goes.
+        with psycopg.connect(self._url(_SUPERUSER, _DATABASE), autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
     def url(self) -> str:
         """Return the DATABASE_URL of the venue's role and database."""
