@@ -236,7 +236,9 @@ class WebhookDelivery(models.Model):
         verbose_name_plural = "webhook deliveries"
         indexes = [
             models.Index(
-                fields=["due_at"], name="delivery_due", condition=Q(due_at__isnull=False)
+                fields=["endpoint", "due_at"],
+                name="delivery_due_of_endpoint",
+                condition=Q(due_at__isnull=False),
             ),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
         ]

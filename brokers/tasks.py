@@ -1,0 +1,49 @@
+"""Celery's way into the webhook delivery, and the nudge after a commit that wrote events."""
+
+import logging
+
+import kombu.exceptions
+import redis
+from celery import shared_task
+
+from brokers.services.delivery import deliver_due_webhooks, delivery_slot, has_due_deliveries
+from common.valkey import get_client, key
+
+_log = logging.getLogger(__name__)
+
+_NUDGED_KEY = "webhooks:nudged"
+# A nudge whose task was lost is forgotten after this time; beat looks every five seconds anyway.
+_NUDGE_SECONDS = 30
+_LINGER_SECONDS = 2.0
+
+
+@shared_task
+def deliver_webhooks() -> None:
+    """Deliver what is due, for 20 s at most; nothing where enough runs are at work already."""
+    with delivery_slot() as is_free:
+        if not is_free:
+            return
+        _forget_nudge()
+        deliver_due_webhooks(linger_seconds=_LINGER_SECONDS)
+    _forget_nudge()
+    if has_due_deliveries():
+        nudge_webhooks()
+
+
+def nudge_webhooks() -> None:
+    """Have the due webhooks delivered soon; however many nudges queue a single run.
+
+    For after a commit. Where Valkey is away nothing is lost: the rows are there, and beat looks.
+    """
+    try:
+        if get_client().set(key(_NUDGED_KEY), 1, nx=True, ex=_NUDGE_SECONDS):
+            deliver_webhooks.apply_async(retry=False)
+    except (redis.RedisError, kombu.exceptions.OperationalError) as error:
+        _log.warning("webhooks wait for beat, since the nudge failed: %s", error)
+
+
+def _forget_nudge() -> None:
+    try:
+        get_client().delete(key(_NUDGED_KEY))
+    except redis.RedisError as error:
+        _log.warning("nudges wait until the last one is forgotten: %s", error)
