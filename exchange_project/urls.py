@@ -1,8 +1,22 @@
-"""Where each request goes."""
+"""Where each request goes: the classic dialect at the root, the product's API under `/api/v1/`."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from exchange_project.start import start_page
+
+handler400 = "common.api.handlers.bad_request"
+handler403 = "common.api.handlers.permission_denied"
+handler404 = "common.api.handlers.not_found"
+handler500 = "common.api.handlers.server_error"
 
 urlpatterns = [
+    path("", include("exchange_project.classic.urls")),
+    path("api/v1/", include("exchange_project.api_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
+    path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("admin/", admin.site.urls),
+    path("", start_page, name="start"),
 ]

@@ -19,3 +19,8 @@ def reply_channel(reply_to: str) -> str:
 def alive_key(shard: int) -> str:
     """Exists, with the epoch as value, while the engine of `shard` lives (expires after 3 s)."""
     return key(f"engine:{{{shard}}}")
+
+
+def worker_key() -> str:
+    """When a worker last swept the orders: seconds since 1970."""
+    return key("worker:swept_at")

@@ -1,6 +1,12 @@
-"""Words of orders: reasons of refusals and ends, results of commands. Pure."""
+"""Words of orders: reasons, results of commands, orders and books as they stand. Pure."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
+
+from common.money import DECIMAL_PLACES, EXACT, round_half_up
 
 
 class Reason(StrEnum):
@@ -35,3 +41,109 @@ class Result(StrEnum):
     FORBIDDEN = "forbidden"
     DONE = "done"
     REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerms:
+    """What the sender of an order asked for: the same again is the same order."""
+
+    account_id: int
+    instrument_id: int
+    side: str
+    order_type: str
+    time_in_force: str
+    limit_price: Decimal | None
+    quantity: Decimal
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFill:
+    """One fill of an order. `counterparty_broker` is empty where it was not asked for."""
+
+    trade_id: UUID
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    liquidity_role: str
+    executed_at: datetime
+    counterparty_broker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order as it stands; `status` is EXPIRED from `valid_until` on, swept or not.
+
+    `notional` and `fee` are of all fills so far, in the quote asset. `fills` come oldest first and
+    are empty in lists.
+    """
+
+    id: UUID
+    broker_id: UUID
+    terms: OrderTerms
+    symbol: str
+    client_order_id: str | None
+    status: str
+    reason: str
+    filled_quantity: Decimal
+    notional: Decimal
+    fee: Decimal
+    created_at: datetime
+    updated_at: datetime
+    fills: tuple[OrderFill, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still trade."""
+        return self.status in ("OPEN", "PARTIALLY_FILLED")
+
+    @property
+    def remaining_quantity(self) -> Decimal:
+        """What was not filled; of a closed order it never will be."""
+        return self.terms.quantity - self.filled_quantity
+
+    @property
+    def average_fill_price(self) -> Decimal | None:
+        """Mean price of the fills by quantity, at 8 decimals, halves up; None without fills."""
+        if not self.filled_quantity:
+            return None
+        return round_half_up(EXACT.divide(self.notional, self.filled_quantity), DECIMAL_PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """The answer to an order: `was_created` is False when it had been placed before."""
+
+    order: OrderState
+    was_created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookLevel:
+    """All open orders of one price."""
+
+    price: Decimal
+    quantity: Decimal
+    order_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Both sides of a book, best first."""
+
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSummary:
+    """The last trade's price, and sum and number of the last trades' prices."""
+
+    last_price: Decimal
+    total: Decimal
+    count: int
+
+    @property
+    def average_price(self) -> Decimal:
+        """The mean, at 60 digits."""
+        return EXACT.divide(self.total, self.count)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -40,7 +41,7 @@ def submit(command: AnyCommand, shard: int, *, timeout: float) -> AnyOutcome:
     """
     outcome = submit_all([(command, shard)], timeout=timeout)[0]
     if outcome is None:
-        raise OutcomeUnknown(order_id=_order_id(command))
+        raise OutcomeUnknown(**_facts(command))
     return outcome
 
 
@@ -135,10 +136,10 @@ def _add_to_stream(commands: Sequence[AnyCommand], shard: int) -> None:
         pool.release(connection)
 
 
-def _order_id(command: AnyCommand) -> str | None:
-    """The order that a client without an outcome can ask for."""
+def _facts(command: AnyCommand) -> dict[str, Any]:
+    """What a client without an outcome can ask for."""
     if isinstance(command, PlaceOrder):
-        return str(UUID(bytes=command.command_id))
+        return {"order_id": str(UUID(bytes=command.command_id))}
     if isinstance(command, CancelOrder):
-        return str(UUID(bytes=command.order_id))
-    return None
+        return {"order_id": str(UUID(bytes=command.order_id))}
+    return {}

@@ -1,11 +1,5 @@
 """Fixtures of the tests of orders."""
 
-import pytest
+from orders.tests.fixtures import _free_seats, engine
 
-from orders.gateway import admission
-
-
-@pytest.fixture(autouse=True)
-def _free_seats() -> None:
-    """No test waits in the seats of another one's settings."""
-    admission._forget_seats()
+__all__ = ["_free_seats", "engine"]

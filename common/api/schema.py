@@ -1,0 +1,43 @@
+"""What every operation's description in the OpenAPI document needs: the problem document."""
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+from common.api.problems import CONTENT_TYPE
+
+_TEXTS = {
+    400: "The body is not well-formed",
+    401: "No key, or a wrong one",
+    403: "The key may not do this",
+    404: "There is no such thing",
+    409: "It conflicts with what is there",
+    413: "More than 1 MiB",
+    415: "The body is not JSON",
+    422: "Some fields are not valid, or the request was refused; `code` says why",
+    429: "Too many requests; see Retry-After",
+    503: "Busy or not available; nothing was done; see Retry-After",
+    504: "The outcome is not known yet",
+}
+
+
+class ProblemField(serializers.Serializer):
+    field = serializers.CharField(help_text="Dotted path; empty for the whole body.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class Problem(serializers.Serializer):
+    """RFC 9457, with the facts of a refusal (`required`, `available`, …) as further members."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField(help_text="Stable; listed in the documentation.")
+    request_id = serializers.CharField()
+    errors = ProblemField(many=True, required=False)
+
+
+def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
+    """Responses of these statuses, for `extend_schema`."""
+    return {(status, CONTENT_TYPE): OpenApiResponse(Problem, _TEXTS[status]) for status in statuses}

@@ -1,0 +1,7 @@
+"""`/api/v1/`: the product's API, put together from the apps."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("orders.api.urls")),
+]

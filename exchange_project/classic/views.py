@@ -1,0 +1,197 @@
+"""The classic dialect's requests: parse, permit, call, answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.permissions import VENUE_ADMIN
+from brokers.models import Scope
+from brokers.services import register_broker
+from common.api.fields import FieldReader
+from common.errors import FieldError, NotFound, ValidationFailed
+from exchange_project.classic import errors, schema
+from exchange_project.classic.cents import to_cents, to_whole
+from exchange_project.classic.orders import order_document, place_classic_order, read_order
+from marketdata.selectors import find_instrument_spec
+from orders.errors import OrderOfAnother
+from orders.selectors.books import get_book
+from orders.selectors.orders import get_order
+from orders.selectors.trades import count_trades, get_broker_net, get_last_and_average
+from orders.services.accounts import get_broker_id
+from orders.services.cancel import cancel_order
+from orders.services.venue import reset_venue
+from orders.types import BookLevel, Result
+
+_TRADES_DEFAULT, _TRADES_MAX = 50, 1000
+_DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
+
+
+class ClassicView(APIView):
+    """A view whose refusals are `{"detail": …}`."""
+
+    def get_exception_handler(self) -> Any:
+        return errors.handle_exception
+
+
+class RegisterView(ClassicView):
+    """`POST /register`: a new broker and its key, by the venue's admin key."""
+
+    required_scope = VENUE_ADMIN
+
+    @schema.register
+    def post(self, request: Request) -> Response:
+        reader = FieldReader.of_body(request.data, ignore_unknown=True)
+        name = reader.text("name", max_length=100)
+        webhook_url = reader.optional_text("webhook_url", max_length=500)
+        reader.finish()
+        registered = register_broker(name=name, webhook_url=webhook_url, is_self_registered=True)
+        return Response(
+            {"broker_id": registered.broker.id, "api_key": registered.secret}, status=201
+        )
+
+
+class OrdersView(ClassicView):
+    """`POST /orders`."""
+
+    required_scope = Scope.TRADE.value
+
+    @schema.place_order
+    def post(self, request: Request) -> Response:
+        order = read_order(request.data)
+        placed = place_classic_order(principal=request.auth, order=order)
+        return Response({"order_id": placed.order.id}, status=201)
+
+
+class OrderView(ClassicView):
+    """`GET /orders/{id}`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_order
+    def get(self, request: Request, order_id: str) -> Response:
+        order = get_order(principal=request.auth, order_id=_read_order_id(order_id))
+        return Response(order_document(order))
+
+
+class CancelView(ClassicView):
+    """`POST /orders/{id}/cancel`: 204 also where there is nothing to cancel."""
+
+    required_scope = Scope.TRADE.value
+    allowed_while_suspended = True
+
+    @schema.cancel_order
+    def post(self, request: Request, order_id: str) -> HttpResponse:
+        result = cancel_order(principal=request.auth, order_id=_read_order_id(order_id))
+        if result == Result.FORBIDDEN:
+            raise OrderOfAnother
+        return Response(status=204)
+
+
+class PriceView(ClassicView):
+    """`GET /stocks/{symbol}/price`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_price
+    def get(self, request: Request, symbol: str) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        trades = reader.optional_integer("trades", minimum=1, maximum=_TRADES_MAX)
+        reader.finish()
+        instrument = find_instrument_spec(symbol.upper())
+        summary = instrument and get_last_and_average(instrument.id, trades or _TRADES_DEFAULT)
+        if not summary:
+            raise NotFound(f"There are no trades of {symbol.upper()[:20]}")
+        return Response(
+            {
+                "symbol": symbol.upper(),
+                "last_price": to_cents(summary.last_price),
+                "average_price": to_cents(summary.average_price),
+                "trades_in_average": summary.count,
+            }
+        )
+
+
+class BookView(ClassicView):
+    """`GET /stocks/{symbol}/book`: empty for a symbol that nobody trades."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_book
+    def get(self, request: Request, symbol: str) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
+        reader.finish()
+        instrument = find_instrument_spec(symbol.upper())
+        book = instrument and get_book(instrument, depth)
+        return Response(
+            {
+                "symbol": symbol.upper(),
+                "depth": depth,
+                "asks": [_level(level) for level in book.asks] if book else [],
+                "bids": [_level(level) for level in book.bids] if book else [],
+            }
+        )
+
+
+class BalanceView(ClassicView):
+    """`GET /balance`: what the broker sold minus what it bought on the book."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_balance
+    def get(self, request: Request) -> Response:
+        broker_id = get_broker_id(request.auth)
+        return Response(
+            {
+                "broker_id": broker_id,
+                "broker_name": request.auth.broker_name,
+                "balance": to_cents(get_broker_net(broker_id)),
+            }
+        )
+
+
+class TradeCountView(ClassicView):
+    """`GET /debug/trade-count`."""
+
+    required_scope = VENUE_ADMIN
+
+    @schema.count_trades
+    def get(self, request: Request) -> Response:
+        return Response({"count": count_trades()})
+
+
+class ResetView(ClassicView):
+    """`POST /debug/reset`: works only where the deployment allows it."""
+
+    required_scope = VENUE_ADMIN
+
+    @schema.reset
+    def post(self, request: Request) -> Response:
+        reset_venue()
+        return Response({"status": "ok"})
+
+
+def _read_order_id(text: str) -> UUID:
+    """The id in a path.
+
+    Raises:
+        ValidationFailed: it is no UUID.
+    """
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise ValidationFailed(
+            errors=[FieldError("order_id", "invalid_uuid", "order_id must be a UUID")]
+        ) from error
+
+
+def _level(level: BookLevel) -> dict[str, int]:
+    return {
+        "price": to_cents(level.price),
+        "total_quantity": to_whole(level.quantity),
+        "order_count": level.order_count,
+    }

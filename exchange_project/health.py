@@ -1,0 +1,127 @@
+"""`GET /health`: is what the venue needs there? For probes, load balancers and people.
+
+503 when the database, Valkey or an engine is gone. A silent worker is told and no reason for 503:
+orders trade without it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import F
+from django.db.models.functions import Now
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.api.latency import api_latency
+from common.valkey import get_client
+from exchange_project.classic import schema
+from orders.gateway.admission import get_shard_state
+from orders.models import EngineHeartbeat
+from orders.streams import worker_key
+
+logger = logging.getLogger(__name__)
+
+_OK, _GONE = "ok", "gone"
+# The sweep of orders runs every five seconds.
+_WORKER_SILENT_SECONDS = 20
+
+
+class HealthView(APIView):
+    """State of database, cache, engines, queue and worker, and this process's latency figures."""
+
+    authentication_classes: list[type] = []
+    permission_classes: list[type] = []
+
+    @schema.health
+    def get(self, request: Request) -> Response:
+        document = health_document()
+        response = Response(document, status=200 if document["status"] == _OK else 503)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def health_document() -> dict[str, Any]:
+    """The state of the venue; `status` is `ok` when all that is needed is there."""
+    database = _state_of("database", _ask_database)
+    cache = _state_of("cache", _ask_cache)
+    engines = _engines()
+    needed = [database, cache, *engines]
+    return {
+        "status": _OK if all(part["status"] == _OK for part in needed) else _GONE,
+        "database": database,
+        "cache": cache,
+        "engine": engines,
+        "queue_lag": sum(engine.get("queue_lag", 0) for engine in engines),
+        "worker": _state_of("worker", _ask_worker),
+        "latency": api_latency.summary(),
+    }
+
+
+def _state_of(name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `ask` tells, with a status; one that does not answer is gone."""
+    started = time.perf_counter_ns()
+    try:
+        facts = ask()
+    except (DatabaseError, InterfaceError, redis.RedisError) as error:
+        logger.warning("health: the %s does not answer: %s", name, error)
+        return {"status": _GONE}
+    return {"status": _OK, "answered_us": (time.perf_counter_ns() - started) // 1000, **facts}
+
+
+def _ask_database() -> dict[str, Any]:
+    connection.close_if_unusable_or_obsolete()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {}
+
+
+def _ask_cache() -> dict[str, Any]:
+    get_client().ping()
+    return {}
+
+
+def _ask_worker() -> dict[str, Any]:
+    last_sweep = get_client().get(worker_key())
+    if last_sweep is None:
+        return {"status": "silent"}
+    age = int(time.time()) - int(last_sweep)
+    return {
+        "status": _OK if age <= _WORKER_SILENT_SECONDS else "silent",
+        "last_sweep_age_seconds": age,
+    }
+
+
+def _engines() -> list[dict[str, Any]]:
+    """Every shard: whether its engine lives, its epoch, the age of its beat, what waits for it."""
+    ages = _heartbeat_ages()
+    return [_engine(shard, ages.get(shard)) for shard in range(settings.ENGINE_SHARDS)]
+
+
+def _engine(shard: int, heartbeat_age_ms: int | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "shard": shard,
+        "status": _GONE,
+        "epoch": None,
+        "heartbeat_age_ms": heartbeat_age_ms,
+    }
+    try:
+        state = get_shard_state(shard)
+    except redis.RedisError:
+        return facts
+    if state.epoch is not None:
+        facts["status"] = _OK
+    return {**facts, "epoch": state.epoch, "queue_lag": state.backlog}
+
+
+def _heartbeat_ages() -> dict[int, int]:
+    try:
+        beats = EngineHeartbeat.objects.annotate(age=Now() - F("beat_at"))
+        return {beat.shard: int(beat.age.total_seconds() * 1000) for beat in beats}
+    except (DatabaseError, InterfaceError):
+        return {}

@@ -1,0 +1,69 @@
+"""The start page: where to go, and a glance at the living venue."""
+
+import logging
+from typing import Any
+
+import msgspec
+import redis
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from common.money import plain
+from common.valkey import get_client
+from exchange_project.health import health_document
+from marketdata.models import Instrument
+from marketdata.selectors import list_instruments, make_spec
+from marketdata.snapshots import BookSnapshot, read_snapshot
+from marketdata.types import InstrumentSpec
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_MAX = 12
+
+
+@require_safe
+def start_page(request: HttpRequest) -> HttpResponse:
+    """The page. It comes also when the database or Valkey is away, and says so."""
+    health = health_document()
+    context = {"health": health, "instruments": _glances()}
+    return render(request, "exchange_project/start.html", context)
+
+
+def _glances() -> list[dict[str, Any]]:
+    """The first instruments, those of the staff before openly listed ones, with their prices."""
+    try:
+        shown = list_instruments(state=Instrument.State.CONTINUOUS)
+        specs = [make_spec(row) for row in shown.order_by("is_open_listing", "symbol")[:_SHOWN_MAX]]
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("start page without instruments: %s", error)
+        return []
+    return [_glance(spec) for spec in specs]
+
+
+def _glance(spec: InstrumentSpec) -> dict[str, Any]:
+    snapshot = _find_snapshot(spec)
+    bid = snapshot.bids[0][0] if snapshot and snapshot.bids else None
+    ask = snapshot.asks[0][0] if snapshot and snapshot.asks else None
+    last = snapshot.last_price if snapshot else None
+    return {
+        "symbol": spec.symbol,
+        "kind": spec.kind.capitalize(),
+        "quote": spec.quote_asset,
+        "last": _price(last, spec),
+        "bid": _price(bid, spec),
+        "ask": _price(ask, spec),
+    }
+
+
+def _find_snapshot(spec: InstrumentSpec) -> BookSnapshot | None:
+    try:
+        return read_snapshot(get_client(), shard=spec.shard, instrument_id=spec.id)
+    except (redis.RedisError, msgspec.MsgspecError) as error:
+        logger.warning("start page without the price of %s: %s", spec.symbol, error)
+        return None
+
+
+def _price(ticks: int | None, spec: InstrumentSpec) -> str:
+    return "–" if ticks is None else plain(ticks * spec.tick_size)

@@ -1,0 +1,96 @@
+"""Books, trades and prices of instruments, and a key's balance, under `/api/v1/`."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.models import Scope
+from common.api.fields import FieldReader
+from common.api.pagination import list_page
+from ledger.selectors import find_balance
+from ledger.types import AccountKind
+from marketdata.selectors import get_instrument_spec
+from orders.api import schema
+from orders.api.documents import book_document, ticker_document, trade_document
+from orders.selectors.books import get_book
+from orders.selectors.trades import get_broker_net, get_last_and_average, list_trades
+from orders.services.accounts import get_broker_id
+
+_DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
+_ZERO = Decimal(0)
+
+
+class BookView(APIView):
+    """`instruments/{symbol}/book`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_book
+    def get(self, request: Request, symbol: str) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
+        reader.finish()
+        instrument = get_instrument_spec(symbol.upper())
+        return Response(book_document(instrument.symbol, depth, get_book(instrument, depth)))
+
+
+class TradesView(APIView):
+    """`instruments/{symbol}/trades`, newest first."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_trades
+    def get(self, request: Request, symbol: str) -> Response:
+        trades = list_trades(get_instrument_spec(symbol.upper()).id)
+        return Response(list_page(request, trades, trade_document, id_type=UUID))
+
+
+class TickerView(APIView):
+    """`instruments/{symbol}/ticker`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_ticker
+    def get(self, request: Request, symbol: str) -> Response:
+        instrument = get_instrument_spec(symbol.upper())
+        summary = get_last_and_average(instrument.id, 1)
+        last_price = None if summary is None else summary.last_price
+        return Response(ticker_document(instrument.symbol, get_book(instrument, 1), last_price))
+
+
+class BalanceView(APIView):
+    """`balance`: the cash of the account that a key is bound to; else the broker's net."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_balance
+    def get(self, request: Request) -> Response:
+        account_id = request.auth.account_id
+        if account_id is not None:
+            return Response(_cash(account_id))
+        broker_id = get_broker_id(request.auth)
+        return Response(
+            {
+                "broker_id": broker_id,
+                "broker_name": request.auth.broker_name,
+                "asset": settings.VENUE_CURRENCY,
+                "balance": get_broker_net(broker_id),
+            }
+        )
+
+
+def _cash(account_id: int) -> dict[str, Any]:
+    """Cash in the venue's currency; nothing booked yet is zero."""
+    cash = find_balance(account_id, settings.VENUE_CURRENCY, AccountKind.CASH)
+    return {
+        "account_id": account_id,
+        "asset": settings.VENUE_CURRENCY,
+        "balance": cash.posted_balance if cash else _ZERO,
+        "held_amount": cash.held_amount if cash else _ZERO,
+        "available_balance": cash.available_balance if cash else _ZERO,
+    }

@@ -1,0 +1,119 @@
+"""Reads orders out of parsed requests of `/api/v1/`. Free of HTTP."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.types import Principal
+from common.api.fields import FieldReader
+from marketdata.services import list_symbol
+from orders.models import Order, Side
+from orders.selectors.orders import OrderFilter
+from orders.services.place import place_order
+from orders.types import PlacedOrder
+
+_BIGINT_MAX = 2**63 - 1
+_CLIENT_ORDER_ID_MAX = 64
+SYMBOL_MAX = 20
+_ZERO = Decimal(0)
+_SIDES = tuple(Side.values)
+_TYPES = tuple(Order.Type.values)
+_TIMES = tuple(Order.TimeInForce.values)
+_STATUSES = tuple(Order.Status.values)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """The fields of `POST orders`, each of its type; their rules are the service's."""
+
+    account_id: int | None
+    document_number: str | None
+    symbol: str
+    side: str
+    order_type: str
+    time_in_force: str
+    limit_price: Decimal | None
+    quantity: Decimal
+    valid_until: datetime | None
+    client_order_id: str | None
+
+
+def read_order_request(body: Any, principal: Principal) -> OrderRequest:
+    """The order that a parsed JSON body describes. A key that is bound to an account needs none.
+
+    Raises:
+        ValidationFailed: names every field that is missing, wrong or unknown.
+    """
+    reader = FieldReader.of_body(body)
+    account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    document_number = reader.optional_text("document_number", max_length=20)
+    if account_id is not None and document_number is not None:
+        reader.refuse("document_number", "ambiguous", "Give account_id or document_number.")
+    if account_id is None and document_number is None and principal.account_id is None:
+        reader.refuse("account_id", "required", "Give account_id or document_number.")
+    order_type = reader.optional_choice("order_type", _TYPES, any_case=True) or Order.Type.LIMIT
+    valid_until = reader.optional_instant("valid_until")
+    request = OrderRequest(
+        account_id=account_id,
+        document_number=document_number,
+        symbol=reader.text("symbol", max_length=SYMBOL_MAX).upper(),
+        side=reader.choice("side", _SIDES, any_case=True),
+        order_type=str(order_type),
+        time_in_force=reader.optional_choice("time_in_force", _TIMES, any_case=True)
+        or _default_time_in_force(order_type, valid_until),
+        limit_price=_read_price(reader),
+        quantity=reader.decimal("quantity", above=_ZERO),
+        valid_until=valid_until,
+        client_order_id=reader.optional_text("client_order_id", max_length=_CLIENT_ORDER_ID_MAX),
+    )
+    reader.finish()
+    return request
+
+
+def place_requested_order(*, principal: Principal, request: OrderRequest) -> PlacedOrder:
+    """Place what `POST orders` asked for. Raises as `place_order`."""
+    return place_order(
+        principal=principal,
+        account_id=request.account_id,
+        document_number=request.document_number,
+        instrument=list_symbol(request.symbol),
+        side=request.side,
+        order_type=request.order_type,
+        time_in_force=request.time_in_force,
+        limit_price=request.limit_price,
+        quantity=request.quantity,
+        valid_until=request.valid_until,
+        client_order_id=request.client_order_id,
+    )
+
+
+def read_order_filter(reader: FieldReader) -> OrderFilter:
+    """The filters of `GET orders`; the caller finishes the reader."""
+    symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
+    return OrderFilter(
+        symbol=symbol and symbol.upper(),
+        side=reader.optional_choice("side", _SIDES, any_case=True),
+        status=reader.optional_choice("status", _STATUSES, any_case=True),
+        account_id=read_account_id(reader),
+        client_order_id=reader.optional_text("client_order_id", max_length=_CLIENT_ORDER_ID_MAX),
+        since=reader.optional_instant("since"),
+        until=reader.optional_instant("until"),
+    )
+
+
+def read_account_id(reader: FieldReader) -> int | None:
+    """An account in a body or a query string."""
+    return reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+
+
+def _read_price(reader: FieldReader) -> Decimal | None:
+    """`limit_price`, or `price` as many clients call it."""
+    name = "price" if reader.has("price") and not reader.has("limit_price") else "limit_price"
+    return reader.optional_decimal(name, above=_ZERO)
+
+
+def _default_time_in_force(order_type: str, valid_until: datetime | None) -> str:
+    if order_type == Order.Type.MARKET:
+        return Order.TimeInForce.IOC.value
+    return (Order.TimeInForce.GTC if valid_until is None else Order.TimeInForce.GTD).value

@@ -1,0 +1,317 @@
+"""Orders in the OpenAPI document. The classes describe; no request goes through them."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
+from rest_framework import serializers
+
+from common.api.schema import problems
+from orders.models import Fill, Order, Side
+from orders.types import Result
+
+_ORDERS, _MARKET, _MONEY = "orders", "market data", "money"
+
+
+def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
+def _choice(choices: Any, **options: Any) -> serializers.ChoiceField:
+    return serializers.ChoiceField(choices.choices, **options)
+
+
+class OrderFillDocument(serializers.Serializer):
+    trade_id = serializers.UUIDField()
+    price = _amount()
+    quantity = _amount()
+    fee = _amount("In the quote asset.")
+    liquidity_role = _choice(Fill.Role)
+    executed_at = serializers.DateTimeField()
+
+
+class OrderRow(serializers.Serializer):
+    id = serializers.UUIDField()
+    account_id = serializers.IntegerField()
+    symbol = serializers.CharField()
+    client_order_id = serializers.CharField(allow_null=True)
+    side = _choice(Side)
+    order_type = _choice(Order.Type)
+    time_in_force = _choice(Order.TimeInForce)
+    limit_price = _amount(allow_null=True)
+    quantity = _amount()
+    filled_quantity = _amount()
+    remaining_quantity = _amount()
+    average_fill_price = _amount("None without fills.", allow_null=True)
+    notional = _amount("Of all fills, in the quote asset.")
+    fee = _amount("Of all fills, in the quote asset.")
+    valid_until = serializers.DateTimeField(allow_null=True)
+    status = _choice(Order.Status)
+    reason = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class OrderDocument(OrderRow):
+    fills = OrderFillDocument(many=True)
+
+
+class PlaceOrderRequest(serializers.Serializer):
+    account_id = serializers.IntegerField(required=False)
+    document_number = serializers.CharField(
+        max_length=20,
+        required=False,
+        help_text="Instead of account_id; a key that is bound to an account needs neither.",
+    )
+    symbol = serializers.CharField(max_length=20)
+    side = _choice(Side)
+    order_type = _choice(Order.Type, default=Order.Type.LIMIT)
+    time_in_force = _choice(
+        Order.TimeInForce,
+        required=False,
+        help_text="GTC; GTD when valid_until is given; IOC for a market order.",
+    )
+    limit_price = _amount("Also taken as `price`. Not for market orders.", required=False)
+    quantity = _amount()
+    valid_until = serializers.DateTimeField(required=False)
+    client_order_id = serializers.CharField(
+        max_length=64, required=False, help_text="The same again answers the first order."
+    )
+
+
+class CanceledOrder(serializers.Serializer):
+    result = serializers.ChoiceField([Result.CANCELED.value, Result.NOT_OPEN.value])
+    order = OrderDocument()
+
+
+class CancelAllResult(serializers.Serializer):
+    order_id = serializers.UUIDField()
+    result = serializers.ChoiceField(
+        [result.value for result in Result], allow_null=True, help_text="Null: not known yet."
+    )
+
+
+class FillDocument(OrderFillDocument):
+    order_id = serializers.UUIDField()
+    account_id = serializers.IntegerField()
+    symbol = serializers.CharField()
+    side = _choice(Side)
+    notional = _amount()
+
+
+class PublicTrade(serializers.Serializer):
+    id = serializers.UUIDField()
+    price = _amount()
+    quantity = _amount()
+    notional = _amount()
+    taker_side = _choice(Side)
+    executed_at = serializers.DateTimeField()
+
+
+class Level(serializers.Serializer):
+    price = _amount()
+    quantity = _amount()
+    order_count = serializers.IntegerField()
+
+
+class BookDocument(serializers.Serializer):
+    symbol = serializers.CharField()
+    depth = serializers.IntegerField()
+    bids = Level(many=True)
+    asks = Level(many=True)
+
+
+class Ticker(serializers.Serializer):
+    symbol = serializers.CharField()
+    last_price = _amount(allow_null=True)
+    best_bid = _amount(allow_null=True)
+    best_bid_quantity = _amount(allow_null=True)
+    best_ask = _amount(allow_null=True)
+    best_ask_quantity = _amount(allow_null=True)
+    mid_price = _amount(allow_null=True)
+    spread = _amount(allow_null=True)
+
+
+class BalanceDocument(serializers.Serializer):
+    account_id = serializers.IntegerField(required=False, help_text="Of a bound key.")
+    broker_id = serializers.UUIDField(required=False, help_text="Of a broker's key.")
+    broker_name = serializers.CharField(required=False)
+    asset = serializers.CharField()
+    balance = _amount("Posted cash, or what the broker sold minus what it bought.")
+    held_amount = _amount(required=False)
+    available_balance = _amount(required=False)
+
+
+def _page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
+    return inline_serializer(
+        f"{row.__name__}Page",
+        {
+            "next": serializers.URLField(allow_null=True),
+            "previous": serializers.URLField(allow_null=True),
+            "results": row(many=True),
+        },
+    )
+
+
+def _text(name: str, **options: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, **options)
+
+
+_PAGING = [
+    OpenApiParameter(
+        "page_size", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+    ),
+    _text("cursor"),
+]
+_SYMBOL = _text("symbol", location=OpenApiParameter.PATH)
+_OF_ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT)
+_ORDER_ERRORS = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504)
+_EXAMPLES = [
+    OpenApiExample(
+        "Limit",
+        {
+            "account_id": 1,
+            "symbol": "BTC-USD",
+            "side": "BUY",
+            "limit_price": "50000.00",
+            "quantity": "0.1",
+            "client_order_id": "a8c9b1a2",
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Market",
+        {
+            "document_number": "12345678901",
+            "symbol": "PETR4",
+            "side": "SELL",
+            "order_type": "MARKET",
+            "quantity": "500",
+        },
+        request_only=True,
+    ),
+]
+
+place_order = extend_schema(
+    tags=[_ORDERS],
+    summary="Place an order; the answer is sent after matching and commit",
+    request=PlaceOrderRequest,
+    responses={
+        201: OrderDocument,
+        200: OpenApiResponse(OrderDocument, "Placed before under this client_order_id"),
+        **_ORDER_ERRORS,
+    },
+    examples=_EXAMPLES,
+)
+test_order = extend_schema(
+    tags=[_ORDERS],
+    summary="Check an order's shape; nothing is sent",
+    request=PlaceOrderRequest,
+    responses={
+        200: inline_serializer("OrderTested", {"is_valid": serializers.BooleanField()}),
+        **problems(400, 401, 403, 422),
+    },
+)
+list_orders = extend_schema(
+    tags=[_ORDERS],
+    summary="Orders, newest first, without their fills",
+    parameters=[
+        _text("symbol"),
+        _text("side", enum=Side.values),
+        _text("status", enum=Order.Status.values),
+        _OF_ACCOUNT,
+        _text("client_order_id"),
+        OpenApiParameter("since", OpenApiTypes.DATETIME),
+        OpenApiParameter("until", OpenApiTypes.DATETIME),
+        *_PAGING,
+    ],
+    responses={200: _page_of(OrderRow), **problems(401, 403, 422)},
+)
+get_order = extend_schema(
+    tags=[_ORDERS],
+    summary="An order with its fills",
+    responses={200: OrderDocument, **problems(401, 403, 404)},
+)
+get_order_by_client_id = extend_schema(
+    tags=[_ORDERS],
+    summary="The order of a client_order_id",
+    parameters=[_OF_ACCOUNT],
+    responses={200: OrderDocument, **problems(401, 403, 404, 422)},
+)
+
+
+def _cancel(summary: str, operation_id: str) -> Any:
+    return extend_schema(
+        tags=[_ORDERS],
+        summary=summary,
+        operation_id=operation_id,
+        request=None,
+        responses={200: CanceledOrder, **problems(401, 403, 404, 503, 504)},
+    )
+
+
+cancel_order = _cancel("Cancel an order", "orders_cancel")
+delete_order = _cancel("Cancel an order (the same by another name)", "orders_delete")
+cancel_all = extend_schema(
+    tags=[_ORDERS],
+    summary="Cancel all open orders, or those of a symbol or an account",
+    request=inline_serializer(
+        "CancelAllRequest",
+        {
+            "symbol": serializers.CharField(required=False),
+            "account_id": serializers.IntegerField(required=False),
+        },
+    ),
+    responses={
+        200: inline_serializer(
+            "CanceledAll",
+            {"canceled": serializers.IntegerField(), "results": CancelAllResult(many=True)},
+        ),
+        **problems(400, 401, 403, 422, 503),
+    },
+)
+list_fills = extend_schema(
+    tags=[_ORDERS],
+    summary="Fills, newest first",
+    parameters=[
+        _text("symbol"),
+        _OF_ACCOUNT,
+        OpenApiParameter("order_id", OpenApiTypes.UUID),
+        *_PAGING,
+    ],
+    responses={200: _page_of(FillDocument), **problems(401, 403, 422)},
+)
+get_book = extend_schema(
+    tags=[_MARKET],
+    summary="Open orders by price level",
+    parameters=[
+        _SYMBOL,
+        OpenApiParameter("depth", {"type": "integer", "minimum": 1, "maximum": 50, "default": 10}),
+    ],
+    responses={200: BookDocument, **problems(401, 403, 404, 422)},
+)
+list_trades = extend_schema(
+    tags=[_MARKET],
+    summary="Trades of an instrument, newest first",
+    parameters=[_SYMBOL, *_PAGING],
+    responses={200: _page_of(PublicTrade), **problems(401, 403, 404, 422)},
+)
+get_ticker = extend_schema(
+    tags=[_MARKET],
+    summary="Last price, best bid and ask, mid price and spread",
+    parameters=[_SYMBOL],
+    responses={200: Ticker, **problems(401, 403, 404)},
+)
+get_balance = extend_schema(
+    tags=[_MONEY],
+    summary="Cash of the account that a key is bound to, or a broker's net",
+    responses={200: BalanceDocument, **problems(401, 403)},
+)

@@ -1,0 +1,182 @@
+"""Orders and fills under `/api/v1/`: parse, permit, call, answer."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.models import Scope
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from common.errors import NotFound
+from marketdata.errors import UnknownSymbol
+from marketdata.selectors import find_instrument_spec
+from orders.api import schema
+from orders.api.documents import cancel_document, fill_document, order_document, order_row
+from orders.api.reading import (
+    SYMBOL_MAX,
+    place_requested_order,
+    read_account_id,
+    read_order_filter,
+    read_order_request,
+)
+from orders.errors import OrderOfAnother
+from orders.selectors.orders import as_state, find_order_by_client_id, get_order, list_orders
+from orders.selectors.trades import fetch_fills
+from orders.services.cancel import cancel_all_orders, cancel_order
+from orders.services.terms import check_still_valid, check_terms
+from orders.types import Result
+
+_READ_OR_TRADE = {"GET": Scope.READ.value, "POST": Scope.TRADE.value, "DELETE": Scope.TRADE.value}
+
+
+class OrdersView(APIView):
+    """`orders`: place one, list them."""
+
+    required_scope = _READ_OR_TRADE
+
+    @schema.place_order
+    def post(self, request: Request) -> Response:
+        wanted = read_order_request(request.data, request.auth)
+        placed = place_requested_order(principal=request.auth, request=wanted)
+        return Response(order_document(placed.order), status=201 if placed.was_created else 200)
+
+    @schema.list_orders
+    def get(self, request: Request) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        filters = read_order_filter(reader)
+        wanted = read_page_request(reader, UUID)
+        reader.finish()
+        page = fetch_page(list_orders(principal=request.auth, filters=filters), wanted)
+        now = timezone.now()
+        return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
+
+
+class TestOrderView(APIView):
+    """`orders/test`: says what is wrong with an order's shape, and sends nothing."""
+
+    required_scope = Scope.TRADE.value
+
+    @schema.test_order
+    def post(self, request: Request) -> Response:
+        wanted = read_order_request(request.data, request.auth)
+        instrument = find_instrument_spec(wanted.symbol)
+        if instrument is None:
+            raise UnknownSymbol(symbol=wanted.symbol)
+        check_terms(
+            instrument=instrument,
+            order_type=wanted.order_type,
+            time_in_force=wanted.time_in_force,
+            limit_price=wanted.limit_price,
+            quantity=wanted.quantity,
+            valid_until=wanted.valid_until,
+            client_order_id=wanted.client_order_id,
+        )
+        check_still_valid(wanted.valid_until)
+        return Response({"is_valid": True})
+
+
+class OrderView(APIView):
+    """`orders/{id}`: show it, cancel it."""
+
+    required_scope = _READ_OR_TRADE
+    allowed_while_suspended = True
+
+    @schema.get_order
+    def get(self, request: Request, order_id: UUID) -> Response:
+        return Response(order_document(get_order(principal=request.auth, order_id=order_id)))
+
+    @schema.delete_order
+    def delete(self, request: Request, order_id: UUID) -> Response:
+        return Response(_cancel(request, order_id))
+
+
+class CancelView(APIView):
+    """`orders/{id}/cancel`."""
+
+    required_scope = Scope.TRADE.value
+    allowed_while_suspended = True
+
+    @schema.cancel_order
+    def post(self, request: Request, order_id: UUID) -> Response:
+        return Response(_cancel(request, order_id))
+
+
+class CancelAllView(APIView):
+    """`orders/cancel-all`: every open order, or those of a symbol or an account."""
+
+    required_scope = Scope.TRADE.value
+    allowed_while_suspended = True
+
+    @schema.cancel_all
+    def post(self, request: Request) -> Response:
+        reader = FieldReader.of_body(request.data or {})
+        symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
+        account_id = read_account_id(reader)
+        reader.finish()
+        results = cancel_all_orders(
+            principal=request.auth, symbol=symbol and symbol.upper(), account_id=account_id
+        )
+        return Response(
+            {
+                "canceled": sum(result == Result.CANCELED for result in results.values()),
+                "results": [
+                    {"order_id": order_id, "result": result} for order_id, result in results.items()
+                ],
+            }
+        )
+
+
+class OrderByClientIdView(APIView):
+    """`orders/by-client-id/{client_order_id}`: how to ask after an answer was lost."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_order_by_client_id
+    def get(self, request: Request, client_order_id: str) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        account_id = read_account_id(reader) or request.auth.account_id
+        if account_id is None:
+            reader.refuse("account_id", "required", "Whose order it is.")
+        reader.finish()
+        order = find_order_by_client_id(
+            principal=request.auth, account_id=account_id, client_order_id=client_order_id
+        )
+        if order is None:
+            raise NotFound("There is no order of this client_order_id")
+        return Response(order_document(order))
+
+
+class FillsView(APIView):
+    """`fills` of the caller's orders, newest first."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_fills
+    def get(self, request: Request) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
+        account_id = read_account_id(reader)
+        order_id = reader.optional_uuid("order_id")
+        wanted = read_page_request(reader, UUID)
+        reader.finish()
+        page = fetch_fills(
+            principal=request.auth,
+            wanted=wanted,
+            account_id=account_id,
+            symbol=symbol and symbol.upper(),
+            order_id=order_id,
+        )
+        return Response(page.document(request, fill_document))
+
+
+def _cancel(request: Request, order_id: UUID) -> dict[str, Any]:
+    result = cancel_order(principal=request.auth, order_id=order_id)
+    if result == Result.FORBIDDEN:
+        raise OrderOfAnother
+    if result == Result.UNKNOWN_ORDER:
+        raise NotFound("There is no such order")
+    return cancel_document(result, get_order(principal=request.auth, order_id=order_id))

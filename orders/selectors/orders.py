@@ -1,0 +1,198 @@
+"""Orders as they stand. An open order past its `valid_until` reads EXPIRED, swept or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from brokers.types import Principal
+from common.errors import NotFound
+from orders.errors import OrderOfAnother
+from orders.models import Fill, Order, OrderKey
+from orders.types import OrderFill, OrderState, OrderTerms
+
+_OPEN = Order.OPEN_STATUSES
+_EXPIRED = Order.Status.EXPIRED
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders a list shows; None: all. `since` and `until` are about `created_at`."""
+
+    symbol: str | None = None
+    side: str | None = None
+    status: str | None = None
+    account_id: int | None = None
+    client_order_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def get_order(*, principal: Principal, order_id: UUID) -> OrderState:
+    """An order of the principal's with its fills.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderOfAnother: it belongs to another broker, or to another account than the key's.
+    """
+    order = get_stored_order(order_id)
+    check_own_order(principal=principal, order=order)
+    return order
+
+
+def get_stored_order(order_id: UUID) -> OrderState:
+    """Any order with its fills.
+
+    Raises:
+        NotFound: there is no such order.
+    """
+    row = Order.objects.select_related("instrument").filter(id=order_id).first()
+    if row is None:
+        raise NotFound("There is no such order")
+    return _with_fills(row)
+
+
+def find_order_by_client_id(
+    *, principal: Principal, account_id: int, client_order_id: str
+) -> OrderState | None:
+    """The order that an account of the principal's placed under its own id, with its fills."""
+    order = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
+    if order is not None:
+        check_own_order(principal=principal, order=order)
+    return order
+
+
+def find_order_by_key(*, account_id: int, client_order_id: str) -> OrderState | None:
+    """The order that claimed `client_order_id` of an account, with its fills."""
+    claim = (
+        OrderKey.objects.select_related("order__instrument")
+        .filter(account_id=account_id, client_order_id=client_order_id)
+        .first()
+    )
+    return None if claim is None else _with_fills(claim.order)
+
+
+def check_own_order(*, principal: Principal, order: OrderState) -> None:
+    """See that the principal may look at an order.
+
+    Raises:
+        OrderOfAnother: it belongs to another broker, or to another account than the key's.
+    """
+    if order.broker_id != principal.broker_id or principal.account_id not in (
+        None,
+        order.terms.account_id,
+    ):
+        raise OrderOfAnother
+
+
+def list_orders(*, principal: Principal, filters: OrderFilter) -> "QuerySet[Order]":
+    """The principal's orders by these filters, with their instruments; `as_state` shows one."""
+    orders = Order.objects.select_related("instrument").filter(_of(principal))
+    return orders.filter(_matching(filters, timezone.now()))
+
+
+def list_open_orders(
+    *, principal: Principal, symbol: str | None, account_id: int | None
+) -> Sequence[tuple[UUID, int]]:
+    """Ids and shards of what a mass cancel is about, oldest first."""
+    orders = Order.objects.filter(_of(principal), status__in=_OPEN)
+    orders = orders.filter(_matching(OrderFilter(symbol=symbol, account_id=account_id), None))
+    return orders.order_by("id").values_list("id", "instrument__shard")
+
+
+def find_shard_of_order(order_id: UUID) -> int | None:
+    """The shard of a stored order's instrument."""
+    return Order.objects.filter(id=order_id).values_list("instrument__shard", flat=True).first()
+
+
+def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) -> OrderState:
+    """A stored order (with its instrument) as it stands at `now`."""
+    terms = OrderTerms(
+        account_id=order.account_id,
+        instrument_id=order.instrument_id,
+        side=order.side,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        limit_price=order.limit_price,
+        quantity=order.quantity,
+        valid_until=order.valid_until,
+    )
+    return OrderState(
+        id=order.id,
+        broker_id=order.broker_id,
+        terms=terms,
+        symbol=order.instrument.symbol,
+        client_order_id=order.client_order_id,
+        status=_EXPIRED.value if _is_overdue(order, now) else order.status,
+        reason=order.reason,
+        filled_quantity=order.filled_quantity,
+        notional=order.maker_notional + order.taker_notional,
+        fee=order.maker_fee + order.taker_fee,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        fills=fills,
+    )
+
+
+def _with_fills(order: Order) -> OrderState:
+    fills: tuple[OrderFill, ...] = ()
+    if order.filled_quantity:
+        rows = (
+            Fill.objects.filter(order_id=order.id)
+            .select_related("counter_account__broker")
+            .order_by("trade_id")
+        )
+        fills = tuple(_fill(row) for row in rows)
+    return as_state(order, now=timezone.now(), fills=fills)
+
+
+def _fill(row: Fill) -> OrderFill:
+    counterparty = row.counter_account
+    return OrderFill(
+        trade_id=row.trade_id,
+        price=row.price,
+        quantity=row.quantity,
+        fee=row.fee,
+        liquidity_role=row.liquidity_role,
+        executed_at=row.executed_at,
+        counterparty_broker="" if counterparty is None else counterparty.broker.name,
+    )
+
+
+def _is_overdue(order: Order, now: datetime) -> bool:
+    return order.status in _OPEN and order.valid_until is not None and order.valid_until <= now
+
+
+def _of(principal: Principal) -> Q:
+    if principal.account_id is not None:
+        return Q(account_id=principal.account_id)
+    return Q(broker_id=principal.broker_id)
+
+
+def _matching(filters: OrderFilter, now: datetime | None) -> Q:
+    plain: dict[str, Any] = {
+        "instrument__symbol": filters.symbol,
+        "side": filters.side,
+        "account_id": filters.account_id,
+        "client_order_id": filters.client_order_id,
+        "created_at__gte": filters.since,
+        "created_at__lt": filters.until,
+    }
+    wanted = Q(**{name: value for name, value in plain.items() if value is not None})
+    if filters.status is not None:
+        wanted &= _status_is(filters.status, now or timezone.now())
+    return wanted
+
+
+def _status_is(status: str, now: datetime) -> Q:
+    """`OPEN` as it is shown: what is past its time counts as EXPIRED."""
+    overdue = Q(status__in=_OPEN, valid_until__lte=now)
+    if status == _EXPIRED:
+        return Q(status=_EXPIRED) | overdue
+    if status in _OPEN:
+        return Q(status=status) & ~overdue
+    return Q(status=status)

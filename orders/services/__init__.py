@@ -1,0 +1,1 @@
+"""What can be done with orders: place, cancel, expire what is due, empty the venue."""

@@ -1,0 +1,189 @@
+"""Place an order: check its shape, let the engine decide, say how the order stands."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+
+from brokers.types import Principal
+from common.ids import new_uuid
+from common.money import DECIMAL_PLACES, from_units
+from marketdata.types import InstrumentSpec
+from orders import gateway
+from orders.commands import (
+    AnyOutcome,
+    DuplicateOutcome,
+    ErrorOutcome,
+    OrderOutcome,
+    PlaceOrder,
+)
+from orders.errors import ClientOrderIdConflict, DeadlineExceeded, EngineFailed, OrderRefused
+from orders.matching.types import OrderType, Side, TimeInForce
+from orders.models import Fill, Order
+from orders.selectors.orders import find_order_by_key, get_stored_order
+from orders.services.accounts import resolve_account
+from orders.services.terms import check_still_valid, check_terms
+from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TAKER = Fill.Role.TAKER.value
+
+
+def place_order(
+    *,
+    principal: Principal,
+    account_id: int | None = None,
+    document_number: str | None = None,
+    instrument: InstrumentSpec,
+    side: str,
+    order_type: str,
+    time_in_force: str,
+    limit_price: Decimal | None,
+    quantity: Decimal,
+    valid_until: datetime | None,
+    client_order_id: str | None,
+) -> PlacedOrder:
+    """Place an order and return it as it stands after matching and commit, with its fills.
+
+    The account is named by its id, or by its document at the principal's broker: it is opened, if
+    need be, once the order has passed its checks. The same `client_order_id` with the same content
+    gives the first order again, also without an engine. Prices and quantities are in units of the
+    quote and base asset.
+
+    Raises:
+        ValidationFailed: malformed; nothing was stored.
+        PermissionDenied, NotFound: not an account of the principal.
+        ClientOrderIdConflict: this client_order_id has another order.
+        OrderRefused: stored as REJECTED, with the reason and its facts.
+        DeadlineExceeded: stored as REJECTED, since it waited too long.
+        EngineUnavailable, VenueBusy, EngineFailed: nothing was stored.
+        OutcomeUnknown: sent, outcome not known; carries the order_id.
+    """
+    ticks, lots = check_terms(
+        instrument=instrument,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        limit_price=limit_price,
+        quantity=quantity,
+        valid_until=valid_until,
+        client_order_id=client_order_id,
+    )
+    account_id, broker_id = resolve_account(
+        principal=principal, account_id=account_id, document_number=document_number
+    )
+    terms = OrderTerms(
+        account_id=account_id,
+        instrument_id=instrument.id,
+        side=side,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        limit_price=limit_price,
+        quantity=quantity,
+        valid_until=valid_until,
+    )
+    if client_order_id is not None:
+        first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
+        if first is not None:
+            return _repeated(first, terms)
+    check_still_valid(valid_until)
+    command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
+    outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
+    return _placed(command, outcome, terms, instrument)
+
+
+def _command(
+    terms: OrderTerms,
+    broker_id: UUID,
+    instrument: InstrumentSpec,
+    ticks: int | None,
+    lots: int,
+    client_order_id: str | None,
+) -> PlaceOrder:
+    until = terms.valid_until
+    return PlaceOrder(
+        command_id=new_uuid(instrument.shard).bytes,
+        reply_to="",
+        account_id=terms.account_id,
+        broker_id=broker_id.bytes,
+        instrument_id=instrument.id,
+        side=Side[terms.side],
+        order_type=OrderType[terms.order_type],
+        time_in_force=TimeInForce[terms.time_in_force],
+        price_ticks=ticks,
+        quantity_lots=lots,
+        valid_until=None if until is None else (until - _EPOCH) // _MICROSECOND,
+        client_order_id=client_order_id,
+        window_ms=settings.ORDER_WINDOW_SECONDS * 1000,
+    )
+
+
+def _placed(
+    command: PlaceOrder, outcome: AnyOutcome, terms: OrderTerms, instrument: InstrumentSpec
+) -> PlacedOrder:
+    if isinstance(outcome, OrderOutcome):
+        order_id = UUID(bytes=command.command_id)
+        if outcome.status == Order.Status.REJECTED:
+            raise _refusal(order_id, outcome.reason, outcome.facts)
+        return PlacedOrder(_state_of(command, outcome, terms, instrument), was_created=True)
+    if isinstance(outcome, DuplicateOutcome):
+        first = get_stored_order(UUID(bytes=outcome.order_id))
+        if outcome.order_id != command.command_id:
+            return _repeated(first, terms)
+        if first.status == Order.Status.REJECTED:
+            raise _refusal(first.id, first.reason, None)
+        return PlacedOrder(first, was_created=True)
+    if isinstance(outcome, ErrorOutcome):
+        raise EngineFailed(reason=outcome.code)
+    raise AssertionError(f"an order was answered as a command: {outcome!r}")
+
+
+def _repeated(first: OrderState, terms: OrderTerms) -> PlacedOrder:
+    """The order that came first under this client_order_id, if it is the same."""
+    if first.terms != terms:
+        raise ClientOrderIdConflict(order_id=str(first.id))
+    if first.status == Order.Status.REJECTED:
+        raise _refusal(first.id, first.reason, None)
+    return PlacedOrder(first, was_created=False)
+
+
+def _refusal(
+    order_id: UUID, reason: str, facts: dict[str, int] | None
+) -> OrderRefused | DeadlineExceeded:
+    if reason == Reason.DEADLINE_EXCEEDED:
+        return DeadlineExceeded(order_id=str(order_id))
+    amounts = {name: from_units(value, DECIMAL_PLACES) for name, value in (facts or {}).items()}
+    return OrderRefused(reason, order_id=str(order_id), **amounts)
+
+
+def _state_of(
+    command: PlaceOrder, outcome: OrderOutcome, terms: OrderTerms, instrument: InstrumentSpec
+) -> OrderState:
+    created_at = _EPOCH + timedelta(microseconds=outcome.created_at)
+    fills = tuple(
+        OrderFill(
+            trade_id=UUID(bytes=fill.trade_id),
+            price=fill.price_ticks * instrument.tick_size,
+            quantity=fill.quantity_lots * instrument.lot_size,
+            fee=from_units(fill.fee, DECIMAL_PLACES),
+            liquidity_role=_TAKER,
+            executed_at=created_at,
+        )
+        for fill in outcome.fills
+    )
+    return OrderState(
+        id=UUID(bytes=command.command_id),
+        broker_id=UUID(bytes=command.broker_id),
+        terms=terms,
+        symbol=instrument.symbol,
+        client_order_id=command.client_order_id,
+        status=outcome.status,
+        reason=outcome.reason,
+        filled_quantity=outcome.filled_lots * instrument.lot_size,
+        notional=from_units(outcome.taker_notional, DECIMAL_PLACES),
+        fee=from_units(outcome.taker_fee, DECIMAL_PLACES),
+        created_at=created_at,
+        updated_at=created_at,
+        fills=fills,
+    )

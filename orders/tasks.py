@@ -1,0 +1,43 @@
+"""The clock's work on orders: wake the engines, sweep what was only for a day."""
+
+import time
+from datetime import timedelta
+
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+
+from common.valkey import get_client
+from orders.models import EngineCommand
+from orders.services.venue import expire_due
+from orders.streams import worker_key
+
+_KEPT = timedelta(days=1)
+_CHUNK = 5_000
+
+
+@shared_task
+def expire_due_orders() -> None:
+    """Every engine looks at its clock; it does so by itself too. Shows that a worker lives."""
+    expire_due()
+    get_client().set(worker_key(), int(time.time()))
+
+
+@shared_task
+def purge_engine_commands() -> int:
+    """Forget commands older than a day, in chunks; returns how many."""
+    purged = 0
+    while chunk := _purge_chunk():
+        purged += chunk
+    return purged
+
+
+def _purge_chunk() -> int:
+    with transaction.atomic():
+        old = (
+            EngineCommand.objects.select_for_update(skip_locked=True)
+            .filter(created_at__lt=timezone.now() - _KEPT)
+            .order_by("created_at")
+            .values_list("id", flat=True)[:_CHUNK]
+        )
+        return EngineCommand.objects.filter(id__in=list(old)).delete()[0]
