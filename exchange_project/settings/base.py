@@ -20,6 +20,9 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Registers brokers and calls /debug. Empty: nobody can.
 ADMIN_API_KEY: str = env("ADMIN_API_KEY", default="")
+# The first member of staff, made with the demo. Either empty: nobody.
+ADMIN_EMAIL: str = env("ADMIN_EMAIL", default="")
+ADMIN_PASSWORD: str = env("ADMIN_PASSWORD", default="")
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
@@ -33,6 +36,8 @@ ALLOW_RESET: bool = env.bool("ALLOW_RESET", default=False)
 # Called after a reset, in the engine's process: funds the demo anew. Empty: nothing.
 RESET_HOOK: str = env("RESET_HOOK", default="exchange_project.demo.fund_demo")
 DEMO: bool = env.bool("DEMO", default=False)
+# Where the demo brokers' keys are kept, for their owner's eyes alone.
+DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
 ENGINE_SHARDS: int = env.int("ENGINE_SHARDS", default=1)
 # Seconds that an order may wait for the engine before it is refused `deadline_exceeded`.
 ORDER_WINDOW_SECONDS: int = env.int("ORDER_WINDOW_SECONDS", default=5)

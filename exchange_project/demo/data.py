@@ -1,0 +1,135 @@
+"""What the demo consists of: assets, instruments, brokers, and the money on their accounts.
+
+"VENUE" stands for the venue's currency. Everything here may be changed; what is loaded already is
+left as it is, and a changed amount is deposited on top.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+VENUE = "VENUE"
+
+# (code, kind, scale, name)
+ASSETS: tuple[tuple[str, str, int, str], ...] = (
+    ("USD", "FIAT", 4, "US dollar"),
+    ("EUR", "FIAT", 4, "Euro"),
+    ("GBP", "FIAT", 4, "Pound sterling"),
+    ("BRL", "FIAT", 4, "Brazilian real"),
+    ("USDT", "CRYPTO", 6, "Tether"),
+    ("BTC", "CRYPTO", 8, "Bitcoin"),
+    ("ETH", "CRYPTO", 8, "Ether"),
+)
+
+# (symbol, name): priced in the venue's currency, tick 0.01, lot 1, seller's price, no fees.
+EQUITIES: tuple[tuple[str, str], ...] = (
+    ("AAPL", "Apple"),
+    ("AMZN", "Amazon"),
+    ("GOOG", "Alphabet"),
+    ("ITUB4", "Itaú Unibanco"),
+    ("MSFT", "Microsoft"),
+    ("NVDA", "NVIDIA"),
+    ("PETR4", "Petrobras"),
+    ("TSLA", "Tesla"),
+    ("VALE3", "Vale"),
+)
+
+_SPOT: dict[str, Any] = {
+    "kind": "SPOT",
+    "quote": "USDT",
+    "tick_size": Decimal("0.01"),
+    "lot_size": Decimal("0.0001"),
+    "price_rule": "MAKER",
+    "maker_fee_rate": Decimal("0.0002"),
+    "taker_fee_rate": Decimal("0.0005"),
+    "market_collar_rate": Decimal("0.05"),
+}
+
+# Arguments of `marketdata.services.create_instrument`.
+OTHER_INSTRUMENTS: tuple[dict[str, Any], ...] = (
+    {"symbol": "BTC-USDT", "base": "BTC", "name": "Bitcoin", **_SPOT},
+    {"symbol": "ETH-USDT", "base": "ETH", "name": "Ether", **_SPOT},
+    {
+        "symbol": "BTC-PERP",
+        "base": "BTC",
+        "name": "Bitcoin perpetual (takes no orders yet)",
+        **_SPOT,
+        "kind": "PERPETUAL",
+        "price_band_rate": Decimal("0.1"),
+        "state": "CANCEL_ONLY",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """What an account starts with; `kind` says where, if not where deposits go by themselves."""
+
+    asset: str
+    amount: Decimal
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """An account of a demo broker; `id` where documents name it."""
+
+    document_number: str
+    deposits: tuple[Deposit, ...]
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DemoBroker:
+    """A demo broker; `known_key` is a key that documents name, bound to the first account."""
+
+    name: str
+    about: str
+    funding: str
+    accounts: tuple[DemoAccount, ...] = ()
+    known_key: str | None = None
+    known_key_scopes: tuple[str, ...] = field(default=())
+
+
+# What is sold on the spot market is held as a security, whatever the asset.
+_COINS = (Deposit("BTC", Decimal(10), "SECURITY"), Deposit("ETH", Decimal(200), "SECURITY"))
+
+_TRADER = (
+    Deposit(VENUE, Decimal(1_000_000)),
+    Deposit("USDT", Decimal(1_000_000)),
+    *_COINS,
+    *(Deposit(symbol, Decimal(10_000)) for symbol, _ in EQUITIES),
+)
+
+BROKERS: tuple[DemoBroker, ...] = (
+    DemoBroker(
+        name="Retail",
+        about="prefunded, for people and for the examples of the documents",
+        funding="PREFUNDED",
+        accounts=(
+            DemoAccount(
+                "00000000001",
+                (
+                    Deposit(VENUE, Decimal(100_000)),
+                    Deposit("USDT", Decimal(25_000)),
+                    Deposit("USDT", Decimal(10_000), "MARGIN"),
+                    Deposit("BTC", Decimal("0.5"), "SECURITY"),
+                    Deposit("AAPL", Decimal(100)),
+                    Deposit("MSFT", Decimal(50)),
+                    Deposit("PETR4", Decimal(1_000)),
+                ),
+                id=1,
+            ),
+        ),
+        known_key="test-api-key-123",
+        known_key_scopes=("read", "trade", "transfer", "book", "marks"),
+    ),
+    DemoBroker(name="Alpha Securities", about="credit without limit", funding="CREDIT"),
+    DemoBroker(name="Beta Brokerage", about="credit without limit", funding="CREDIT"),
+    DemoBroker(
+        name="Gamma Capital",
+        about="prefunded",
+        funding="PREFUNDED",
+        accounts=(DemoAccount("30000000001", _TRADER), DemoAccount("30000000002", _TRADER)),
+    ),
+)
