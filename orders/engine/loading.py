@@ -67,6 +67,7 @@ def find_needs(
     # By instrument: total lots and worst price of the arriving buys and sells.
     taking: dict[tuple[int, Side], tuple[int, int | None]] = {}
     takers: dict[int, set[int]] = {}
+    canceled: list[LiveOrder] = []
     for item in received:
         command = item.command
         if isinstance(command, PlaceOrder):
@@ -81,6 +82,9 @@ def find_needs(
                 needs.closed_orders.append(command.order_id)
             else:
                 _need_hold(needs, order)
+                canceled.append(order)
+    for order in canceled:
+        _reach_past(taking, order)
     for order in expired:
         _need_hold(needs, order)
     _need_reachable(needs, state, taking, takers, also)
@@ -110,6 +114,15 @@ def _need_placing(
     else:
         worst = max(price, worst) if side == Side.BUY else min(price, worst)
     taking[instrument_id, side] = (lots + command.quantity_lots, worst)
+
+
+def _reach_past(taking: dict[tuple[int, Side], tuple[int, int | None]], order: LiveOrder) -> None:
+    """A resting order that the batch cancels lets its takers reach so much further."""
+    taker_side = Side.SELL if order.side == Side.BUY else Side.BUY
+    known = taking.get((order.instrument.instrument_id, taker_side))
+    if known is not None:
+        lots, worst = known
+        taking[order.instrument.instrument_id, taker_side] = (lots + order.remaining, worst)
 
 
 def _need_hold(needs: Needs, order: LiveOrder) -> None:

@@ -18,7 +18,13 @@ from orders.commands import (
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
 from orders.engine.risk import Refusal, check_instrument, check_limits, check_money
-from orders.engine.settlement import release_hold, settle, take_hold, webhook_payload
+from orders.engine.settlement import (
+    free_taken_hold,
+    release_hold,
+    settle,
+    take_hold,
+    webhook_payload,
+)
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import Reason, Result
@@ -135,6 +141,7 @@ class Processor:
             self._after_maker_fill(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
             self._tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
         if trades:
+            free_taken_hold(order, self._context, changes)
             state.last_prices[instrument_id] = trades[-1].price
             changes.touched_instruments.add(instrument_id)
         if order.is_resting:

@@ -26,7 +26,10 @@ def settle(
     context: BatchContext,
     changes: BatchChanges,
 ) -> TradeRow:
-    """Book one execution: both orders' fees and holds, one entry, one trade."""
+    """Book one execution: both orders' fees, the maker's hold, one entry, one trade.
+
+    The taker's hold is freed by `free_taken_hold` after its last execution.
+    """
     maker: LiveOrder = execution.maker  # type: ignore[assignment]
     rules = taker.instrument
     notional = execution.price * execution.quantity * rules.factor
@@ -54,10 +57,9 @@ def settle(
     buyer_cash = context.row(buy.account_id, rules.quote_asset_id)
     seller_asset = context.row(sell.account_id, rules.base_asset_id)
     _post(trade, rules.lot, buyer_cash, seller_asset, context, changes)
-    if buy.hold:
-        _lower_hold(buy, buyer_cash, min(buy.hold_needed(), buy.hold - notional - buy_fee), changes)
-    if sell.hold:
-        _lower_hold(sell, seller_asset, sell.hold_needed(), changes)
+    if maker.hold:
+        spent = notional + maker_fee
+        _free_spent(maker, seller_asset if taker_is_buyer else buyer_cash, spent, changes)
     _count_net(trade, changes)
     changes.trades.append(trade)
     return trade
@@ -79,6 +81,15 @@ def take_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) ->
     if row.limit is not None:
         order.hold = order.hold_needed()
         changes.ledger.set_hold(row, order.hold)
+
+
+def free_taken_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:
+    """Lower the hold of an order that has just been matched to what its rest needs."""
+    if order.hold:
+        rules = order.instrument
+        asset_id = rules.quote_asset_id if order.side == _BUY else rules.base_asset_id
+        row = context.row(order.account_id, asset_id)
+        _free_spent(order, row, order.taker_notional + order.taker_fee, changes)
 
 
 def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
@@ -139,6 +150,18 @@ def _post(
     if fees:
         lines.append((context.fee_rows[rules.quote_asset_id], fees))
     changes.ledger.post(trade.trade_id, "TRADE", "trade", trade.trade_id, lines)
+
+
+def _free_spent(order: LiveOrder, row: LedgerRow, spent: int, changes: BatchChanges) -> None:
+    """Lower a hold after `spent` money was paid out of it (a buy), or securities (a sell).
+
+    What a buy holds afterwards is what the rest needs, but never more than what it held less what
+    it paid: fees are rounded fill by fill, and the account may have nothing else.
+    """
+    needed = order.hold_needed()
+    if order.side == _BUY:
+        needed = min(needed, order.hold - spent)
+    _lower_hold(order, row, needed, changes)
 
 
 def _lower_hold(order: LiveOrder, row: LedgerRow, hold: int, changes: BatchChanges) -> None:
