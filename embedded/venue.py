@@ -55,8 +55,10 @@ def _engine(shard: int) -> tuple[str, ...]:
 def _gunicorn(options: VenueOptions) -> tuple[str, ...]:
     host = f"[{options.host}]" if ":" in options.host else options.host
     workers = ("--workers", str(options.web_workers)) if options.web_workers else ()
-    settings = ("-c", "exchange_project/gunicorn.py", "--bind", f"{host}:{options.port}")
-    return ("gunicorn", "exchange_project.wsgi", *settings, *workers)
+    # Its control socket lies in the home folder, one for all venues there, and is of no use here.
+    settings = ("-c", "exchange_project/gunicorn.py", "--no-control-socket")
+    bind = ("--bind", f"{host}:{options.port}")
+    return ("gunicorn", "exchange_project.wsgi", *settings, *bind, *workers)
 
 
 def _python(
