@@ -14,7 +14,10 @@ from embedded.supervisor import read_status
 
 _STOP_SECONDS_MAX = 30.0
 # What a state folder holds; nothing else is ever deleted, whatever BOURSE_STATE names.
-_STATE_PARTS = ("postgres", "valkey", "log", "run", "programs", "static", "lock")
+_STATE_PARTS = (
+    *("postgres", "valkey", "log", "run", "programs", "static"),
+    *("demo_keys.json", "lock"),
+)
 
 
 def stop() -> None:

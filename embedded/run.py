@@ -99,12 +99,18 @@ def _start_servers(supervisor: Supervisor, env_file: Path) -> dict[str, str]:
         server.prepare()
         supervisor.add(server.spec())
     for server in servers:
-        _wait_for_server(supervisor, server)
+        wait_for_server(supervisor, server)
         environ[server.variable] = server.url()
     return environ
 
 
-def _wait_for_server(supervisor: Supervisor, server: Server) -> None:
+def wait_for_server(supervisor: Supervisor, server: Server) -> None:
+    """Wait until a server that the supervisor runs is complete.
+
+    Raises:
+        ServerFailedError: it did not become ready; the message holds the end of its log.
+    """
+
     def is_settled() -> bool:
         gave_up = supervisor.restarts_of(server.name) > _SERVER_RESTARTS_MAX
         return gave_up or server.is_ready(supervisor.pid_of(server.name))
@@ -137,12 +143,13 @@ def _set_up(supervisor: Supervisor, environ: dict[str, str], screen: Screen) -> 
 
 def _wait_for_health(supervisor: Supervisor, options: VenueOptions, screen: Screen) -> None:
     """Wait until /health answers 200, telling after a while why it does not."""
-    while not supervisor.wait_until(lambda: _is_healthy(options), seconds=_HEALTH_SECONDS):
+    while not supervisor.wait_until(lambda: is_healthy(options), seconds=_HEALTH_SECONDS):
         log = processes.tail(supervisor.log_of("web"), lines=5)
         screen.event("bourse", f"not healthy yet; web's log ends:\n{log}", "yellow")
 
 
-def _is_healthy(options: VenueOptions) -> bool:
+def is_healthy(options: VenueOptions) -> bool:
+    """Tell whether the venue's /health answers 200 now."""
     host = options.url.removeprefix("http://").rpartition(":")[0]
     connection = http.client.HTTPConnection(host, options.port, timeout=2)
     try:

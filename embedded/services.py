@@ -172,7 +172,7 @@ def temporary_services(
     *, postgres: bool = True, valkey: bool = True, fsync: bool = False
 ) -> Iterator[Services]:
     """Yield servers on free ports with an empty database; all is removed at the end."""
-    folder = _make_temporary_folder()
+    folder = make_temporary_folder()
     try:
         services = start_services(folder, postgres=postgres, valkey=valkey, fsync=fsync)
         try:
@@ -212,8 +212,11 @@ def make_servers(state_dir: Path, *, postgres: bool, valkey: bool, durable: bool
     return servers
 
 
-def _make_temporary_folder() -> Path:
-    """Make a folder for temporary servers, one that their account can enter if we are root."""
+def make_temporary_folder() -> Path:
+    """Make a folder for temporary servers, one that their account can enter if we are root.
+
+    The caller removes it.
+    """
     parent = Path(tempfile.gettempdir())
     if os.geteuid() == 0 and not paths.is_open_to_all(parent):
         parent = Path("/tmp")
