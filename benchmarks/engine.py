@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
+
 from benchmarks.flow import BROKERS, CANCELS_PER_ORDER, SYMBOLS, Flow
 
 ACCOUNTS_PER_BROKER = 10
@@ -143,14 +145,22 @@ def queue(items: Iterator[Any]) -> int:
     return count
 
 
-def drain(profile: bool) -> tuple[float, int]:
-    """Seconds until the queue is empty, and the number of batches."""
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used so far: what a busy machine does not change."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def drain(profile: bool) -> dict[str, Any]:
+    """Drain the queue: seconds, batches, and the processor time of the engine and its backend."""
     from common.valkey import get_client
     from orders.engine.runner import Engine, database_dsn
     from orders.streams import command_stream
 
     engine = Engine(database_dsn(), 0)
     engine.lead()
+    backend = engine.backend_pid
+    own_before, backend_before = time.process_time(), cpu_seconds(backend)
     profiler = cProfile.Profile()
     batches = 0
     began = time.perf_counter()
@@ -161,11 +171,12 @@ def drain(profile: bool) -> tuple[float, int]:
         batches += 1
     profiler.disable()
     seconds = time.perf_counter() - began
+    own, postgres = time.process_time() - own_before, cpu_seconds(backend) - backend_before
     engine.close()
     if profile:
         print_statements()
         pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
-    return seconds, batches
+    return {"seconds": seconds, "batches": batches, "engine_cpu": own, "postgres_cpu": postgres}
 
 
 def print_statements() -> None:
@@ -188,20 +199,22 @@ def run(orders: int = 200_000, batch: int = 1_000, profile: bool = False, seed: 
     settings.ENGINE_BATCH_MAX = batch
     instruments, accounts = make_venue()
     queued = queue(commands(orders, instruments, accounts, seed))
-    seconds, batches = drain(profile)
+    measured = drain(profile)
     from orders.models import Order, Trade
 
+    seconds = measured["seconds"]
     return {
         "row": "P3",
         "orders": orders,
         "commands": queued,
-        "batches": batches,
+        "batches": measured["batches"],
         "trades": Trade.objects.count(),
         "stored": Order.objects.count(),
         "rejected": Order.objects.filter(status="REJECTED").count(),
         "seconds": round(seconds, 2),
         "orders_per_second": round(orders / seconds),
-        "commands_per_second": round(queued / seconds),
+        "engine_cpu_us_per_order": round(measured["engine_cpu"] / orders * 1e6, 1),
+        "postgres_cpu_us_per_order": round(measured["postgres_cpu"] / orders * 1e6, 1),
     }
 
 

@@ -77,6 +77,11 @@ class Engine:
         self._start()
         return True
 
+    @property
+    def backend_pid(self) -> int:
+        """The process id of the database backend that the lead hangs on."""
+        return self._connection.info.backend_pid
+
     def close(self) -> None:
         """Give the lead back."""
         if self._heartbeat is not None:
