@@ -21,6 +21,12 @@ class Principal:
     is_venue_admin: bool = False
 
     @property
+    def own_broker_id(self) -> UUID:
+        """`broker_id` of a caller with a scope; only the venue's admin key has neither."""
+        assert self.broker_id is not None
+        return self.broker_id
+
+    @property
     def actor(self) -> str:
         """How this caller is named in journals and audit rows."""
         return "venue-admin" if self.is_venue_admin else f"key:{self.key_id}"

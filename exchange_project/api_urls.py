@@ -3,5 +3,6 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("brokers.api.urls")),
     path("", include("orders.api.urls")),
 ]

@@ -1,22 +1,254 @@
-"""How the OpenAPI document tells of API keys. Imported when the app is ready."""
+"""Brokers, keys, accounts and webhooks in the OpenAPI document. The classes only describe."""
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
+from rest_framework import serializers
+
+from brokers.models import Broker, Funding, Scope, TradingAccount
+from brokers.selectors import DELIVERY_STATUSES
+from brokers.services.keys import OVERLAP_SECONDS_MAX
+from common.api.schema import PAGING, page_of, problems
+
+_BROKERS, _ACCOUNTS, _WEBHOOKS = "brokers and keys", "accounts", "webhooks"
+_SECRET_HELP = "The key itself. Shown this once."
+_LIMIT_HELP = "In the venue's currency; null: unlimited."
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
-    """Names the three forms in the OpenAPI document."""
+class BrokerDocument(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField(max_length=100)
+    status = serializers.ChoiceField(Broker.Status.choices)
+    default_funding = serializers.ChoiceField(Funding.choices)
+    default_credit_limit = serializers.DecimalField(38, 8, allow_null=True, help_text=_LIMIT_HELP)
+    created_at = serializers.DateTimeField()
 
-    target_class = "brokers.api.authentication.ApiKeyAuthentication"
-    name = ["bearerKey", "tokenKey", "headerKey"]
 
-    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
-        return [
-            {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
-            {
-                "type": "apiKey",
-                "in": "header",
-                "name": "Authorization",
-                "description": "`Authorization: Token <key>`",
-            },
-            {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
-        ]
+class ApiKeyDocument(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    prefix = serializers.CharField(help_text="The first characters of the key.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    account_id = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
+
+
+class CreatedApiKeyDocument(ApiKeyDocument):
+    key = serializers.CharField(help_text=_SECRET_HELP)
+
+
+class RegisteredBrokerDocument(BrokerDocument):
+    api_key = CreatedApiKeyDocument()
+
+
+class OwnBrokerDocument(BrokerDocument):
+    key_id = serializers.UUIDField()
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
+    account_id = serializers.IntegerField(allow_null=True)
+
+
+class AccountDocument(serializers.Serializer):
+    id = serializers.IntegerField()
+    document_number = serializers.CharField(max_length=20)
+    funding = serializers.ChoiceField(Funding.choices)
+    credit_limit = serializers.DecimalField(38, 8, allow_null=True, help_text=_LIMIT_HELP)
+    status = serializers.ChoiceField(TradingAccount.Status.choices)
+    created_at = serializers.DateTimeField()
+
+
+class WebhookEndpointDocument(serializers.Serializer):
+    id = serializers.UUIDField()
+    url = serializers.URLField(max_length=500)
+    is_active = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class WebhookDeliveryDocument(serializers.Serializer):
+    id = serializers.IntegerField()
+    endpoint_id = serializers.UUIDField()
+    event = serializers.CharField()
+    status = serializers.ChoiceField(list(DELIVERY_STATUSES))
+    payload = serializers.CharField(help_text="The body, as it is sent.")
+    attempts = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(allow_null=True, help_text="The next attempt.")
+    delivered_at = serializers.DateTimeField(allow_null=True)
+    last_status = serializers.IntegerField(allow_null=True)
+    last_error = serializers.CharField(allow_blank=True)
+
+
+def _request(title: str, /, **fields: serializers.Field) -> serializers.Serializer:
+    return inline_serializer(f"{title}Request", fields)
+
+
+def _operation(
+    tag: str, operation_id: str, summary: str, responses: dict[Any, Any], **options: Any
+) -> Any:
+    return extend_schema(
+        tags=[tag], operation_id=operation_id, summary=summary, responses=responses, **options
+    )
+
+
+def _example(**value: Any) -> list[OpenApiExample]:
+    return [OpenApiExample("Request", value, request_only=True)]
+
+
+_WRITE_ERRORS = problems(400, 401, 403, 413, 415, 422, 429)
+_READ_ERRORS = problems(401, 403, 429)
+_NONE = OpenApiResponse(description="Done")
+
+register_broker = _operation(
+    _BROKERS,
+    "brokers_register",
+    "Take a broker in, with its first key (the venue's admin key alone)",
+    {201: RegisteredBrokerDocument, **_WRITE_ERRORS},
+    request=_request(
+        "RegisterBroker",
+        name=serializers.CharField(max_length=100),
+        webhook_url=serializers.URLField(max_length=500, required=False),
+        default_funding=serializers.ChoiceField(Funding.choices, default=Funding.CREDIT),
+        default_credit_limit=serializers.DecimalField(38, 8, required=False),
+    ),
+    examples=_example(name="North Brokers", webhook_url="https://north.example/hook"),
+)
+get_own_broker = _operation(
+    _BROKERS, "brokers_me", "The broker of the key", {200: OwnBrokerDocument, **_READ_ERRORS}
+)
+list_api_keys = _operation(
+    _BROKERS,
+    "api_keys_list",
+    "Keys of the broker, newest first, revoked ones too",
+    {200: page_of(ApiKeyDocument), **_READ_ERRORS, **problems(422)},
+    parameters=list(PAGING),
+)
+create_api_key = _operation(
+    _BROKERS,
+    "api_keys_create",
+    "Make a key, with scopes that the asking key has",
+    {201: CreatedApiKeyDocument, **_WRITE_ERRORS},
+    request=_request(
+        "CreateApiKey",
+        name=serializers.CharField(max_length=100, required=False),
+        scopes=serializers.ListField(child=serializers.ChoiceField(Scope.choices), required=False),
+        account_id=serializers.IntegerField(required=False, help_text="Binds the key to it."),
+        expires_at=serializers.DateTimeField(required=False),
+    ),
+    examples=_example(name="risk desk", scopes=["read"]),
+)
+revoke_api_key = _operation(
+    _BROKERS,
+    "api_keys_revoke",
+    "End a key, everywhere within five seconds",
+    {200: ApiKeyDocument, **_READ_ERRORS, **problems(404)},
+    request=None,
+)
+delete_api_key = _operation(
+    _BROKERS,
+    "api_keys_delete",
+    "End a key (the same by another name)",
+    {204: _NONE, **_READ_ERRORS, **problems(404)},
+)
+rotate_api_key = _operation(
+    _BROKERS,
+    "api_keys_rotate",
+    "Replace a key by a successor; the old one ends at once, or after an overlap",
+    {201: CreatedApiKeyDocument, **_WRITE_ERRORS, **problems(404, 409)},
+    request=_request(
+        "RotateApiKey",
+        overlap_seconds=serializers.IntegerField(
+            required=False, min_value=0, max_value=OVERLAP_SECONDS_MAX, default=0
+        ),
+    ),
+    examples=_example(overlap_seconds=3600),
+)
+
+list_accounts = _operation(
+    _ACCOUNTS,
+    "accounts_list",
+    "Accounts of the broker, newest first",
+    {200: page_of(AccountDocument), **_READ_ERRORS, **problems(422)},
+    parameters=[OpenApiParameter("document_number", OpenApiTypes.STR), *PAGING],
+)
+create_account = _operation(
+    _ACCOUNTS,
+    "accounts_create",
+    "Open an account for a client; its first order does so too",
+    {201: AccountDocument, **_WRITE_ERRORS, **problems(409)},
+    request=_request("CreateAccount", document_number=serializers.CharField(max_length=20)),
+    examples=_example(document_number="12345678901"),
+)
+get_account = _operation(
+    _ACCOUNTS,
+    "accounts_retrieve",
+    "An account",
+    {200: AccountDocument, **_READ_ERRORS, **problems(404)},
+)
+
+list_webhook_endpoints = _operation(
+    _WEBHOOKS,
+    "webhook_endpoints_list",
+    "Where events are delivered, newest first",
+    {200: page_of(WebhookEndpointDocument), **_READ_ERRORS, **problems(422)},
+    parameters=list(PAGING),
+)
+create_webhook_endpoint = _operation(
+    _WEBHOOKS,
+    "webhook_endpoints_create",
+    "Deliver events to an address too",
+    {201: WebhookEndpointDocument, **_WRITE_ERRORS, **problems(409)},
+    request=_request("CreateWebhookEndpoint", url=serializers.URLField(max_length=500)),
+    examples=_example(url="https://north.example/hook"),
+)
+get_webhook_endpoint = _operation(
+    _WEBHOOKS,
+    "webhook_endpoints_retrieve",
+    "An endpoint",
+    {200: WebhookEndpointDocument, **_READ_ERRORS, **problems(404)},
+)
+update_webhook_endpoint = _operation(
+    _WEBHOOKS,
+    "webhook_endpoints_update",
+    "Change an endpoint's address, or switch it on or off",
+    {200: WebhookEndpointDocument, **_WRITE_ERRORS, **problems(404, 409)},
+    request=_request(
+        "UpdateWebhookEndpoint",
+        url=serializers.URLField(max_length=500, required=False),
+        is_active=serializers.BooleanField(required=False),
+    ),
+    examples=_example(is_active=False),
+)
+delete_webhook_endpoint = _operation(
+    _WEBHOOKS,
+    "webhook_endpoints_delete",
+    "Switch an endpoint off; what waits for delivery is given up",
+    {204: _NONE, **_READ_ERRORS, **problems(404)},
+)
+list_webhook_deliveries = _operation(
+    _WEBHOOKS,
+    "webhook_deliveries_list",
+    "Deliveries, newest first",
+    {200: page_of(WebhookDeliveryDocument), **_READ_ERRORS, **problems(422)},
+    parameters=[
+        OpenApiParameter("status", OpenApiTypes.STR, enum=list(DELIVERY_STATUSES)),
+        OpenApiParameter("event", OpenApiTypes.STR),
+        OpenApiParameter("endpoint_id", OpenApiTypes.UUID),
+        *PAGING,
+    ],
+)
+replay_webhook_delivery = _operation(
+    _WEBHOOKS,
+    "webhook_deliveries_replay",
+    "Deliver an event again",
+    {202: WebhookDeliveryDocument, **_READ_ERRORS, **problems(404, 409)},
+    request=None,
+)

@@ -73,12 +73,19 @@ def revoke_api_key(*, api_key: ApiKey) -> None:
     forget_keys()
 
 
-def rotate_api_key(*, api_key: ApiKey, overlap_seconds: int = 0) -> CreatedKey:
+def rotate_api_key(
+    *,
+    api_key: ApiKey,
+    overlap_seconds: int = 0,
+    grantor_scopes: Collection[str] | None = None,
+) -> CreatedKey:
     """Make a successor with the same name, scopes, account and expiry.
 
-    The old key is revoked, or expires after `overlap_seconds`, in which both work.
+    The old key is revoked, or expires after `overlap_seconds`, in which both work. Who asks needs
+    all its scopes, since it gets to know a key that has them.
 
     Raises:
+        ScopeNotHeld: the key can do more than the one that asks (`grantor_scopes`).
         ApiKeyRevoked: there is nothing to replace.
     """
     with transaction.atomic():
@@ -91,6 +98,7 @@ def rotate_api_key(*, api_key: ApiKey, overlap_seconds: int = 0) -> CreatedKey:
             name=old.name,
             account_id=old.account_id,
             expires_at=old.expires_at,
+            grantor_scopes=grantor_scopes,
         )
         if overlap_seconds:
             end = timezone.now() + timedelta(seconds=overlap_seconds)

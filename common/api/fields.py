@@ -17,12 +17,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from common.api.numbers import NumberRefused, read_decimal, read_integer
+from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
 from common.errors import FieldError, ValidationFailed
 
 _NIL_UUID = UUID(int=0)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_INSTANT_CHARACTERS_MAX = 40
 # What PostgreSQL refuses (NUL, lone surrogates) and what no name or symbol holds (controls).
 _FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -164,7 +163,7 @@ class FieldReader:
             return self._wrong_type(name, value, "a number", Decimal(0))
         try:
             return read_decimal(value, step=step, above=above, minimum=minimum, maximum=maximum)
-        except NumberRefused as refused:
+        except ValueRefused as refused:
             self.refuse(name, refused.code, refused.detail)
             return Decimal(0)
 
@@ -190,7 +189,7 @@ class FieldReader:
         is_strict = not self._is_text if strict is None else strict
         try:
             return read_integer(value, minimum=minimum, maximum=maximum, strict=is_strict)
-        except NumberRefused as refused:
+        except ValueRefused as refused:
             self.refuse(name, refused.code, refused.detail)
             return 0
 
@@ -204,35 +203,33 @@ class FieldReader:
 
     # --- other types ------------------------------------------------------------------------------
 
-    def boolean(self, name: str, *, default: bool | None = None) -> bool:
-        """true or false; the `default` when it is missing."""
-        if default is not None and self._is_absent(name):
-            return default
+    def boolean(self, name: str) -> bool:
+        """true or false."""
         value = self._take(name)
         if self._is_text and value in ("true", "false"):
             return bool(value == "true")
         if type(value) is not bool:
             return self._wrong_type(name, value, "true or false", False)
-        return value
+        return bool(value)
 
-    def instant(self, name: str) -> datetime:
-        """An ISO 8601 date and time with a zone, in UTC."""
+    def optional_boolean(self, name: str) -> bool | None:
+        """`boolean`, or None."""
+        return None if self._is_absent(name) else self.boolean(name)
+
+    def instant(self, name: str, *, after: datetime | None = None) -> datetime:
+        """An ISO 8601 date and time with a zone, later than `after`; in UTC."""
         value = self._take(name)
         if type(value) is not str:
             return self._wrong_type(name, value, "text", _EPOCH)
         try:
-            moment = _read_instant(value)
-        except (ValueError, OverflowError):
-            self.refuse(name, "invalid_datetime", "An ISO 8601 date and time.")
+            return read_instant(value, after=after)
+        except ValueRefused as refused:
+            self.refuse(name, refused.code, refused.detail)
             return _EPOCH
-        if moment is None:
-            self.refuse(name, "zone_missing", "The time needs a zone: Z, or an offset.")
-            return _EPOCH
-        return moment
 
-    def optional_instant(self, name: str) -> datetime | None:
+    def optional_instant(self, name: str, *, after: datetime | None = None) -> datetime | None:
         """`instant`, or None."""
-        return None if self._is_absent(name) else self.instant(name)
+        return None if self._is_absent(name) else self.instant(name, after=after)
 
     def uuid(self, name: str) -> UUID:
         """A UUID in its usual form with hyphens."""
@@ -287,11 +284,3 @@ class FieldReader:
         else:
             self.refuse(name, "invalid_type", f"Must be {wanted}.")
         return harmless
-
-
-def _read_instant(text: str) -> datetime | None:
-    """The instant in UTC; None when it has no zone."""
-    if len(text) > _INSTANT_CHARACTERS_MAX or not text.isascii():
-        raise ValueError("no date and time")
-    moment = datetime.fromisoformat(text)
-    return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,6 +1,7 @@
 """What every operation's description in the OpenAPI document needs: the problem document."""
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 from common.api.problems import CONTENT_TYPE
@@ -35,9 +36,29 @@ class Problem(serializers.Serializer):
     detail = serializers.CharField()
     code = serializers.CharField(help_text="Stable; listed in the documentation.")
     request_id = serializers.CharField()
-    errors = ProblemField(many=True, required=False)
+    errors = ProblemField(many=True, required=False)  # type: ignore[assignment]
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
     """Responses of these statuses, for `extend_schema`."""
     return {(status, CONTENT_TYPE): OpenApiResponse(Problem, _TEXTS[status]) for status in statuses}
+
+
+def page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
+    """A cursor page of `row`s, as `common.api.pagination` answers it."""
+    return inline_serializer(
+        f"{row.__name__}Page",
+        {
+            "next": serializers.URLField(allow_null=True),
+            "previous": serializers.URLField(allow_null=True),
+            "results": row(many=True),
+        },
+    )
+
+
+PAGING = (
+    OpenApiParameter(
+        "page_size", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+    ),
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous`."),
+)

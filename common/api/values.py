@@ -1,9 +1,10 @@
-"""Exact numbers out of requests. Nothing is rounded: what does not fit is refused, with a reason.
+"""Exact numbers and instants out of requests: what does not fit is refused, never rounded.
 
 Cheap for hostile input: sizes are looked at before anything is computed or printed.
 """
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,10 +17,11 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _LIMIT = 10 ** (MAX_DIGITS - DECIMAL_PLACES)
 _SMALLEST_STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 _ZERO = Decimal(0)
+_INSTANT_CHARACTERS_MAX = 40
 
 
-class NumberRefused(Exception):
-    """Why a number was refused: a stable `code` and a `detail` for people."""
+class ValueRefused(Exception):
+    """Why a value was refused: a stable `code` and a `detail` for people."""
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
@@ -38,24 +40,24 @@ def read_decimal(
     """`value` (a string, an int or a Decimal) as an exact decimal, a multiple of `step`.
 
     Raises:
-        NumberRefused: no plain number, too many digits, off the step or out of the range.
+        ValueRefused: no plain number, too many digits, off the step or out of the range.
     """
     number = _to_decimal(value)
     if not -_LIMIT < number < _LIMIT:
-        raise NumberRefused(
+        raise ValueRefused(
             "too_many_digits", f"At most {MAX_DIGITS - DECIMAL_PLACES} digits before the point."
         )
     if step is None:
         if EXACT.remainder(number, _SMALLEST_STEP):
-            raise NumberRefused(
+            raise ValueRefused(
                 "too_many_decimals", f"At most {DECIMAL_PLACES} decimals; this is {plain(number)}."
             )
     elif EXACT.remainder(number, step):
-        raise NumberRefused(
+        raise ValueRefused(
             "off_step", f"Must be a multiple of {plain(step)}; {plain(number)} is not."
         )
     if above is not None and number <= above:
-        raise NumberRefused("too_small", f"Must be above {plain(above)}; this is {plain(number)}.")
+        raise ValueRefused("too_small", f"Must be above {plain(above)}; this is {plain(number)}.")
     _check_range(number, minimum, maximum)
     return number or _ZERO  # no minus zero
 
@@ -64,15 +66,35 @@ def read_integer(value: Any, *, minimum: int, maximum: int, strict: bool) -> int
     """`value` as a whole number in a range; `strict` takes JSON's whole numbers and nothing else.
 
     Raises:
-        NumberRefused: no whole number, or out of the range.
+        ValueRefused: no whole number, or out of the range.
     """
     if not strict and type(value) is str and _WHOLE_NUMBER.fullmatch(value):
         value = int(value)
     if type(value) is not int:
-        raise NumberRefused("not_an_integer", "Must be a whole number.")
+        raise ValueRefused("not_an_integer", "Must be a whole number.")
     if not minimum <= value <= maximum:
-        raise NumberRefused("out_of_range", f"Must be from {minimum} to {maximum}.")
+        raise ValueRefused("out_of_range", f"Must be from {minimum} to {maximum}.")
     return value
+
+
+def read_instant(text: str, *, after: datetime | None = None) -> datetime:
+    """An ISO 8601 date and time with a zone, in UTC; digits beyond microseconds are cut off.
+
+    Raises:
+        ValueRefused: no date and time, without a zone, or not later than `after`.
+    """
+    try:
+        if len(text) > _INSTANT_CHARACTERS_MAX or not text.isascii():
+            raise ValueError
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueRefused("zone_missing", "The time needs a zone: Z, or an offset.")
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueRefused("invalid_datetime", "An ISO 8601 date and time.") from error
+    if after is not None and moment <= after:
+        raise ValueRefused("too_early", f"Must be later than {after.isoformat()}.")
+    return moment
 
 
 def _to_decimal(value: Any) -> Decimal:
@@ -84,26 +106,26 @@ def _to_decimal(value: Any) -> Decimal:
     if kind is UnreadableNumber:
         raise _unreadable(value.has_exponent)
     if kind is not str:
-        raise NumberRefused("invalid_type", "Must be a number, or a number in a string.")
+        raise ValueRefused("invalid_type", "Must be a number, or a number in a string.")
     if len(value) > NUMBER_CHARACTERS_MAX:
         raise _unreadable(False)
     if not _PLAIN_NUMBER.fullmatch(value):
-        raise NumberRefused("not_a_number", "Must be a plain decimal number, without an exponent.")
+        raise ValueRefused("not_a_number", "Must be a plain decimal number, without an exponent.")
     return Decimal(value)
 
 
-def _unreadable(has_exponent: bool) -> NumberRefused:
+def _unreadable(has_exponent: bool) -> ValueRefused:
     if has_exponent:
-        return NumberRefused("not_a_number", "Must be written without an exponent.")
-    return NumberRefused("too_many_digits", f"At most {NUMBER_CHARACTERS_MAX} characters.")
+        return ValueRefused("not_a_number", "Must be written without an exponent.")
+    return ValueRefused("too_many_digits", f"At most {NUMBER_CHARACTERS_MAX} characters.")
 
 
 def _check_range(number: Decimal, minimum: Decimal | None, maximum: Decimal | None) -> None:
     if minimum is not None and number < minimum:
-        raise NumberRefused(
+        raise ValueRefused(
             "too_small", f"Must be at least {plain(minimum)}; this is {plain(number)}."
         )
     if maximum is not None and number > maximum:
-        raise NumberRefused(
+        raise ValueRefused(
             "too_large", f"Must be at most {plain(maximum)}; this is {plain(number)}."
         )

@@ -1,0 +1,22 @@
+"""How the OpenAPI document tells of API keys. Imported when the app is ready."""
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """Names the three forms in the OpenAPI document."""
+
+    target_class = "brokers.api.authentication.ApiKeyAuthentication"
+    name = ["bearerKey", "tokenKey", "headerKey"]
+
+    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
+        return [
+            {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
+            {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Authorization: Token <key>`",
+            },
+            {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+        ]

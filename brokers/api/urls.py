@@ -1,0 +1,23 @@
+"""Paths of brokers, keys, accounts and webhooks, below `/api/v1/`."""
+
+from django.urls import path
+
+from brokers.api import views, webhook_views
+
+urlpatterns = [
+    path("brokers", views.BrokersView.as_view()),
+    path("brokers/me", views.OwnBrokerView.as_view()),
+    path("api-keys", views.ApiKeysView.as_view()),
+    path("api-keys/<uuid:key_id>", views.ApiKeyView.as_view()),
+    path("api-keys/<uuid:key_id>/revoke", views.RevokeApiKeyView.as_view()),
+    path("api-keys/<uuid:key_id>/rotate", views.RotateApiKeyView.as_view()),
+    path("accounts", views.AccountsView.as_view()),
+    path("accounts/<int:account_id>", views.AccountView.as_view()),
+    path("webhook-endpoints", webhook_views.WebhookEndpointsView.as_view()),
+    path("webhook-endpoints/<uuid:endpoint_id>", webhook_views.WebhookEndpointView.as_view()),
+    path("webhook-deliveries", webhook_views.WebhookDeliveriesView.as_view()),
+    path(
+        "webhook-deliveries/<int:delivery_id>/replay",
+        webhook_views.ReplayWebhookDeliveryView.as_view(),
+    ),
+]
