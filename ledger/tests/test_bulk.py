@@ -1,6 +1,7 @@
 """The batch in memory and its three statements: what is in the batch is what is in the tables."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -169,7 +170,7 @@ def test_accounts_of_the_venue_are_one_for_each_shard() -> None:
 
 
 @pytest.fixture
-def plain_connection(transactional_db: None) -> psycopg.Connection[Any]:
+def plain_connection(transactional_db: None) -> Iterator[psycopg.Connection[Any]]:
     """A connection as the engine has it: psycopg's own."""
     given = connection.get_connection_params()
     names = ("host", "port", "dbname", "user", "password")

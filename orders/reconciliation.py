@@ -1,0 +1,146 @@
+"""What must hold between orders, trades and the ledger.
+
+Perpetual trades move no asset, so they are not among the trades that are compared with entries.
+"""
+
+from common.reconciliation import Check
+
+# A buy sets cash of the quote asset aside, a sell its holding of the base asset.
+_HOLDS = """
+SELECT coalesce(a.trading_account_id, o.account_id) AS account, s.code AS asset,
+       coalesce(a.kind, o.kind) AS kind, coalesce(a.held, 0) AS held,
+       coalesce(o.holds, 0) AS open_orders
+  FROM (SELECT trading_account_id, asset_id, kind, held_amount AS held
+          FROM ledger_ledgeraccount
+         WHERE trading_account_id IS NOT NULL AND held_amount <> 0) a
+  FULL JOIN (
+       SELECT o.account_id,
+              CASE o.side WHEN 'BUY' THEN i.quote_asset_id ELSE i.base_asset_id END AS asset_id,
+              CASE o.side WHEN 'BUY' THEN 'CASH' ELSE 'SECURITY' END AS kind,
+              sum(o.hold_amount) AS holds
+         FROM orders_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+        WHERE o.hold_amount <> 0
+        GROUP BY 1, 2, 3) o
+    ON o.account_id = a.trading_account_id AND o.asset_id = a.asset_id AND o.kind = a.kind
+  JOIN marketdata_asset s ON s.id = coalesce(a.asset_id, o.asset_id)
+ WHERE coalesce(a.held, 0) <> coalesce(o.holds, 0)
+ ORDER BY 1, 2, 3
+"""
+
+_FILLS = """
+SELECT o.id AS "order", o.filled_quantity, coalesce(f.quantity, 0) AS traded_quantity,
+       o.maker_notional, coalesce(f.maker_notional, 0) AS maker_traded,
+       o.taker_notional, coalesce(f.taker_notional, 0) AS taker_traded,
+       o.maker_fee, coalesce(f.maker_fee, 0) AS maker_charged,
+       o.taker_fee, coalesce(f.taker_fee, 0) AS taker_charged
+  FROM orders_order o
+  LEFT JOIN (
+       SELECT order_id, sum(quantity) AS quantity,
+              coalesce(sum(notional) FILTER (WHERE liquidity_role = 'MAKER'), 0) AS maker_notional,
+              coalesce(sum(notional) FILTER (WHERE liquidity_role = 'TAKER'), 0) AS taker_notional,
+              coalesce(sum(fee) FILTER (WHERE liquidity_role = 'MAKER'), 0) AS maker_fee,
+              coalesce(sum(fee) FILTER (WHERE liquidity_role = 'TAKER'), 0) AS taker_fee
+         FROM orders_fill GROUP BY order_id) f ON f.order_id = o.id
+ WHERE (o.filled_quantity, o.maker_notional, o.taker_notional, o.maker_fee, o.taker_fee)
+       IS DISTINCT FROM
+       (coalesce(f.quantity, 0), coalesce(f.maker_notional, 0), coalesce(f.taker_notional, 0),
+        coalesce(f.maker_fee, 0), coalesce(f.taker_fee, 0))
+ ORDER BY o.id
+"""
+
+_COMPARED_TRADES = """
+SELECT t.id FROM orders_trade t JOIN marketdata_instrument i ON i.id = t.instrument_id
+ WHERE i.kind <> 'PERPETUAL'
+"""
+
+_ENTRIES = """
+SELECT coalesce(t.id, e.id) AS trade, t.id IS NOT NULL AS has_trade, e.id IS NOT NULL AS has_entry
+  FROM orders_trade t
+  FULL JOIN (SELECT id FROM ledger_journalentry WHERE kind = 'TRADE') e ON e.id = t.id
+ WHERE t.id IS NULL OR e.id IS NULL
+ ORDER BY 1
+"""
+
+# Where an order is missing, the other side is the venue's dealer or external account.
+_POSTINGS = """
+WITH compared AS MATERIALIZED (
+     SELECT t.*, i.base_asset_id, i.quote_asset_id,
+            coalesce(t.buy_account_id::text, t.venue) AS buyer,
+            coalesce(t.sell_account_id::text, t.venue) AS seller
+       FROM orders_trade t JOIN marketdata_instrument i ON i.id = t.instrument_id
+      WHERE i.kind <> 'PERPETUAL'),
+said AS (
+     SELECT trade_id, owner, asset_id, sum(amount) AS amount
+       FROM (SELECT id AS trade_id, buyer AS owner, quote_asset_id AS asset_id,
+                    - notional - buy_fee AS amount FROM compared
+             UNION ALL SELECT id, seller, quote_asset_id, notional - sell_fee FROM compared
+             UNION ALL SELECT id, 'FEES', quote_asset_id, buy_fee + sell_fee FROM compared
+             UNION ALL SELECT id, buyer, base_asset_id, quantity FROM compared
+             UNION ALL SELECT id, seller, base_asset_id, - quantity FROM compared) AS lines
+      GROUP BY trade_id, owner, asset_id HAVING sum(amount) <> 0),
+booked AS (
+     SELECT c.id AS trade_id, coalesce(a.trading_account_id::text, a.kind) AS owner, p.asset_id,
+            sum(p.amount) AS amount
+       FROM compared c
+       JOIN ledger_posting p ON p.entry_id = c.id
+       JOIN ledger_ledgeraccount a ON a.id = p.ledger_account_id
+      GROUP BY 1, 2, 3 HAVING sum(p.amount) <> 0)
+SELECT trade_id AS trade, owner, s.code AS asset, said.amount AS trade_says,
+       booked.amount AS entry_says
+  FROM said FULL JOIN booked USING (trade_id, owner, asset_id)
+  JOIN marketdata_asset s ON s.id = asset_id
+ WHERE said.amount IS DISTINCT FROM booked.amount
+ ORDER BY trade_id, owner, s.code
+"""
+
+_BROKER_NETS = """
+SELECT broker_id AS broker, shard, s.code AS asset, coalesce(n.net_amount, 0) AS stored,
+       coalesce(t.net_amount, 0) AS traded
+  FROM orders_brokernet n
+  FULL JOIN (
+       SELECT a.broker_id, i.shard, i.quote_asset_id AS asset_id, sum(sided.amount) AS net_amount
+         FROM (SELECT buy_account_id AS account_id, instrument_id, - notional AS amount
+                 FROM orders_trade WHERE venue = 'BOOK'
+               UNION ALL
+               SELECT sell_account_id, instrument_id, notional
+                 FROM orders_trade WHERE venue = 'BOOK') AS sided
+         JOIN brokers_tradingaccount a ON a.id = sided.account_id
+         JOIN marketdata_instrument i ON i.id = sided.instrument_id
+        GROUP BY 1, 2, 3) t USING (broker_id, shard, asset_id)
+  JOIN marketdata_asset s ON s.id = asset_id
+ WHERE coalesce(n.net_amount, 0) <> coalesce(t.net_amount, 0)
+ ORDER BY 1, 2, 3
+"""
+
+CHECKS = (
+    Check(
+        "holds",
+        "What is held on an account is what its open orders set aside.",
+        "SELECT 1 FROM orders_order WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')",
+        _HOLDS,
+    ),
+    Check(
+        "fills",
+        "Filled quantity, notional and fees of an order are the sums of its trades.",
+        "SELECT 1 FROM orders_order",
+        _FILLS,
+    ),
+    Check(
+        "trade entries",
+        "Every trade has its entry, and every entry of a trade its trade.",
+        "SELECT 1 FROM orders_trade",
+        _ENTRIES,
+    ),
+    Check(
+        "trade postings",
+        "The entry of a trade moves what the trade says.",
+        _COMPARED_TRADES,
+        _POSTINGS,
+    ),
+    Check(
+        "broker nets",
+        "The net of a broker is what it sold less what it bought on the book.",
+        "SELECT 1 FROM orders_brokernet",
+        _BROKER_NETS,
+    ),
+)
