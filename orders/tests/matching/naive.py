@@ -24,7 +24,9 @@ class NaiveBook:
     def side(self, side: Side) -> list[Order]:
         """One side's orders, best price first, first come first."""
         orders = [order for order in self.arrived if order.side == side]
-        return sorted(orders, key=lambda order: -_price(order) if side == Side.BUY else _price(order))
+        return sorted(
+            orders, key=lambda order: -_price(order) if side == Side.BUY else _price(order)
+        )
 
     @property
     def best_bid(self) -> int | None:
