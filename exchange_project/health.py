@@ -75,7 +75,6 @@ def _state_of(name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ask_database() -> dict[str, Any]:
-    connection.close_if_unusable_or_obsolete()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return {}

@@ -11,16 +11,17 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 TAG = "classic"
+SIDES = [("bid", "buy"), ("ask", "sell")]
+ORDER_TYPES = [("limit", "limit"), ("market", "market")]
+STATUSES = [("open", "open"), ("closed", "closed")]
 
 
 class ClassicOrderRequest(serializers.Serializer):
     document_number = serializers.CharField(
         max_length=20, help_text="The client's document; its account is opened if need be."
     )
-    side = serializers.ChoiceField([("bid", "buy"), ("ask", "sell")])
-    order_type = serializers.ChoiceField(
-        [("limit", "limit"), ("market", "market")], default="limit"
-    )
+    side = serializers.ChoiceField(SIDES)
+    order_type = serializers.ChoiceField(ORDER_TYPES, default="limit")
     symbol = serializers.CharField(max_length=10, help_text="Taken in upper case.")
     price = serializers.IntegerField(
         min_value=1,
@@ -46,13 +47,13 @@ class ClassicTrade(serializers.Serializer):
 
 class ClassicOrderAnswer(serializers.Serializer):
     id = serializers.UUIDField()
-    side = serializers.ChoiceField([("bid", "buy"), ("ask", "sell")])
-    order_type = serializers.ChoiceField([("limit", "limit"), ("market", "market")])
+    side = serializers.ChoiceField(SIDES)
+    order_type = serializers.ChoiceField(ORDER_TYPES)
     symbol = serializers.CharField()
     price = serializers.IntegerField(allow_null=True)
     quantity = serializers.IntegerField()
     remaining_quantity = serializers.IntegerField()
-    status = serializers.ChoiceField([("open", "open"), ("closed", "closed")])
+    status = serializers.ChoiceField(STATUSES)
     valid_until = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     trades = ClassicTrade(many=True)

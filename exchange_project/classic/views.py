@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokers.api.callers import caller_of
 from brokers.api.permissions import VENUE_ADMIN
 from brokers.models import Scope
 from brokers.services import register_broker
@@ -62,7 +63,7 @@ class OrdersView(ClassicView):
     @schema.place_order
     def post(self, request: Request) -> Response:
         order = read_order(request.data)
-        placed = place_classic_order(principal=request.auth, order=order)
+        placed = place_classic_order(principal=caller_of(request), order=order)
         return Response({"order_id": placed.order.id}, status=201)
 
 
@@ -73,7 +74,7 @@ class OrderView(ClassicView):
 
     @schema.get_order
     def get(self, request: Request, order_id: str) -> Response:
-        order = get_order(principal=request.auth, order_id=_read_order_id(order_id))
+        order = get_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         return Response(order_document(order))
 
 
@@ -85,7 +86,7 @@ class CancelView(ClassicView):
 
     @schema.cancel_order
     def post(self, request: Request, order_id: str) -> HttpResponse:
-        result = cancel_order(principal=request.auth, order_id=_read_order_id(order_id))
+        result = cancel_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         if result == Result.FORBIDDEN:
             raise OrderOfAnother
         return Response(status=204)
@@ -144,11 +145,11 @@ class BalanceView(ClassicView):
 
     @schema.get_balance
     def get(self, request: Request) -> Response:
-        broker_id = get_broker_id(request.auth)
+        broker_id = get_broker_id(caller_of(request))
         return Response(
             {
                 "broker_id": broker_id,
-                "broker_name": request.auth.broker_name,
+                "broker_name": caller_of(request).broker_name,
                 "balance": to_cents(get_broker_net(broker_id)),
             }
         )

@@ -202,6 +202,28 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "brokers and keys", "description": "Brokers, and the keys of their programs."},
+        {"name": "accounts", "description": "Trading accounts of a broker's clients."},
+        {"name": "webhooks", "description": "Where events are delivered, and what became of them."},
+        {"name": "orders", "description": "Place, cancel and look at orders and their fills."},
+        {"name": "market data", "description": "Instruments, books, trades and prices."},
+        {"name": "money", "description": "Balances, wallets and transfers."},
+        {"name": "classic", "description": "The root paths: whole cents, `bid` and `ask`."},
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "Funding": "brokers.models.Funding",
+        "BrokerStatus": "brokers.models.Broker.Status",
+        "AccountStatus": "brokers.models.TradingAccount.Status",
+        "DeliveryStatus": "brokers.selectors.DELIVERY_STATUSES",
+        "Side": "orders.models.Side",
+        "OrderType": "orders.models.Order.Type",
+        "OrderStatus": "orders.models.Order.Status",
+        "ClassicSide": "exchange_project.classic.schema.SIDES",
+        "ClassicOrderType": "exchange_project.classic.schema.ORDER_TYPES",
+        "ClassicOrderStatus": "exchange_project.classic.schema.STATUSES",
+    },
 }
 
 # --- admin and logs -------------------------------------------------------------------------------
@@ -213,5 +235,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        # Every 4xx as a warning of its own: refusals are answers here, not events.
+        "django.request": {"level": "ERROR"},
+    },
 }

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
@@ -70,14 +71,14 @@ class BalanceView(APIView):
 
     @schema.get_balance
     def get(self, request: Request) -> Response:
-        account_id = request.auth.account_id
+        account_id = caller_of(request).account_id
         if account_id is not None:
             return Response(_cash(account_id))
-        broker_id = get_broker_id(request.auth)
+        broker_id = get_broker_id(caller_of(request))
         return Response(
             {
                 "broker_id": broker_id,
-                "broker_name": request.auth.broker_name,
+                "broker_name": caller_of(request).broker_name,
                 "asset": settings.VENUE_CURRENCY,
                 "balance": get_broker_net(broker_id),
             }

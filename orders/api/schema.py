@@ -201,6 +201,7 @@ _EXAMPLES = [
 ]
 
 place_order = extend_schema(
+    operation_id="orders_place",
     tags=[_ORDERS],
     summary="Place an order; the answer is sent after matching and commit",
     request=PlaceOrderRequest,
@@ -212,6 +213,7 @@ place_order = extend_schema(
     examples=_EXAMPLES,
 )
 test_order = extend_schema(
+    operation_id="orders_test",
     tags=[_ORDERS],
     summary="Check an order's shape; nothing is sent",
     request=PlaceOrderRequest,
@@ -221,6 +223,7 @@ test_order = extend_schema(
     },
 )
 list_orders = extend_schema(
+    operation_id="orders_list",
     tags=[_ORDERS],
     summary="Orders, newest first, without their fills",
     parameters=[
@@ -236,11 +239,13 @@ list_orders = extend_schema(
     responses={200: _page_of(OrderRow), **problems(401, 403, 422)},
 )
 get_order = extend_schema(
+    operation_id="orders_get",
     tags=[_ORDERS],
     summary="An order with its fills",
     responses={200: OrderDocument, **problems(401, 403, 404)},
 )
 get_order_by_client_id = extend_schema(
+    operation_id="orders_get_by_client_id",
     tags=[_ORDERS],
     summary="The order of a client_order_id",
     parameters=[_OF_ACCOUNT],
@@ -261,6 +266,7 @@ def _cancel(summary: str, operation_id: str) -> Any:
 cancel_order = _cancel("Cancel an order", "orders_cancel")
 delete_order = _cancel("Cancel an order (the same by another name)", "orders_delete")
 cancel_all = extend_schema(
+    operation_id="orders_cancel_all",
     tags=[_ORDERS],
     summary="Cancel all open orders, or those of a symbol or an account",
     request=inline_serializer(
@@ -279,6 +285,7 @@ cancel_all = extend_schema(
     },
 )
 list_fills = extend_schema(
+    operation_id="fills_list",
     tags=[_ORDERS],
     summary="Fills, newest first",
     parameters=[
@@ -290,6 +297,7 @@ list_fills = extend_schema(
     responses={200: _page_of(FillDocument), **problems(401, 403, 422)},
 )
 get_book = extend_schema(
+    operation_id="instruments_book",
     tags=[_MARKET],
     summary="Open orders by price level",
     parameters=[
@@ -299,18 +307,21 @@ get_book = extend_schema(
     responses={200: BookDocument, **problems(401, 403, 404, 422)},
 )
 list_trades = extend_schema(
+    operation_id="instruments_trades",
     tags=[_MARKET],
     summary="Trades of an instrument, newest first",
     parameters=[_SYMBOL, *_PAGING],
     responses={200: _page_of(PublicTrade), **problems(401, 403, 404, 422)},
 )
 get_ticker = extend_schema(
+    operation_id="instruments_ticker",
     tags=[_MARKET],
     summary="Last price, best bid and ask, mid price and spread",
     parameters=[_SYMBOL],
     responses={200: Ticker, **problems(401, 403, 404)},
 )
 get_balance = extend_schema(
+    operation_id="balance_get",
     tags=[_MONEY],
     summary="Cash of the account that a key is bound to, or a broker's net",
     responses={200: BalanceDocument, **problems(401, 403)},

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -40,8 +41,8 @@ class OrdersView(APIView):
 
     @schema.place_order
     def post(self, request: Request) -> Response:
-        wanted = read_order_request(request.data, request.auth)
-        placed = place_requested_order(principal=request.auth, request=wanted)
+        wanted = read_order_request(request.data, caller_of(request))
+        placed = place_requested_order(principal=caller_of(request), request=wanted)
         return Response(order_document(placed.order), status=201 if placed.was_created else 200)
 
     @schema.list_orders
@@ -50,7 +51,7 @@ class OrdersView(APIView):
         filters = read_order_filter(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
-        page = fetch_page(list_orders(principal=request.auth, filters=filters), wanted)
+        page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
         now = timezone.now()
         return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
 
@@ -62,7 +63,7 @@ class TestOrderView(APIView):
 
     @schema.test_order
     def post(self, request: Request) -> Response:
-        wanted = read_order_request(request.data, request.auth)
+        wanted = read_order_request(request.data, caller_of(request))
         instrument = find_instrument_spec(wanted.symbol)
         if instrument is None:
             raise UnknownSymbol(symbol=wanted.symbol)
@@ -87,7 +88,7 @@ class OrderView(APIView):
 
     @schema.get_order
     def get(self, request: Request, order_id: UUID) -> Response:
-        return Response(order_document(get_order(principal=request.auth, order_id=order_id)))
+        return Response(order_document(get_order(principal=caller_of(request), order_id=order_id)))
 
     @schema.delete_order
     def delete(self, request: Request, order_id: UUID) -> Response:
@@ -118,7 +119,7 @@ class CancelAllView(APIView):
         account_id = read_account_id(reader)
         reader.finish()
         results = cancel_all_orders(
-            principal=request.auth, symbol=symbol and symbol.upper(), account_id=account_id
+            principal=caller_of(request), symbol=symbol and symbol.upper(), account_id=account_id
         )
         return Response(
             {
@@ -138,12 +139,13 @@ class OrderByClientIdView(APIView):
     @schema.get_order_by_client_id
     def get(self, request: Request, client_order_id: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        account_id = read_account_id(reader) or request.auth.account_id
+        account_id = read_account_id(reader) or caller_of(request).account_id
         if account_id is None:
             reader.refuse("account_id", "required", "Whose order it is.")
         reader.finish()
+        assert account_id is not None, "finish() has refused"
         order = find_order_by_client_id(
-            principal=request.auth, account_id=account_id, client_order_id=client_order_id
+            principal=caller_of(request), account_id=account_id, client_order_id=client_order_id
         )
         if order is None:
             raise NotFound("There is no order of this client_order_id")
@@ -164,7 +166,7 @@ class FillsView(APIView):
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_fills(
-            principal=request.auth,
+            principal=caller_of(request),
             wanted=wanted,
             account_id=account_id,
             symbol=symbol and symbol.upper(),
@@ -174,9 +176,9 @@ class FillsView(APIView):
 
 
 def _cancel(request: Request, order_id: UUID) -> dict[str, Any]:
-    result = cancel_order(principal=request.auth, order_id=order_id)
+    result = cancel_order(principal=caller_of(request), order_id=order_id)
     if result == Result.FORBIDDEN:
         raise OrderOfAnother
     if result == Result.UNKNOWN_ORDER:
         raise NotFound("There is no such order")
-    return cancel_document(result, get_order(principal=request.auth, order_id=order_id))
+    return cancel_document(result, get_order(principal=caller_of(request), order_id=order_id))

@@ -1,6 +1,5 @@
 """Orders as they stand. An open order past its `valid_until` reads EXPIRED, swept or not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,11 +96,11 @@ def list_orders(*, principal: Principal, filters: OrderFilter) -> "QuerySet[Orde
 
 def list_open_orders(
     *, principal: Principal, symbol: str | None, account_id: int | None
-) -> Sequence[tuple[UUID, int]]:
+) -> list[tuple[UUID, int]]:
     """Ids and shards of what a mass cancel is about, oldest first."""
     orders = Order.objects.filter(_of(principal), status__in=_OPEN)
     orders = orders.filter(_matching(OrderFilter(symbol=symbol, account_id=account_id), None))
-    return orders.order_by("id").values_list("id", "instrument__shard")
+    return list(orders.order_by("id").values_list("id", "instrument__shard"))
 
 
 def find_shard_of_order(order_id: UUID) -> int | None:

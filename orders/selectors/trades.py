@@ -32,7 +32,7 @@ def fetch_fills(
     Pages go by trade: the two fills of a trade between accounts of one broker stay together, so a
     page may hold one more than was asked for.
     """
-    fills = Fill.objects.select_related("instrument").filter(account__broker_id=principal.broker_id)
+    fills = Fill.objects.select_related("instrument").filter(account__broker=principal.broker_id)
     for bound in (principal.account_id, account_id):
         if bound is not None:
             fills = fills.filter(account_id=bound)

@@ -48,7 +48,7 @@ def cancel_all_orders(
     Raises:
         EngineUnavailable, VenueBusy: nothing more was done.
     """
-    open_orders = list(list_open_orders(principal=principal, symbol=symbol, account_id=account_id))
+    open_orders = list_open_orders(principal=principal, symbol=symbol, account_id=account_id)
     results: dict[UUID, Result | None] = {}
     for start in range(0, len(open_orders), _CHUNK):
         results.update(_cancel_together(principal, open_orders[start : start + _CHUNK]))

@@ -70,6 +70,8 @@ def place_order(
         valid_until=valid_until,
         client_order_id=client_order_id,
     )
+    if client_order_id is None:
+        check_still_valid(valid_until)
     account_id, broker_id = resolve_account(
         principal=principal, account_id=account_id, document_number=document_number
     )
@@ -87,7 +89,7 @@ def place_order(
         first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
         if first is not None:
             return _repeated(first, terms)
-    check_still_valid(valid_until)
+        check_still_valid(valid_until)
     command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
     return _placed(command, outcome, terms, instrument)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.db import connections
 
+from common.caching import clear_all_caches
 from common.valkey import get_client
 from orders.engine.runner import Engine, database_dsn
 from orders.streams import alive_key
@@ -31,6 +32,7 @@ def live_engine(shard: int = 0) -> Iterator[Engine]:
         engine.stopping.set()
         thread.join()
         get_client().delete(alive_key(shard))
+        clear_all_caches()  # as if the moment had passed for which its life is remembered
 
 
 def _run(engine: Engine) -> None:

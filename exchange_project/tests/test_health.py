@@ -1,0 +1,89 @@
+"""`GET /health` with and without what the venue needs, and the start page."""
+
+import time
+
+import pytest
+from django.test import Client
+
+from common.valkey import get_client
+from embedded.services import temporary_services
+from orders.gateway.admission import get_shard_state
+from orders.streams import worker_key
+
+
+def test_all_is_well(engine):
+    get_client().set(worker_key(), int(time.time()) - 3)
+    answer = Client().get("/health")
+    document = answer.json()
+    assert (answer.status_code, document["status"]) == (200, "ok")
+    assert document["database"]["status"] == document["cache"]["status"] == "ok"
+    (shard,) = document["engine"]
+    assert (shard["shard"], shard["status"], shard["epoch"]) == (0, "ok", 1)
+    assert 0 <= shard["heartbeat_age_ms"] < 3000
+    assert document["queue_lag"] == shard["queue_lag"] == get_shard_state(0).backlog
+    assert document["worker"]["status"] == "ok"
+    assert 3 <= document["worker"]["last_sweep_age_seconds"] <= 5
+    assert {"count", "p50_us", "p99_us", "error_rate_bps"} <= set(document["latency"])
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_without_an_engine_503(db, valkey):
+    answer = Client().get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "gone"
+    assert answer.json()["engine"][0]["status"] == "gone"
+    assert answer.json()["database"]["status"] == "ok"
+
+
+def test_a_silent_worker_is_told_and_no_reason_for_503(engine):
+    answer = Client().get("/health")
+    assert answer.status_code == 200
+    assert answer.json()["worker"]["status"] == "silent"
+
+
+def test_each_shard_is_looked_at(engine, settings):
+    settings.ENGINE_SHARDS = 2
+    answer = Client().get("/health")
+    assert answer.status_code == 503
+    assert [shard["status"] for shard in answer.json()["engine"]] == ["ok", "gone"]
+
+
+@pytest.fixture
+def lost_valkey(settings):
+    """A Valkey that has just died."""
+    with temporary_services(postgres=False) as services:
+        settings.REDIS_URL = services.redis_url
+        get_client.cache_clear()
+        services.kill_valkey()
+        yield
+    get_client.cache_clear()
+
+
+def test_without_valkey_503(db, lost_valkey):
+    answer = Client().get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["cache"] == {"status": "gone"}
+    assert answer.json()["engine"][0]["status"] == "gone"
+    assert answer.json()["database"]["status"] == "ok"
+
+
+def test_the_start_page_shows_the_venue(engine):
+    from marketdata.services import list_symbol
+
+    list_symbol("PETR4")
+    page = Client().get("/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    for wanted in ("/docs", "/redoc", "/admin/", "/health", "PETR4", "alive"):
+        assert wanted in text
+
+
+def test_the_start_page_comes_without_valkey(db, lost_valkey):
+    page = Client().get("/")
+    assert page.status_code == 200
+    assert "not available" in page.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/schema/"])
+def test_the_api_is_documented(db, path):
+    assert Client().get(path).status_code == 200
