@@ -44,6 +44,12 @@ class FenceLost(Exception):
     """Another engine leads this shard, or the checkpoint is not ours: exit."""
 
 
+# By instrument and side: total lots and worst price of the arriving orders. Sides are plain ints
+# here: an enum member hashes in Python.
+Taking = dict[tuple[int, int], tuple[int, int | None]]
+_BUY, _SELL = int(Side.BUY), int(Side.SELL)
+
+
 @dataclass(slots=True)
 class Needs:
     """What a batch can touch."""
@@ -64,8 +70,7 @@ def find_needs(
 ) -> Needs:
     """Collect what the batch can touch; `also`: owners that an earlier try ran into."""
     needs = Needs()
-    # By instrument: total lots and worst price of the arriving buys and sells.
-    taking: dict[tuple[int, Side], tuple[int, int | None]] = {}
+    taking: Taking = {}
     takers: dict[int, set[int]] = {}
     canceled: list[LiveOrder] = []
     for item in received:
@@ -93,7 +98,7 @@ def find_needs(
 
 def _need_placing(
     needs: Needs,
-    taking: dict[tuple[int, Side], tuple[int, int | None]],
+    taking: Taking,
     takers: dict[int, set[int]],
     command: PlaceOrder,
 ) -> None:
@@ -103,7 +108,7 @@ def _need_placing(
     if command.client_order_id is not None:
         needs.keys.append((command.account_id, command.client_order_id))
     takers.setdefault(instrument_id, set()).add(command.account_id)
-    side = Side(command.side)
+    side = command.side
     known = taking.get((instrument_id, side))
     if known is None:
         taking[instrument_id, side] = (command.quantity_lots, price)
@@ -112,13 +117,13 @@ def _need_placing(
     if price is None or worst is None:
         worst = None
     else:
-        worst = max(price, worst) if side == Side.BUY else min(price, worst)
+        worst = max(price, worst) if side == _BUY else min(price, worst)
     taking[instrument_id, side] = (lots + command.quantity_lots, worst)
 
 
-def _reach_past(taking: dict[tuple[int, Side], tuple[int, int | None]], order: LiveOrder) -> None:
+def _reach_past(taking: Taking, order: LiveOrder) -> None:
     """A resting order that the batch cancels lets its takers reach so much further."""
-    taker_side = Side.SELL if order.side == Side.BUY else Side.BUY
+    taker_side = _SELL if order.side == Side.BUY else _BUY
     known = taking.get((order.instrument.instrument_id, taker_side))
     if known is not None:
         lots, worst = known
@@ -137,13 +142,13 @@ def _need_hold(needs: Needs, order: LiveOrder) -> None:
 def _need_reachable(
     needs: Needs,
     state: ShardState,
-    taking: dict[tuple[int, Side], tuple[int, int | None]],
+    taking: Taking,
     takers: dict[int, set[int]],
     also: set[int],
 ) -> None:
     for (instrument_id, side), (lots, worst) in taking.items():
         book = state.matcher.books[instrument_id]
-        takers[instrument_id] |= book.reachable_accounts(side, worst, lots)
+        takers[instrument_id] |= book.reachable_accounts(Side(side), worst, lots)
     rows = needs.rows
     for instrument_id, owners in takers.items():
         rules = state.instruments[instrument_id]

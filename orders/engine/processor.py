@@ -29,6 +29,11 @@ from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import Reason, Result
 
+# Members by value: an index is several times cheaper than a call of the enum.
+_SIDES = (None, *Side)
+_TYPES = (None, *OrderType)
+_TIMES = (None, *TimeInForce)
+
 
 class Processor:
     """Carries out one batch on the state of the shard."""
@@ -98,9 +103,9 @@ class Processor:
             account_id=command.account_id,
             broker_id=command.broker_id,
             instrument=rules,
-            side=Side(command.side),
-            order_type=OrderType(command.order_type),
-            time_in_force=TimeInForce(command.time_in_force),
+            side=_SIDES[command.side],
+            order_type=_TYPES[command.order_type],
+            time_in_force=_TIMES[command.time_in_force],
             price=command.price_ticks,
             quantity=command.quantity_lots,
             remaining=command.quantity_lots,
