@@ -3,12 +3,12 @@
 import contextlib
 import http.client
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from embedded import environment, paths, ports, processes, services, state_lock, summary, venue
 from embedded.errors import PortTakenError, ServerFailedError
-from embedded.processes import ProcessSpec
+from embedded.processes import StopStage
 from embedded.screen import Screen
 from embedded.server import Server
 from embedded.supervisor import StopRequestedError, Supervisor
@@ -32,10 +32,8 @@ def run_venue(options: VenueOptions) -> None:
         environ = _start_servers(supervisor, _ensure_env_file(screen))
         if options.shards is not None:
             environ["ENGINE_SHARDS"] = str(options.shards)
-        demo = _set_up(supervisor, environ, screen)
-        for spec in venue.long_running(options, environ):
-            supervisor.add(spec)
-        _wait_for_health(supervisor, options, screen)
+        demo = _prepare(supervisor, environ, screen)
+        _open(supervisor, options, environ, screen)
         screen.text(summary.where_to_look(options, environ, demo, screen))
         supervisor.run_forever()
 
@@ -124,26 +122,34 @@ def wait_for_server(supervisor: Supervisor, server: Server) -> None:
     server.complete_start()
 
 
-def _set_up(supervisor: Supervisor, environ: dict[str, str], screen: Screen) -> str:
-    """Bring the database and the static files up to date; return the text about demo keys."""
-
-    def step(name: str, *arguments: str) -> ProcessSpec:
-        return venue.manage(name, *arguments, environ=environ)
-
+def _prepare(supervisor: Supervisor, environ: Mapping[str, str], screen: Screen) -> str:
+    """Bring database, static files and demo up to date; return the text about the demo."""
     screen.event("bourse", "preparing the database and the pages")
-    supervisor.run_commands(
-        step("migrate", "migrate", "--noinput"),
-        step("collectstatic", "collectstatic", "--noinput"),
-    )
-    if environ.get("DEMO", "").lower() not in ("true", "1", "yes", "on"):
-        return ""
-    supervisor.run_commands(step("load_demo", "load_demo"))
-    return supervisor.log_of("load_demo").read_text()
+    step = venue.manage("prepare", "prepare_venue", environ=environ)
+    supervisor.run_commands(step)
+    return supervisor.log_of(step.name).read_text().strip()
 
 
-def _wait_for_health(supervisor: Supervisor, options: VenueOptions, screen: Screen) -> None:
-    """Wait until /health answers 200, telling after a while why it does not."""
-    while not supervisor.wait_until(lambda: is_healthy(options), seconds=_HEALTH_SECONDS):
+def _open(
+    supervisor: Supervisor, options: VenueOptions, environ: Mapping[str, str], screen: Screen
+) -> None:
+    """Start the venue's processes and wait until /health answers 200, telling if it does not.
+
+    Those that serve no requests start after those that do, so that the venue opens sooner.
+    """
+
+    def is_open() -> bool:
+        return is_healthy(options)
+
+    specs = venue.long_running(options, environ)
+    for spec in specs:
+        if spec.stop_stage != StopStage.WORK:
+            supervisor.add(spec)
+    supervisor.wait_until(is_open, seconds=_HEALTH_SECONDS / 2)
+    for spec in specs:
+        if spec.stop_stage == StopStage.WORK:
+            supervisor.add(spec)
+    while not supervisor.wait_until(is_open, seconds=_HEALTH_SECONDS):
         log = processes.tail(supervisor.log_of("web"), lines=5)
         screen.event("bourse", f"not healthy yet; web's log ends:\n{log}", "yellow")
 

@@ -23,13 +23,13 @@ def where_to_look(
 ) -> str:
     """Return the block that is shown when the venue is open.
 
-    `demo` is what `manage.py load_demo` printed: the demo brokers, their keys, a trade to try.
+    `demo` is what the preparation printed: the demo's brokers with their keys; empty without one.
     """
     rows = [
         ("Start page", f"{options.url}/"),
         ("API docs", f"{options.url}/docs   and   {options.url}/redoc"),
         ("Admin", f"{options.url}/admin/"),
-        ("", _login(environ, has_demo=bool(demo))),
+        ("", _login(environ)),
         ("Health", f"{options.url}/health"),
         ("Settings", ".env   (secrets were made on the first start; ADMIN_API_KEY is there)"),
         ("Logs", f"{paths.state_dir() / 'log'}"),
@@ -48,12 +48,10 @@ def export_lines(environ: Mapping[str, str]) -> str:
     return "\n".join(f"export {name}={shlex.quote(environ[name])}" for name in names)
 
 
-def _login(environ: Mapping[str, str], *, has_demo: bool) -> str:
-    """Tell how to get in; only the demo makes the person of ADMIN_EMAIL."""
-    if has_demo and environ.get("ADMIN_EMAIL") and environ.get("ADMIN_PASSWORD"):
+def _login(environ: Mapping[str, str]) -> str:
+    if environ.get("ADMIN_EMAIL") and environ.get("ADMIN_PASSWORD"):
         return f"login {environ['ADMIN_EMAIL']}   password {environ['ADMIN_PASSWORD']}"
-    python = "python -m embedded exec --running --"
-    return f"make a login: {python} python manage.py createsuperuser"
+    return "for a login set ADMIN_EMAIL and ADMIN_PASSWORD in .env"
 
 
 def _trade_to_try(options: VenueOptions, environ: Mapping[str, str], screen: Screen) -> list[str]:

@@ -33,7 +33,7 @@ def long_running(options: VenueOptions, environ: Mapping[str, str]) -> list[Proc
     beat = (*celery, "beat", "-l", "INFO", "--scheduler", scheduler)
     engines = [
         _python(f"engine-{shard}", StopStage.ENGINE, 3, environ, "manage.py", *_engine(shard))
-        for shard in range(int(environ.get("ENGINE_SHARDS", "1")))
+        for shard in range(int(environ.get("ENGINE_SHARDS") or 1))
     ]
     return [
         *engines,
