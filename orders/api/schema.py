@@ -140,7 +140,7 @@ class Ticker(serializers.Serializer):
     spread = _amount(allow_null=True)
 
 
-class BalanceDocument(serializers.Serializer):
+class CashOrNetBalance(serializers.Serializer):
     account_id = serializers.IntegerField(required=False, help_text="Of a bound key.")
     broker_id = serializers.UUIDField(required=False, help_text="Of a broker's key.")
     broker_name = serializers.CharField(required=False)
@@ -324,5 +324,5 @@ get_balance = extend_schema(
     operation_id="balance_get",
     tags=[_MONEY],
     summary="Cash of the account that a key is bound to, or a broker's net",
-    responses={200: BalanceDocument, **problems(401, 403)},
+    responses={200: CashOrNetBalance, **problems(401, 403)},
 )

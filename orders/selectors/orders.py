@@ -1,8 +1,9 @@
 """Orders as they stand. An open order past its `valid_until` reads EXPIRED, swept or not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -29,6 +30,14 @@ class OrderFilter:
     client_order_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class OwnedOrder(NamedTuple):
+    """What a cancel needs to know of an order."""
+
+    order_id: UUID
+    broker_id: UUID
+    shard: int
 
 
 def get_order(*, principal: Principal, order_id: UUID) -> OrderState:
@@ -96,11 +105,16 @@ def list_orders(*, principal: Principal, filters: OrderFilter) -> "QuerySet[Orde
 
 def list_open_orders(
     *, principal: Principal, symbol: str | None, account_id: int | None
-) -> list[tuple[UUID, int]]:
-    """Ids and shards of what a mass cancel is about, oldest first."""
+) -> list[OwnedOrder]:
+    """What a mass cancel is about, oldest first."""
     orders = Order.objects.filter(_of(principal), status__in=_OPEN)
     orders = orders.filter(_matching(OrderFilter(symbol=symbol, account_id=account_id), None))
-    return list(orders.order_by("id").values_list("id", "instrument__shard"))
+    return _owned(orders)
+
+
+def list_owned_orders(order_ids: Iterable[UUID]) -> list[OwnedOrder]:
+    """Those of these orders that there are, oldest first."""
+    return _owned(Order.objects.filter(id__in=order_ids))
 
 
 def find_shard_of_order(order_id: UUID) -> int | None:
@@ -135,6 +149,11 @@ def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) 
         updated_at=order.updated_at,
         fills=fills,
     )
+
+
+def _owned(orders: "QuerySet[Order]") -> list[OwnedOrder]:
+    rows = orders.order_by("id").values_list("id", "broker_id", "instrument__shard")
+    return [OwnedOrder(*row) for row in rows]
 
 
 def _with_fills(order: Order) -> OrderState:

@@ -10,7 +10,12 @@ from common.ids import new_uuid, shard_of
 from orders import gateway
 from orders.commands import AnyOutcome, CancelOrder, CommandOutcome
 from orders.errors import EngineFailed
-from orders.selectors.orders import find_shard_of_order, list_open_orders
+from orders.selectors.orders import (
+    OwnedOrder,
+    find_shard_of_order,
+    list_open_orders,
+    list_owned_orders,
+)
 from orders.services.accounts import get_broker_id
 from orders.types import Result
 
@@ -48,42 +53,49 @@ def cancel_all_orders(
     Raises:
         EngineUnavailable, VenueBusy: nothing more was done.
     """
-    open_orders = list_open_orders(principal=principal, symbol=symbol, account_id=account_id)
-    results: dict[UUID, Result | None] = {}
-    for start in range(0, len(open_orders), _CHUNK):
-        results.update(_cancel_together(principal, open_orders[start : start + _CHUNK]))
-    return results
+    return _cancel_together(
+        list_open_orders(principal=principal, symbol=symbol, account_id=account_id)
+    )
+
+
+def cancel_orders_by_staff(*, order_ids: Sequence[UUID]) -> dict[UUID, Result | None]:
+    """Cancel orders of whichever brokers, by the venue; what became of each, as above.
+
+    Raises:
+        EngineUnavailable, VenueBusy: nothing more was done.
+    """
+    return _cancel_together(list_owned_orders(order_ids))
 
 
 def _cancel(principal: Principal, order_id: UUID, shard: int) -> Result:
-    outcome = gateway.submit(
-        _command(principal, order_id), shard, timeout=settings.ORDER_WINDOW_SECONDS
-    )
-    return _result_of(outcome)
+    command = _command(order_id, get_broker_id(principal), principal.account_id)
+    outcome = gateway.submit(command, shard, timeout=settings.ORDER_WINDOW_SECONDS)
+    if isinstance(outcome, CommandOutcome):
+        return Result(outcome.result)
+    raise EngineFailed
 
 
-def _cancel_together(
-    principal: Principal, orders: Sequence[tuple[UUID, int]]
-) -> dict[UUID, Result | None]:
-    commands = [(_command(principal, order_id), shard) for order_id, shard in orders]
-    outcomes = gateway.submit_all(commands, timeout=settings.ORDER_WINDOW_SECONDS)
-    return {
-        order_id: None if outcome is None else _result_of(outcome)
-        for (order_id, _), outcome in zip(orders, outcomes, strict=True)
-    }
+def _cancel_together(orders: Sequence[OwnedOrder]) -> dict[UUID, Result | None]:
+    results: dict[UUID, Result | None] = {}
+    for start in range(0, len(orders), _CHUNK):
+        chunk = orders[start : start + _CHUNK]
+        commands = [(_command(o.order_id, o.broker_id, None), o.shard) for o in chunk]
+        outcomes = gateway.submit_all(commands, timeout=settings.ORDER_WINDOW_SECONDS)
+        for order, outcome in zip(chunk, outcomes, strict=True):
+            results[order.order_id] = None if outcome is None else _result_of(outcome)
+    return results
 
 
-def _command(principal: Principal, order_id: UUID) -> CancelOrder:
+def _command(order_id: UUID, broker_id: UUID, account_id: int | None) -> CancelOrder:
     return CancelOrder(
         command_id=new_uuid().bytes,
         reply_to="",
         order_id=order_id.bytes,
-        broker_id=get_broker_id(principal).bytes,
-        account_id=principal.account_id,
+        broker_id=broker_id.bytes,
+        account_id=account_id,
     )
 
 
 def _result_of(outcome: AnyOutcome) -> Result:
-    if isinstance(outcome, CommandOutcome):
-        return Result(outcome.result)
-    raise EngineFailed
+    """One of many: what the engine could not carry out is told as refused."""
+    return Result(outcome.result) if isinstance(outcome, CommandOutcome) else Result.REFUSED
