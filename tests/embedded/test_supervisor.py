@@ -10,13 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from embedded import paths, processes, services
 from embedded.errors import CommandFailedError
-from embedded.processes import ProcessSpec, StopStage
+from embedded.processes import PidRecord, ProcessSpec, StopStage
 from embedded.screen import Screen
 from embedded.supervisor import Supervisor, read_status
 
@@ -113,8 +114,8 @@ def test_children_stop_stage_by_stage(state_dir: Path):
     for stage in (StopStage.VALKEY, StopStage.WEB, StopStage.ENGINE):
         supervisor.add(python(stage.name, TELLS_ITS_END, stage=stage))
     logs = {stage: supervisor.log_of(stage.name) for stage in StopStage}
-    for stage in (StopStage.VALKEY, StopStage.WEB, StopStage.ENGINE):
-        wait_for(lambda stage=stage: "ready\n" in logs[stage].read_text())
+    started = [logs[stage] for stage in (StopStage.VALKEY, StopStage.WEB, StopStage.ENGINE)]
+    wait_for(lambda: all("ready\n" in log.read_text() for log in started))
 
     supervisor.stop()
 
@@ -210,13 +211,14 @@ def test_no_orphan_is_left_when_the_supervisor_is_killed(
 def test_leftovers_are_ended_by_their_pid_files_and_strangers_are_not(tmp_path: Path):
     leftover = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
     stranger = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    born = processes.birth_of(leftover.pid)
+    assert born is not None
     records = {
-        "leftover": {"pid": leftover.pid, "born": processes.birth_of(leftover.pid)},
-        "stranger": {"pid": stranger.pid, "born": "some other time"},
+        "leftover": PidRecord(leftover.pid, born, signal.SIGTERM),
+        "stranger": PidRecord(stranger.pid, "some other time", signal.SIGTERM),
     }
     for name, record in records.items():
-        file = tmp_path / f"{name}.pid"
-        file.write_text(json.dumps(record | {"stop_signal": int(signal.SIGTERM)}))
+        (tmp_path / f"{name}.pid").write_text(json.dumps(asdict(record)))
 
     assert processes.stop_leftovers(tmp_path) == ["leftover"]
 
