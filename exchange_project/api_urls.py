@@ -4,5 +4,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("brokers.api.urls")),
+    path("", include("marketdata.api.urls")),
+    path("", include("ledger.api.urls")),
     path("", include("orders.api.urls")),
 ]

@@ -18,7 +18,12 @@ from marketdata.calculations import (
 )
 from marketdata.errors import AssetExists, InstrumentExists, UnknownSymbol
 from marketdata.models import Asset, Instrument
-from marketdata.selectors import find_instrument_spec, get_asset, get_instrument_spec
+from marketdata.selectors import (
+    find_instrument_spec,
+    forget_specs,
+    get_asset,
+    get_instrument_spec,
+)
 from marketdata.types import InstrumentSpec
 
 _CURRENCY_SCALE = 4
@@ -35,10 +40,23 @@ def create_asset(*, code: str, kind: str, scale: int, name: str = "") -> Asset:
         ValidationFailed: code or scale break a rule.
         AssetExists: the code is taken.
     """
-    _raise_if_any([*symbol_errors(code, "code"), *scale_errors(scale)])
+    _raise_if_any(symbol_errors(code, "code"))
     if Asset.objects.filter(code=code).exists():
         raise AssetExists(asset=code)
-    return Asset.objects.create(code=code, kind=kind, scale=scale, name=name)
+    asset = Asset(code=code, kind=kind, scale=scale, name=name)
+    store_asset(asset)
+    return asset
+
+
+def store_asset(asset: Asset) -> None:
+    """Save a new or changed asset; its scale does not change.
+
+    Raises:
+        ValidationFailed: code or scale break a rule.
+    """
+    _raise_if_any([*symbol_errors(asset.code, "code"), *scale_errors(asset.scale)])
+    asset.save()
+    forget_specs()
 
 
 def create_instrument(
@@ -52,13 +70,16 @@ def create_instrument(
     price_rule: str,
     **fields: Any,
 ) -> InstrumentSpec:
-    """List an instrument; `fields` are further columns: name, state, limits, rates, shard.
+    """List an instrument; `fields` are further columns: name, state, limits, rates.
 
     Raises:
         ValidationFailed: names every rule that is broken.
         UnknownAsset: there is no such base or quote asset.
         InstrumentExists: the symbol is taken.
     """
+    _raise_if_any(symbol_errors(symbol))
+    if Instrument.objects.filter(symbol=symbol).exists():
+        raise InstrumentExists(symbol=symbol)
     instrument = Instrument(
         symbol=symbol,
         kind=kind,
@@ -67,13 +88,23 @@ def create_instrument(
         tick_size=tick_size,
         lot_size=lot_size,
         price_rule=price_rule,
-        **({"shard": shard_of(symbol, settings.ENGINE_SHARDS)} | fields),
+        **fields,
     )
-    _raise_if_any(instrument_errors(instrument))
-    if Instrument.objects.filter(symbol=symbol).exists():
-        raise InstrumentExists(symbol=symbol)
-    instrument.save()
+    store_instrument(instrument)
     return get_instrument_spec(symbol)
+
+
+def store_instrument(instrument: Instrument) -> None:
+    """Save a new or changed instrument. A new one gets its shard; its steps do not change.
+
+    Raises:
+        ValidationFailed: names every rule that is broken.
+    """
+    _raise_if_any(instrument_errors(instrument))
+    if instrument.pk is None:
+        instrument.shard = shard_of(instrument.symbol, settings.ENGINE_SHARDS)
+    instrument.save()
+    forget_specs()
 
 
 def instrument_errors(instrument: Instrument) -> list[FieldError]:

@@ -1,0 +1,1 @@
+"""Balances and statements under `/api/v1/`."""

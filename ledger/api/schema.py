@@ -1,0 +1,101 @@
+"""Balances and statements in the OpenAPI document. The classes describe; nothing goes through."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from common.api.schema import PAGING, page_of, problems
+from ledger.types import CLIENT_KINDS, EntryKind
+
+_TAGS = ["accounts"]
+_CLIENT_KINDS = sorted(str(kind) for kind in CLIENT_KINDS)
+_ENTRY_KINDS = [str(kind) for kind in EntryKind]
+_ASSET = OpenApiParameter("asset", OpenApiTypes.STR, description="Only of this asset.")
+
+
+def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
+class BalanceDocument(serializers.Serializer):
+    asset = serializers.CharField()
+    kind = serializers.ChoiceField(_CLIENT_KINDS)
+    posted_balance = _amount()
+    held_amount = _amount("Set aside for open orders.")
+    available_balance = _amount("Posted and not held.")
+    overdraft_limit = _amount("How far below zero it may go; null: no limit.", allow_null=True)
+    version = serializers.IntegerField(help_text="How often it was posted to.")
+
+
+class BookedLine(serializers.Serializer):
+    id = serializers.IntegerField()
+    asset = serializers.CharField()
+    kind = serializers.ChoiceField(_CLIENT_KINDS)
+    amount = _amount()
+    balance_after = _amount()
+    version = serializers.IntegerField(help_text="Counts the lines of an asset and kind.")
+    entry_id = serializers.UUIDField()
+    entry_kind = serializers.ChoiceField(_ENTRY_KINDS)
+    source_kind = serializers.CharField()
+    source_id = serializers.UUIDField(help_text="The event: the trade, the deposit, …")
+    memo = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    posted_at = serializers.DateTimeField()
+
+
+class StatementAccount(serializers.Serializer):
+    asset = serializers.CharField()
+    kind = serializers.ChoiceField(_CLIENT_KINDS)
+    opening_balance = _amount()
+    lines = BookedLine(many=True)
+    closing_balance = _amount()
+
+
+list_balances = extend_schema(
+    tags=_TAGS,
+    summary="List the balances of an account",
+    responses={
+        200: inline_serializer(
+            "Balances",
+            {
+                "account_id": serializers.IntegerField(),
+                "balances": BalanceDocument(many=True),
+            },
+        ),
+        **problems(401, 403, 404),
+    },
+)
+list_entries = extend_schema(
+    tags=_TAGS,
+    summary="List what was booked on an account, newest first",
+    parameters=[_ASSET, *PAGING],
+    responses={200: page_of(BookedLine), **problems(401, 403, 404, 422)},
+)
+get_statement = extend_schema(
+    tags=_TAGS,
+    summary="Get the statement of an account, oldest first",
+    parameters=[
+        OpenApiParameter(
+            "since", OpenApiTypes.DATETIME, description="30 days before `until` by itself."
+        ),
+        OpenApiParameter("until", OpenApiTypes.DATETIME, description="Now by itself; exclusive."),
+        OpenApiParameter("format", enum=["json", "csv"], default="json"),
+    ],
+    responses={
+        (200, "application/json"): inline_serializer(
+            "Statement",
+            {
+                "account_id": serializers.IntegerField(),
+                "since": serializers.DateTimeField(),
+                "until": serializers.DateTimeField(),
+                "accounts": StatementAccount(many=True),
+            },
+        ),
+        (200, "text/csv"): OpenApiTypes.STR,
+        **problems(401, 403, 404, 422),
+    },
+)

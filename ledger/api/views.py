@@ -1,0 +1,94 @@
+"""Balances, booked lines and statements of a trading account under `/api/v1/`."""
+
+from datetime import timedelta
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import check_account_visible
+from brokers.models import Scope
+from brokers.selectors import get_account
+from common.api.fields import FieldReader
+from common.api.pagination import make_page, read_page_request
+from ledger.api import schema
+from ledger.api.documents import balance_document, line_document, stream_csv, stream_json
+from ledger.selectors import list_balances, list_posted_lines, list_statement_sections
+
+_SYMBOL_LENGTH_MAX = 20
+_DEFAULT_SPAN = timedelta(days=30)
+
+
+class BalancesView(APIView):
+    """`accounts/{id}/balances`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_balances
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        balances = [balance_document(balance) for balance in list_balances(account_id)]
+        return Response({"account_id": account_id, "balances": balances})
+
+
+class EntriesView(APIView):
+    """`accounts/{id}/entries`: the lines booked on the account, newest first."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_entries
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        reader = FieldReader.of_query(request.query_params)
+        asset = reader.optional_text("asset", max_length=_SYMBOL_LENGTH_MAX)
+        wanted = read_page_request(reader, int)
+        reader.finish()
+        lines = list_posted_lines(
+            account_id,
+            limit=wanted.limit,
+            before=wanted.before,
+            after=wanted.after,
+            asset=asset and asset.upper(),
+        )
+        page = make_page(lines, wanted, lambda line: line.id)
+        return Response(page.document(request, line_document))
+
+
+class StatementView(APIView):
+    """`accounts/{id}/statement`: all that was booked in a span of time, streamed."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_statement
+    def get(self, request: Request, account_id: int) -> StreamingHttpResponse:
+        _check_visible(request, account_id)
+        reader = FieldReader.of_query(request.query_params)
+        until = reader.optional_instant("until") or timezone.now()
+        since = reader.optional_instant("since") or until - _DEFAULT_SPAN
+        kind = reader.optional_choice("format", ("json", "csv")) or "json"
+        if since >= until:
+            reader.refuse("since", "not_before_until", "since must be before until.")
+        reader.finish()
+        sections = list_statement_sections(account_id, since=since)
+        if kind == "json":
+            body = stream_json(account_id, sections, since, until)
+            return StreamingHttpResponse(body, content_type="application/json")
+        name = f"statement-{account_id}.csv"
+        return StreamingHttpResponse(
+            stream_csv(sections, until),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+def _check_visible(request: Request, account_id: int) -> None:
+    """See that the account is the caller's.
+
+    Raises:
+        AccountNotFound, OtherAccount: there is none, or it is not.
+    """
+    account = get_account(account_id)
+    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account_id)

@@ -1,0 +1,143 @@
+"""Assets and instruments in the back office: listed and changed by staff, through the services.
+
+What orders were made of (assets, steps, price rule, shard) is fixed once it is saved.
+"""
+
+from copy import copy
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from common.errors import FieldError
+from common.service_admin import ServiceAdmin
+from marketdata.calculations import scale_errors, symbol_errors
+from marketdata.models import Asset, Instrument
+from marketdata.services import instrument_errors, store_asset, store_instrument
+
+
+class _RulesForm(forms.ModelForm):
+    """Shows the errors of our own rules at their fields, with the form's own."""
+
+    def broken_rules(self, candidate: Any) -> list[FieldError]:
+        """What is wrong with the row as it would be saved."""
+        raise NotImplementedError
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        candidate = copy(self.instance)
+        for name, value in cleaned.items():
+            setattr(candidate, name, value)
+        for error in self.broken_rules(candidate):
+            self.add_error(error.field if error.field in self.fields else None, error.detail)
+        return cleaned
+
+
+class AssetForm(_RulesForm):
+    """An asset under the rules of codes and scales."""
+
+    class Meta:
+        model = Asset
+        fields = ("code", "name", "kind", "scale")
+
+    def broken_rules(self, candidate: Asset) -> list[FieldError]:
+        return [*symbol_errors(candidate.code, "code"), *scale_errors(candidate.scale)]
+
+
+class InstrumentForm(_RulesForm):
+    """An instrument under the rules of steps, limits and rates."""
+
+    class Meta:
+        model = Instrument
+        fields = (
+            "symbol",
+            "name",
+            "kind",
+            "state",
+            "base_asset",
+            "quote_asset",
+            "tick_size",
+            "lot_size",
+            "price_rule",
+            "min_quantity",
+            "max_quantity",
+            "min_notional",
+            "max_notional",
+            "price_band_rate",
+            "market_collar_rate",
+            "maker_fee_rate",
+            "taker_fee_rate",
+        )
+
+    def broken_rules(self, candidate: Instrument) -> list[FieldError]:
+        return instrument_errors(candidate)
+
+
+class _FixedOnceSaved(ServiceAdmin):
+    """Some fields can be given only when the row is made."""
+
+    fixed_fields: tuple[str, ...] = ()
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        return self.fixed_fields if obj is not None else ()
+
+
+@admin.register(Asset)
+class AssetAdmin(_FixedOnceSaved):
+    """What the ledger counts; its scale is for ever."""
+
+    form = AssetForm
+    list_display = ("code", "name", "kind", "scale")
+    list_filter = ("kind",)
+    search_fields = ("code", "name")
+    ordering = ("code",)
+    fixed_fields = ("code", "kind", "scale")
+
+    def save_model(
+        self, request: HttpRequest, obj: Asset, form: forms.ModelForm, change: bool
+    ) -> None:
+        store_asset(obj)
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(_FixedOnceSaved):
+    """What is traded, with its rules. A change is seen everywhere within seconds."""
+
+    form = InstrumentForm
+    list_display = (
+        "symbol",
+        "name",
+        "kind",
+        "state",
+        "quote_asset",
+        "tick_size",
+        "lot_size",
+        "maker_fee_rate",
+        "taker_fee_rate",
+        "is_open_listing",
+    )
+    list_filter = ("kind", "state", "is_open_listing")
+    list_select_related = ("base_asset", "quote_asset")
+    search_fields = ("symbol", "name")
+    ordering = ("symbol",)
+    autocomplete_fields = ("base_asset", "quote_asset")
+    fixed_fields = (
+        "symbol",
+        "kind",
+        "base_asset",
+        "quote_asset",
+        "tick_size",
+        "lot_size",
+        "price_rule",
+    )
+
+    def save_model(
+        self, request: HttpRequest, obj: Instrument, form: forms.ModelForm, change: bool
+    ) -> None:
+        store_instrument(obj)

@@ -1,0 +1,1 @@
+"""Market data under `/api/v1/`."""

@@ -1,0 +1,38 @@
+"""Instruments as documents of `/api/v1/`."""
+
+from typing import Any
+
+from marketdata.models import Instrument
+from marketdata.selectors import make_spec
+from marketdata.types import InstrumentSpec
+
+
+def instrument_row(instrument: Instrument) -> dict[str, Any]:
+    """An instrument in a list."""
+    return instrument_document(make_spec(instrument))
+
+
+def instrument_document(spec: InstrumentSpec) -> dict[str, Any]:
+    """An instrument with its steps, limits and fees; a limit that there is not is null."""
+    return {
+        "symbol": spec.symbol,
+        "name": spec.name,
+        "kind": spec.kind,
+        "state": spec.state,
+        "base_asset": spec.base_asset,
+        "quote_asset": spec.quote_asset,
+        "base_scale": spec.base_scale,
+        "quote_scale": spec.quote_scale,
+        "tick_size": spec.tick_size,
+        "lot_size": spec.lot_size,
+        "min_quantity": spec.min_quantity,
+        "max_quantity": spec.max_quantity,
+        "min_notional": spec.min_notional,
+        "max_notional": spec.max_notional,
+        "price_band_rate": spec.price_band_rate,
+        "market_collar_rate": spec.market_collar_rate,
+        "maker_fee_rate": spec.maker_fee_rate,
+        "taker_fee_rate": spec.taker_fee_rate,
+        "price_rule": spec.price_rule,
+        "is_open_listing": spec.is_open_listing,
+    }

@@ -1,0 +1,77 @@
+"""Instruments in the OpenAPI document. The classes describe; no request goes through them."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from common.api.schema import PAGING, page_of, problems
+from marketdata.models import Instrument
+
+_TAGS = ["market data"]
+
+
+def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
+class InstrumentDocument(serializers.Serializer):
+    symbol = serializers.CharField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(Instrument.Kind.choices)
+    state = serializers.ChoiceField(Instrument.State.choices)
+    base_asset = serializers.CharField(help_text="What is traded; quantities count it.")
+    quote_asset = serializers.CharField(help_text="What it is paid in; prices count it.")
+    base_scale = serializers.IntegerField(help_text="Decimal places of the base asset.")
+    quote_scale = serializers.IntegerField(help_text="Decimal places of the quote asset.")
+    tick_size = _amount("A price is a whole number of these.")
+    lot_size = _amount("A quantity is a whole number of these.")
+    min_quantity = _amount(allow_null=True)
+    max_quantity = _amount(allow_null=True)
+    min_notional = _amount("Of price × quantity.", allow_null=True)
+    max_notional = _amount("Of price × quantity.", allow_null=True)
+    price_band_rate = _amount(
+        "A limit price further than this share from the last price is refused.", allow_null=True
+    )
+    market_collar_rate = _amount(
+        "A market order trades no further than this share from the best price.", allow_null=True
+    )
+    maker_fee_rate = _amount("Below zero: the maker is paid.")
+    taker_fee_rate = _amount()
+    price_rule = serializers.ChoiceField(Instrument.PriceRule.choices)
+    is_open_listing = serializers.BooleanField(help_text="Listed by its first order.")
+
+
+list_instruments = extend_schema(
+    tags=_TAGS,
+    summary="List instruments",
+    parameters=[
+        OpenApiParameter("kind", enum=Instrument.Kind.values),
+        OpenApiParameter("state", enum=Instrument.State.values),
+        OpenApiParameter("quote", OpenApiTypes.STR, description="Code of the quote asset."),
+        *PAGING,
+    ],
+    responses={200: page_of(InstrumentDocument), **problems(401, 403, 422)},
+)
+get_instrument = extend_schema(
+    tags=_TAGS,
+    summary="Get an instrument with its limits",
+    responses={200: InstrumentDocument, **problems(401, 403, 404)},
+)
+get_time = extend_schema(
+    tags=_TAGS,
+    summary="Get the venue's clock",
+    auth=[],
+    responses={
+        200: inline_serializer(
+            "VenueTime",
+            {
+                "time": serializers.DateTimeField(),
+                "epoch_milliseconds": serializers.IntegerField(),
+            },
+        )
+    },
+)

@@ -1,0 +1,11 @@
+"""Paths of instruments, below `/api/v1/`. What trades in them is in `orders.api.urls`."""
+
+from django.urls import path
+
+from marketdata.api import views
+
+urlpatterns = [
+    path("instruments", views.InstrumentsView.as_view()),
+    path("instruments/<str:symbol>", views.InstrumentView.as_view()),
+    path("time", views.TimeView.as_view()),
+]
