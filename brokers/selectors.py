@@ -127,3 +127,10 @@ def get_webhook_delivery(*, broker_id: UUID, delivery_id: int) -> WebhookDeliver
     if delivery is None:
         raise WebhookDeliveryNotFound()
     return delivery
+
+
+def delivery_status(delivery: WebhookDelivery) -> str:
+    """One of the names in DELIVERY_STATUSES."""
+    if delivery.delivered_at is not None:
+        return "delivered"
+    return "failed" if delivery.due_at is None else "pending"

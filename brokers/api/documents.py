@@ -3,6 +3,7 @@
 from typing import Any
 
 from brokers.models import ApiKey, Broker, TradingAccount, WebhookDelivery, WebhookEndpoint
+from brokers.selectors import delivery_status
 
 
 def broker_document(broker: Broker) -> dict[str, Any]:
@@ -64,10 +65,3 @@ def webhook_delivery_document(delivery: WebhookDelivery) -> dict[str, Any]:
         "last_status": delivery.last_status,
         "last_error": delivery.last_error,
     }
-
-
-def delivery_status(delivery: WebhookDelivery) -> str:
-    """One of `brokers.selectors.DELIVERY_STATUSES`."""
-    if delivery.delivered_at is not None:
-        return "delivered"
-    return "failed" if delivery.due_at is None else "pending"

@@ -9,6 +9,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
     target_class = "brokers.api.authentication.ApiKeyAuthentication"
     name = ["bearerKey", "tokenKey", "headerKey"]
 
+    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
+        """One of them is enough (one dictionary of all would ask for all)."""
+        return [{name: []} for name in self.name]
+
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
         return [
             {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},

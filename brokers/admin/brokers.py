@@ -1,0 +1,128 @@
+"""Firms, the people in them and their clients' accounts."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from brokers.models import Broker, Membership, TradingAccount
+from brokers.services import (
+    activate_account,
+    activate_broker,
+    create_account,
+    register_broker,
+    suspend_account,
+    suspend_broker,
+)
+from common.service_admin import ServiceAdmin
+
+
+@admin.register(Broker)
+class BrokerAdmin(ServiceAdmin):
+    """A new broker gets its first key, whose secret is shown once."""
+
+    list_display = ("name", "status", "default_funding", "is_self_registered", "created_at")
+    list_filter = ("status", "default_funding", "is_self_registered")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = (
+        "id",
+        "name",
+        "status",
+        "default_funding",
+        "default_credit_limit",
+        "is_self_registered",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = ("id", "status", "is_self_registered", "created_at", "updated_at")
+    actions = ("suspend", "activate")
+
+    def save_model(
+        self, request: HttpRequest, obj: Broker, form: "ModelForm[Broker]", change: bool
+    ) -> None:
+        if change:
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+            return
+        registered = register_broker(
+            name=obj.name,
+            default_funding=obj.default_funding,
+            default_credit_limit=obj.default_credit_limit,
+        )
+        obj.pk = registered.broker.pk
+        self.message_user(
+            request,
+            f"The broker's first key, shown this once: {registered.secret}",
+            messages.WARNING,
+        )
+
+    @admin.action(description="Suspend: may read and cancel, not trade", permissions=["change"])
+    def suspend(self, request: HttpRequest, rows: QuerySet[Broker]) -> None:
+        self.run_action(request, rows, lambda row: suspend_broker(broker=row), done="Suspended.")
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, rows: QuerySet[Broker]) -> None:
+        self.run_action(request, rows, lambda row: activate_broker(broker=row), done="Activated.")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):
+    """Who may do what in a firm."""
+
+    list_display = ("user", "broker", "role", "created_at")
+    list_filter = ("role",)
+    list_select_related = ("user", "broker")
+    search_fields = ("user__email", "broker__name")
+    autocomplete_fields = ("user", "broker")
+    show_full_result_count = False
+
+
+@admin.register(TradingAccount)
+class TradingAccountAdmin(ServiceAdmin):
+    """Funding and credit limit are fixed when the account is opened: balances depend on them."""
+
+    list_display = ("id", "document_number", "broker", "funding", "credit_limit", "status")
+    list_filter = ("status", "funding")
+    list_select_related = ("broker",)
+    search_fields = ("=id", "=document_number", "broker__name")
+    autocomplete_fields = ("broker", "owner")
+    ordering = ("-id",)
+    actions = ("suspend", "activate")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        opened = ("broker", "document_number", "funding", "credit_limit")
+        return (*opened, "owner", "status", "created_at", "updated_at") if obj else opened
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return tuple(name for name in self.get_fields(request, obj) if name != "owner")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: TradingAccount,
+        form: "ModelForm[TradingAccount]",
+        change: bool,
+    ) -> None:
+        if change:
+            obj.save(update_fields=["owner", "updated_at"])
+            return
+        account = create_account(
+            broker_id=obj.broker_id,
+            document_number=obj.document_number,
+            funding=obj.funding,
+            credit_limit=obj.credit_limit,
+        )
+        obj.pk = account.pk
+
+    @admin.action(description="Suspend", permissions=["change"])
+    def suspend(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> None:
+        self.run_action(request, rows, lambda row: suspend_account(account=row), done="Suspended.")
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> None:
+        self.run_action(request, rows, lambda row: activate_account(account=row), done="Activated.")

@@ -1,0 +1,251 @@
+"""The back office: pages open, secrets are shown once, corrections go through services."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from brokers.bulk import queue_webhook_events
+from brokers.models import (
+    ApiKey,
+    Broker,
+    Membership,
+    TradingAccount,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from brokers.services import authenticate_key
+from brokers.tests.factories import (
+    AccountFactory,
+    BrokerFactory,
+    CreatedKeyFactory,
+    UserFactory,
+    WebhookEndpointFactory,
+)
+from common.errors import NotAuthenticated
+
+pytestmark = pytest.mark.django_db
+
+_MODELS = ("user", "broker", "membership", "tradingaccount", "apikey", "webhookendpoint")
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("staff@example.test", "a-long-test-password"))
+    return client
+
+
+def _url(model: str, page: str, *arguments: object) -> str:
+    return reverse(f"admin:brokers_{model}_{page}", args=arguments)
+
+
+def _messages(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+def _act(staff: Client, model: str, action: str, row: Any, **extra: str) -> Any:
+    data = {"action": action, "_selected_action": str(row.pk), **extra}
+    return staff.post(_url(model, "changelist"), data, follow=True)
+
+
+@pytest.fixture
+def rows() -> dict[str, Any]:
+    account = AccountFactory.create()
+    user = UserFactory.create()
+    endpoint = WebhookEndpointFactory.create(broker=account.broker)
+    with connection.cursor() as cursor:
+        moment = datetime(2026, 2, 18, 10, tzinfo=UTC)
+        queue_webhook_events(cursor, [(account.broker_id.bytes, "trade_executed", "{}", moment)])
+    return {
+        "user": user,
+        "broker": account.broker,
+        "membership": Membership.objects.create(user=user, broker=account.broker, role="OWNER"),
+        "tradingaccount": account,
+        "apikey": CreatedKeyFactory.create(broker=account.broker, account_id=account.id).api_key,
+        "webhookendpoint": endpoint,
+        "webhookdelivery": WebhookDelivery.objects.get(),
+    }
+
+
+@pytest.mark.parametrize("model", [*_MODELS, "webhookdelivery"])
+def test_every_page_opens(staff: Client, rows: dict[str, Any], model: str) -> None:
+    assert staff.get(_url(model, "changelist")).status_code == 200
+    assert staff.get(_url(model, "changelist"), {"q": "x"}).status_code == 200
+    assert staff.get(_url(model, "change", rows[model].pk)).status_code == 200
+    expected = 403 if model == "webhookdelivery" else 200
+    assert staff.get(_url(model, "add")).status_code == expected
+
+
+@pytest.mark.parametrize("model", [*_MODELS, "webhookdelivery"])
+def test_lists_cost_the_same_however_many_rows(
+    staff: Client, rows: dict[str, Any], model: str, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        AccountFactory.create()
+        CreatedKeyFactory.create()
+        WebhookEndpointFactory.create()
+    with django_assert_max_num_queries(12):
+        staff.get(_url(model, "changelist"))
+
+
+def test_a_person_logs_in_with_an_email_address(client: Client) -> None:
+    User.objects.create_superuser("staff@example.test", "a-long-test-password")
+    data = {"username": "Staff@Example.test", "password": "a-long-test-password"}
+    assert client.post(reverse("admin:login"), data).status_code == 302
+    assert client.get(reverse("admin:index")).status_code == 200
+
+
+def test_a_user_is_added_and_gets_another_password(staff: Client) -> None:
+    data = {"email": "new@example.test", "password1": "tr1cky-words", "password2": "tr1cky-words"}
+    staff.post(_url("user", "add"), data)
+    user = User.objects.get(email="new@example.test")
+    assert user.check_password("tr1cky-words")
+    data = {"password1": "other-words-9", "password2": "other-words-9"}
+    staff.post(reverse("admin:auth_user_password_change", args=[user.pk]), data)
+    user.refresh_from_db()
+    assert user.check_password("other-words-9")
+
+
+def test_a_broker_is_registered_with_a_key_that_works(staff: Client) -> None:
+    data = {"name": "North", "default_funding": "CREDIT"}
+    answer = staff.post(_url("broker", "add"), data, follow=True)
+    broker = Broker.objects.get()
+    (secret,) = [text.split()[-1] for text in _messages(answer) if "shown this once" in text]
+    assert authenticate_key(secret).broker_id == broker.id
+    assert LogEntry.objects.get().object_id == str(broker.id)
+    again = staff.get(_url("broker", "change", broker.pk))
+    assert secret not in again.content.decode()
+
+
+def test_a_broker_is_suspended_and_activated(staff: Client) -> None:
+    created = CreatedKeyFactory.create()
+    broker = created.api_key.broker
+    _act(staff, "broker", "suspend", broker)
+    assert authenticate_key(created.secret).is_broker_suspended
+    assert LogEntry.objects.get().get_change_message() == "Suspended."
+    _act(staff, "broker", "activate", broker)
+    assert not authenticate_key(created.secret).is_broker_suspended
+
+
+def test_an_account_is_opened_suspended_and_activated(staff: Client) -> None:
+    broker = BrokerFactory.create()
+    data = {"broker": broker.pk, "document_number": "77", "funding": "PREFUNDED"}
+    staff.post(_url("tradingaccount", "add"), data)
+    account = TradingAccount.objects.get()
+    assert (account.broker_id, account.funding, account.status) == (
+        broker.id,
+        "PREFUNDED",
+        "ACTIVE",
+    )
+    _act(staff, "tradingaccount", "suspend", account)
+    account.refresh_from_db()
+    assert account.status == "SUSPENDED"
+    answer = staff.post(_url("tradingaccount", "add"), data, follow=True)
+    assert TradingAccount.objects.count() == 1
+    assert answer.status_code == 200
+
+
+def test_a_closed_account_stays_closed(staff: Client) -> None:
+    account = AccountFactory.create()
+    TradingAccount.objects.update(status="CLOSED")
+    answer = _act(staff, "tradingaccount", "activate", account)
+    assert any("closed" in text for text in _messages(answer))
+    account.refresh_from_db()
+    assert account.status == "CLOSED"
+    assert not LogEntry.objects.exists()
+
+
+def test_a_key_is_added_and_shown_once(staff: Client) -> None:
+    broker = BrokerFactory.create()
+    data = {"broker": broker.pk, "name": "marks feed", "scopes": ["read", "marks"]}
+    answer = staff.post(_url("apikey", "add"), data, follow=True)
+    (secret,) = [text.split()[-1] for text in _messages(answer) if "shown this once" in text]
+    assert authenticate_key(secret).scopes == {"read", "marks"}
+    key = ApiKey.objects.get(name="marks feed")
+    page = staff.get(_url("apikey", "change", key.pk)).content.decode()
+    assert secret not in page
+    assert key.key_hash not in page
+
+
+def test_a_key_cannot_be_bound_to_another_brokers_account(staff: Client) -> None:
+    data = {
+        "broker": BrokerFactory.create().pk,
+        "account": AccountFactory.create().pk,
+        "scopes": ["read"],
+    }
+    before = ApiKey.objects.count()
+    answer = staff.post(_url("apikey", "add"), data)
+    assert "belongs to another broker" in answer.content.decode()
+    assert ApiKey.objects.count() == before
+
+
+def test_a_key_is_revoked_after_a_question(staff: Client) -> None:
+    created = CreatedKeyFactory.create()
+    page = _act(staff, "apikey", "revoke", created.api_key)
+    assert "Revoke these keys for good?" in page.content.decode()
+    assert authenticate_key(created.secret)
+    _act(staff, "apikey", "revoke", created.api_key, confirmed="yes")
+    with pytest.raises(NotAuthenticated):
+        authenticate_key(created.secret)
+
+
+def test_a_key_is_neither_changed_nor_deleted(staff: Client) -> None:
+    key = CreatedKeyFactory.create().api_key
+    answer = staff.post(_url("apikey", "change", key.pk), {"name": "other"})
+    assert answer.status_code == 403
+    assert staff.post(_url("apikey", "delete", key.pk), {"post": "yes"}).status_code == 403
+    key.refresh_from_db()
+    assert key.name == ""
+
+
+def test_an_endpoint_is_checked_and_switched_off(staff: Client, settings: Any) -> None:
+    broker = BrokerFactory.create()
+    settings.WEBHOOK_ALLOW_PRIVATE = False
+    data = {"broker": broker.pk, "url": "http://127.0.0.1/hook"}
+    assert "private network" in staff.post(_url("webhookendpoint", "add"), data).content.decode()
+    staff.post(_url("webhookendpoint", "add"), {**data, "url": "https://north.example/hook"})
+    endpoint = WebhookEndpoint.objects.get()
+    with connection.cursor() as cursor:
+        moment = datetime(2026, 2, 18, 10, tzinfo=UTC)
+        queue_webhook_events(cursor, [(broker.id.bytes, "trade_executed", "{}", moment)])
+    staff.post(_url("webhookendpoint", "change", endpoint.pk), {"url": endpoint.url})
+    endpoint.refresh_from_db()
+    assert not endpoint.is_active
+    assert WebhookDelivery.objects.get().due_at is None
+
+
+def test_a_delivery_is_sent_again(staff: Client, rows: dict[str, Any]) -> None:
+    delivery = rows["webhookdelivery"]
+    WebhookDelivery.objects.update(due_at=None, attempts=12, last_error="HTTP 500")
+    _act(staff, "webhookdelivery", "deliver_again", delivery)
+    delivery.refresh_from_db()
+    assert (delivery.attempts, delivery.last_error) == (0, "")
+    assert delivery.due_at is not None
+
+
+@pytest.mark.parametrize("status", ["delivered", "pending", "failed"])
+def test_deliveries_are_filtered(staff: Client, rows: dict[str, Any], status: str) -> None:
+    page = staff.get(_url("webhookdelivery", "changelist"), {"status": status})
+    shown = list(page.context["cl"].result_list)
+    assert shown == ([rows["webhookdelivery"]] if status == "pending" else [])
+
+
+def test_staff_that_may_only_look_cannot_act(client: Client) -> None:
+    viewer = UserFactory.create()
+    viewer.is_staff = True
+    viewer.save()
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(viewer)
+    created = CreatedKeyFactory.create()
+    assert client.get(_url("apikey", "changelist")).status_code == 200
+    _act(client, "apikey", "revoke", created.api_key, confirmed="yes")
+    _act(client, "broker", "suspend", created.api_key.broker)
+    assert client.get(_url("broker", "add")).status_code == 403
+    assert not authenticate_key(created.secret).is_broker_suspended
+    assert Broker.objects.get().status == "ACTIVE"
