@@ -123,6 +123,13 @@ def stop(child: "subprocess.Popen[bytes]", spec: ProcessSpec, *, grace_seconds: 
     signal_group(child.pid, signal.SIGKILL)
 
 
+def how_it_ended(returncode: int) -> str:
+    """Return the words for a child's exit code, which is negative for a signal."""
+    if returncode < 0:
+        return f"ended by {signal.Signals(-returncode).name}"
+    return f"ended with exit code {returncode}"
+
+
 def birth_of(pid: int) -> str | None:
     """Return a mark of when a process began, or None if it does not live.
 

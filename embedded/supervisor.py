@@ -178,7 +178,7 @@ class Supervisor:
             if now - child.started > _HEALTHY_SECONDS:
                 child.delay_seconds = _FIRST_DELAY_SECONDS
             child.due = now + child.delay_seconds
-            how = _how_it_ended(child.process.returncode)
+            how = processes.how_it_ended(child.process.returncode)
             text = f"{how}; starting it again in {child.delay_seconds:.1f} s"
             self._screen.event(child.spec.name, text, "yellow")
             return True
@@ -244,9 +244,3 @@ def read_status(state_dir: Path) -> dict[str, ChildStatus]:
     if not file.exists():
         return {}
     return {name: ChildStatus(**noted) for name, noted in json.loads(file.read_text()).items()}
-
-
-def _how_it_ended(returncode: int) -> str:
-    if returncode < 0:
-        return f"ended by {signal.Signals(-returncode).name}"
-    return f"ended with exit code {returncode}"
