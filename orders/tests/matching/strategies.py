@@ -20,7 +20,8 @@ _prices = st.integers(90, 110)
 def _place(draw: st.DrawFn, order_id: Hashable, now: int) -> PlaceOrder:
     order_type = draw(st.sampled_from([OrderType.LIMIT] * 5 + [OrderType.MARKET]))
     if order_type == OrderType.MARKET:
-        time_in_force, price = TimeInForce.IOC, draw(st.none() | _prices)
+        time_in_force = draw(st.sampled_from([TimeInForce.IOC, TimeInForce.GTC]))
+        price = draw(st.none() | _prices)
     else:
         time_in_force, price = draw(_limits), draw(_prices)
     valid_until = None

@@ -103,6 +103,23 @@ def test_an_order_that_ended_is_freed_at_once(matcher: Matcher, end: str) -> Non
         gc.enable()
 
 
+@pytest.mark.parametrize("end", ["cancel", "fill"])
+def test_an_order_that_ended_holds_no_other(matcher: Matcher, end: str) -> None:
+    side, kind, force = Side.BUY, OrderType.LIMIT, TimeInForce.GTC
+    orders = [WatchedOrder(n, 1, side, kind, force, 100, 1, n) for n in range(3)]
+    for order in orders:
+        matcher.place(1, order)
+    held, others = orders[1], [weakref.ref(orders[0]), weakref.ref(orders[2])]
+    del order, orders
+    for order_id in (1, 0, 2):
+        if end == "cancel":
+            matcher.cancel(1, order_id)
+        else:
+            matcher.place(1, market_sell(None, 1))
+    assert [reference() for reference in others] == [None, None]
+    assert held.order_id == 1
+
+
 def test_the_books_of_other_instruments_do_not_pile_up_heads() -> None:
     matcher = Matcher()
     for instrument_id in range(5):

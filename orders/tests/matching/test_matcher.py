@@ -129,6 +129,35 @@ def test_an_order_placed_again_with_another_time_expires_at_that(machine: Machin
     assert machine.expire(1_000) == []
 
 
+def test_an_order_that_lost_its_place_expires_after_those_it_let_pass(machine: Machine) -> None:
+    first, second = buy(100, 5, id=1, until=50), buy(100, 5, id=2, until=50)
+    place(machine, first, second)
+    machine.cancel(1, 1)
+    first.sequence = second.sequence + 1
+    place(machine, first)
+    assert machine.expire(50) == [second, first]
+
+
+def test_an_order_that_was_given_more_time_has_it(machine: Machine) -> None:
+    order = buy(100, 5, id=1, until=50)
+    place(machine, order)
+    machine.cancel(1, 1)
+    order.valid_until = 80
+    place(machine, order)
+    assert machine.expire(79) == []
+    assert machine.next_expiry_any() == 80
+    assert machine.expire(80) == [order]
+
+
+def test_times_are_kept_while_the_earliest_is_canceled_among_many(machine: Machine) -> None:
+    place(machine, buy(100, 1, id=1, until=10), buy(100, 1, id=2, until=20))
+    machine.cancel(1, 1)
+    for number in range(3, 300):
+        place(machine, buy(100, 1, id=number, until=1_000))
+        machine.cancel(1, number)
+    assert [o.order_id for o in machine.expire(20)] == [2]
+
+
 def test_a_rebuilt_book_has_its_priority_and_its_times(machine: Machine) -> None:
     place(machine, sell(100, 5, id=1, until=50), sell(100, 5, id=2), sell(99, 5, id=3, until=40))
     place(machine, buy(50, 5, id=4, until=45), instrument=2)
