@@ -4,7 +4,7 @@ from common.errors import Conflict, ExchangeError, NotFound
 
 
 class InsufficientFunds(ExchangeError):
-    """There is not enough available on the account. Facts: asset, required, available."""
+    """There is not enough available on the account. Facts: required, available."""
 
     code = "insufficient_funds"
     status = 422

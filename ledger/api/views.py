@@ -1,6 +1,7 @@
 """Balances, booked lines and statements of a trading account under `/api/v1/`."""
 
 from datetime import timedelta
+from typing import cast
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -49,8 +50,8 @@ class EntriesView(APIView):
         lines = list_posted_lines(
             account_id,
             limit=wanted.limit,
-            before=wanted.before,
-            after=wanted.after,
+            before=cast(int | None, wanted.before),
+            after=cast(int | None, wanted.after),
             asset=asset and asset.upper(),
         )
         page = make_page(lines, wanted, lambda line: line.id)

@@ -1,12 +1,13 @@
 """Funded accounts for tests, made through the services."""
 
 from decimal import Decimal
+from uuid import UUID
 
 from brokers.models import Funding, TradingAccount
 from brokers.services import create_account, register_broker
 from common.ids import new_uuid
 from ledger.selectors import find_balance
-from ledger.services import deposit
+from ledger.services import deposit, withdraw
 from ledger.types import AccountKind, Entry
 from marketdata.tests.factories import make_asset
 
@@ -29,6 +30,17 @@ def fund(account: TradingAccount, amount: str, asset: str = "USD") -> Entry:
         asset=asset,
         amount=Decimal(amount),
         source_id=new_uuid(),
+        actor="test",
+    )
+
+
+def pay_out(account: TradingAccount, amount: str, source_id: UUID | None = None) -> None:
+    """Withdraw dollars."""
+    withdraw(
+        account_id=account.id,
+        asset="USD",
+        amount=Decimal(amount),
+        source_id=source_id or new_uuid(),
         actor="test",
     )
 

@@ -12,7 +12,7 @@ from ledger.tests.factories import fund, make_account
 
 pytestmark = pytest.mark.django_db
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "journalentry": JournalEntry,
     "ledgeraccount": LedgerAccount,
     "posting": Posting,

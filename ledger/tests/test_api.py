@@ -157,7 +157,7 @@ def read_statement(
     if answer.status_code != 200:
         return answer.status_code, answer.json()
     assert answer["Content-Type"] == "application/json"
-    return 200, json.loads(b"".join(answer.streaming_content))
+    return 200, json.loads(answer.getvalue())
 
 
 def test_a_statement_opens_lists_and_closes_every_balance(
@@ -235,7 +235,7 @@ def test_a_statement_as_csv_is_safe_to_open(client: Client, account: TradingAcco
 
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert f"statement-{account.id}.csv" in answer["Content-Disposition"]
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
     assert [(r["asset"], r["version"], r["amount"], r["balance_after"]) for r in rows] == [
         ("ACME", "1", "3", "3"),
         ("USD", "1", "100.5", "100.5"),
