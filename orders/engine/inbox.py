@@ -25,15 +25,17 @@ def split_id(stream_id: str) -> tuple[int, int]:
 
 
 class Inbox:
-    """Reads commands with one connection that may block."""
+    """Reads the commands of one shard."""
 
     def __init__(self, client: "redis.Redis", shard: int) -> None:
+        """`client` needs a socket time-out: a server that is silent must not hold the engine up."""
         self._client = client
         self._stream = command_stream(shard)
 
-    def read(self, after: str, count: int, block_ms: int) -> list[Received]:
+    def read(self, after: str, count: int, block_ms: int) -> tuple[list[Received], str]:
         """What is waiting after the id `after`, at most `count`; waits `block_ms` for the first.
 
+        Also says up to which id the stream was read: entries that are no command are left out.
         The age of a command is the server's clock now less that of its arrival: one clock.
         """
         pipeline = self._client.pipeline(transaction=False)
@@ -41,10 +43,11 @@ class Inbox:
         pipeline.time()
         answer, (seconds, micros) = pipeline.execute()
         if not answer:
-            return []
+            return [], after
         now_ms = seconds * 1000 + micros // 1000
         entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
-        return [item for entry in entries if (item := _received(entry, now_ms)) is not None]
+        received = [item for entry in entries if (item := _received(entry, now_ms)) is not None]
+        return received, entries[-1][0].decode()
 
     def align(self, checkpoint: str) -> None:
         """Make sure that the stream's next id is above the checkpoint."""
@@ -52,16 +55,20 @@ class Inbox:
             return
         last = "0-0"
         if self._client.exists(self._stream):
-            last = self._client.xinfo_stream(self._stream)["last-generated-id"].decode()
+            last = _text(self._client.xinfo_stream(self._stream)["last-generated-id"])
         if split_id(last) < split_id(checkpoint):
             logger.warning("the stream ends at %s, before the checkpoint %s", last, checkpoint)
             self._client.xadd(self._stream, {COMMAND_FIELD: b""}, id=checkpoint)
-            self._client.xtrim(self._stream, maxlen=0, approximate=False)
+            self._client.xdel(self._stream, checkpoint)
 
     def last_waiting_id(self) -> str:
         """The id of the newest command in the stream, `0-0` when it is empty."""
         newest = self._client.xrevrange(self._stream, count=1)
-        return newest[0][0].decode() if newest else "0-0"
+        return _text(newest[0][0]) if newest else "0-0"
+
+
+def _text(stream_id: Any) -> str:
+    return stream_id.decode()
 
 
 def _received(entry: tuple[bytes, Any], now_ms: int) -> Received | None:

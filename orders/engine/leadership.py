@@ -57,6 +57,11 @@ VALUES (%s, 1, '0-0', 1, 0, 1)
     ON CONFLICT (shard) DO UPDATE SET epoch = s.epoch + 1, starts = s.starts + 1
 RETURNING epoch, last_id, next_sequence, batch_time, starts
 """
+_FORGET_STARTS = "UPDATE orders_engineshard SET starts = 1 WHERE shard = %s AND epoch = %s"
+# A leader that ends late must not take down the sign of the next one.
+_DELETE_OWN = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+"""
 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
@@ -100,9 +105,14 @@ def raise_epoch(connection: psycopg.Connection[Any], state: ShardState) -> int:
     return starts
 
 
+def forget_starts(connection: psycopg.Connection[Any], state: ShardState) -> None:
+    """Count from this start on: nothing was waiting, so no command has ended an engine."""
+    connection.execute(_FORGET_STARTS, [state.shard, state.epoch])
+
+
 class Heartbeat(threading.Thread):
     """Shows every half second that the leader lives: in the database for a standby, in Valkey
-    for web (once it serves). Beats only while the engine's loop turns."""
+    for web (once it serves). Beats only while the engine's loop turns; loading may take longer."""
 
     def __init__(self, dsn: str, client: "redis.Redis", shard: int, epoch: int) -> None:
         super().__init__(name="heartbeat", daemon=True)
@@ -112,13 +122,13 @@ class Heartbeat(threading.Thread):
         self._is_serving = False
         self._turned_at = time.monotonic()
 
-    def beat_once(self) -> None:
+    def beat_once(self, connection: psycopg.Connection[Any]) -> None:
         """The first beat, before the thread runs: the lock is new and an old beat is stale."""
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(_BEAT, [self._shard, self._epoch, self._holder])
+        connection.execute(_BEAT, [self._shard, self._epoch, self._holder])
 
     def serve(self) -> None:
-        """Web may send commands from now on."""
+        """Web may send commands from now on, and the loop has to turn."""
+        self.turn()
         self._is_serving = True
         self._show_alive()
 
@@ -132,14 +142,14 @@ class Heartbeat(threading.Thread):
         self.join(SOCKET_TIMEOUT_SECONDS * 2)
         if self._is_serving:
             try:
-                self._client.delete(alive_key(self._shard))
+                self._client.eval(_DELETE_OWN, 1, alive_key(self._shard), str(self._epoch))
             except redis.RedisError as error:
                 logger.warning("could not take the sign of life down: %s", error)
 
     def run(self) -> None:
         connection = None
         while not self._stopped.wait(BEAT_SECONDS):
-            if time.monotonic() - self._turned_at > STUCK_SECONDS:
+            if self._is_serving and time.monotonic() - self._turned_at > STUCK_SECONDS:
                 logger.error("the engine's loop does not turn; no heartbeat")
                 continue
             if self._is_serving:

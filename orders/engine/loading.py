@@ -153,8 +153,8 @@ def _need_reachable(
     for instrument_id, owners in takers.items():
         rules = state.instruments[instrument_id]
         needs.instruments.add(instrument_id)
-        if rules.maker_rate or rules.taker_rate:
-            needs.fee_assets.add(rules.quote_asset_id)
+        # Also without fees now: a resting order keeps the rates of its time.
+        needs.fee_assets.add(rules.quote_asset_id)
         for account_id in owners | also:
             rows[account_id, rules.quote_asset_id] = _CASH
             rows[account_id, rules.base_asset_id] = _SECURITY

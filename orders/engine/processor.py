@@ -17,7 +17,13 @@ from orders.commands import (
     PlaceOrder,
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
-from orders.engine.risk import Refusal, check_instrument, check_limits, check_money
+from orders.engine.risk import (
+    Refusal,
+    check_instrument,
+    check_limits,
+    check_money,
+    is_well_formed,
+)
 from orders.engine.settlement import (
     free_taken_hold,
     release_hold,
@@ -42,11 +48,13 @@ class Processor:
         self._state = state
         self._context = context
         self._changes = changes
-        # Orders that arrived in this batch, open or not.
-        self._arrived: dict[bytes, LiveOrder] = {}
+        # Orders that arrived or were closed in this batch.
+        self._seen: dict[bytes, LiveOrder] = {}
 
-    def run(self, received: list[Received], expired: list[LiveOrder]) -> None:
+    def run(self, received: list[Received], expired: list[LiveOrder], waited_ms: int = 0) -> None:
         """Close what has expired, then carry the commands out in their order.
+
+        `waited_ms`: how much older the commands have become since they were read.
 
         Raises:
             RowNotLocked: the batch needs a row that was not locked; the state must be rebuilt.
@@ -56,7 +64,7 @@ class Processor:
         for item in received:
             command = item.command
             if isinstance(command, PlaceOrder):
-                self._place(command, item.age_ms)
+                self._place(command, item.age_ms + waited_ms)
             else:
                 self._carry_out(command)
 
@@ -68,8 +76,11 @@ class Processor:
         if known is not None:
             self._changes.answer(command.reply_to, DuplicateOutcome(order_id, known))
             return
+        if not self._can_be_stored(command):
+            self._changes.answer(command.reply_to, ErrorOutcome(order_id, "engine_error"))
+            return
         order = self._new_order(command)
-        self._arrived[order_id] = order
+        self._seen[order_id] = order
         if command.client_order_id is not None:
             self._context.order_keys[command.account_id, command.client_order_id] = order_id
         self._changes.new_orders.append(order)
@@ -87,11 +98,19 @@ class Processor:
     def _known_as(self, command: PlaceOrder) -> bytes | None:
         """The id of the order that this command already made, itself or by its key."""
         order_id = command.command_id
-        if order_id in self._arrived or order_id in self._context.known_orders:
+        if order_id in self._seen or order_id in self._context.known_orders:
             return order_id
         if command.client_order_id is None:
             return None
         return self._context.order_keys.get((command.account_id, command.client_order_id))
+
+    def _can_be_stored(self, command: PlaceOrder) -> bool:
+        """Whether it is an order at all, for an account and an instrument that exist."""
+        return (
+            command.account_id in self._context.accounts
+            and command.instrument_id in self._state.instruments
+            and is_well_formed(command)
+        )
 
     def _new_order(self, command: PlaceOrder) -> LiveOrder:
         state = self._state
@@ -126,19 +145,18 @@ class Processor:
         if reason is not None:
             return Refusal(reason)
         last_price = self._state.last_prices.get(order.instrument.instrument_id)
-        return (
-            check_instrument(order)
-            or check_limits(order, last_price)
-            or check_money(order, self._state, self._context)
-        )
+        refusal = check_instrument(order) or check_limits(order, last_price)
+        if refusal is not None:
+            return refusal
+        if order.order_type == OrderType.MARKET and order.instrument.collar_rate is not None:
+            self._set_collar(order)
+        return check_money(order, self._state, self._context)
 
     def _match(self, order: LiveOrder) -> list[TradeRow]:
         state, changes, rules = self._state, self._changes, order.instrument
         instrument_id = rules.instrument_id
         if order.may_rest:
             take_hold(order, self._context, changes)
-        elif order.order_type == OrderType.MARKET and rules.collar_rate is not None:
-            self._set_collar(order)
         trades = []
         for execution in state.matcher.place(instrument_id, order):
             trade = settle(order, execution, state, self._context, changes)
@@ -173,7 +191,7 @@ class Processor:
             maker.status = "PARTIALLY_FILLED"
         else:
             maker.status = "FILLED"
-            del self._state.live_orders[maker.id_bytes]
+            self._forget(maker)
         self._mark_changed(maker)
 
     def _tell_brokers(
@@ -235,7 +253,7 @@ class Processor:
         return "expire", Result.DONE
 
     def _cancel(self, command: CancelOrder) -> Result:
-        order = self._state.live_orders.get(command.order_id) or self._arrived.get(command.order_id)
+        order = self._state.live_orders.get(command.order_id) or self._seen.get(command.order_id)
         if order is not None:
             owner = (order.broker_id, order.account_id)
         else:
@@ -255,10 +273,15 @@ class Processor:
     def _close(self, order: LiveOrder, status: str, reason: str) -> None:
         """End an order that has left its book."""
         order.status, order.reason = status, reason
-        del self._state.live_orders[order.id_bytes]
+        self._forget(order)
         release_hold(order, self._context, self._changes)
         self._mark_changed(order)
         self._changes.touched_instruments.add(order.instrument.instrument_id)
+
+    def _forget(self, order: LiveOrder) -> None:
+        """Drop a closed order; the batch may still ask for it."""
+        self._seen[order.id_bytes] = order
+        del self._state.live_orders[order.id_bytes]
 
     def _mark_changed(self, order: LiveOrder) -> None:
         if not order.is_new:

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Iterable
 
 import redis
-from brokers.tasks import deliver_webhooks
 from kombu.exceptions import OperationalError
 
+from brokers.tasks import deliver_webhooks
 from common.valkey import key
 from marketdata.snapshots import DEPTH, BookSnapshot, write_snapshots
-from orders.commands import encode
+from orders.commands import AnyOutcome, encode
 from orders.engine.batch import BatchChanges
 from orders.engine.state import ShardState
 from orders.streams import command_stream, reply_channel
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 _PUBLISH_CHUNK = 500
 # How often the engine wakes the webhook worker at most.
 _NUDGE_MS = 200
+# The largest integer of msgpack that every reader takes.
+_INTEGER_MAX = (1 << 63) - 1
 
 
 class Publisher:
@@ -33,6 +35,8 @@ class Publisher:
         self._state = state
         self._run_id: str | None = None
         self._all_is_due = True
+        # Is there as long as the server has forgotten nothing.
+        self._mark = key(f"books:{{{state.shard}}}")
 
     def publish(self, changes: BatchChanges) -> None:
         """Snapshots of the touched books, the answers, and the trimming of the stream."""
@@ -41,7 +45,7 @@ class Publisher:
             pipeline = self._client.pipeline(transaction=False)
             self._snapshots(pipeline, changes.touched_instruments)
             for reply_to, outcomes in changes.outcomes.items():
-                pipeline.publish(reply_channel(reply_to), encode(outcomes))
+                pipeline.publish(reply_channel(reply_to), _encoded(outcomes))
             pipeline.xtrim(command_stream(state.shard), minid=_next_id(state.last_id),
                            approximate=False)  # fmt: skip
             if changes.webhooks:
@@ -55,9 +59,9 @@ class Publisher:
             self._nudge_webhooks()
 
     def check_server(self) -> None:
-        """Publish all books anew when Valkey was restarted, or a batch could not be published."""
+        """Publish all books anew when Valkey was restarted or emptied, or a batch was not told."""
         run_id = self._client.info("server")["run_id"]
-        if run_id != self._run_id or self._all_is_due:
+        if run_id != self._run_id or self._all_is_due or not self._client.exists(self._mark):
             self.publish_all()
             self._run_id = run_id
 
@@ -66,20 +70,30 @@ class Publisher:
         ids = list(self._state.instruments)
         for start in range(0, len(ids), _PUBLISH_CHUNK):
             self._snapshots(self._client, ids[start : start + _PUBLISH_CHUNK])
+        self._client.set(self._mark, self._state.epoch)
         self._all_is_due = False
 
     def _snapshots(
         self, client: "redis.Redis | redis.client.Pipeline", instrument_ids: Iterable[int]
     ) -> None:
+        snapshots = [(book_id, self._snapshot(book_id)) for book_id in instrument_ids]
+        try:
+            self._write(client, snapshots)
+        except OverflowError:
+            self._write(client, [(book_id, _capped(snapshot)) for book_id, snapshot in snapshots])
+
+    def _snapshot(self, instrument_id: int) -> BookSnapshot:
+        matcher = self._state.matcher
+        bids, asks = matcher.books[instrument_id].depth(DEPTH)
+        last_price = self._state.last_prices.get(instrument_id)
+        return BookSnapshot(matcher.next_expiry(instrument_id), last_price, bids, asks)
+
+    def _write(
+        self,
+        client: "redis.Redis | redis.client.Pipeline",
+        snapshots: list[tuple[int, BookSnapshot]],
+    ) -> None:
         state = self._state
-        matcher, last_prices = state.matcher, state.last_prices
-        snapshots = []
-        for instrument_id in instrument_ids:
-            bids, asks = matcher.books[instrument_id].depth(DEPTH)
-            snapshot = BookSnapshot(
-                matcher.next_expiry(instrument_id), last_prices.get(instrument_id), bids, asks
-            )
-            snapshots.append((instrument_id, snapshot))
         write_snapshots(
             client,
             shard=state.shard,
@@ -99,3 +113,28 @@ def _next_id(stream_id: str) -> str:
     """The smallest id after `stream_id`."""
     ms, _, sequence = stream_id.partition("-")
     return f"{ms}-{int(sequence) + 1}"
+
+
+def _encoded(outcomes: list[AnyOutcome]) -> bytes:
+    """Outcomes as web reads them. Money beyond 64 bits cannot be told: web looks that order up."""
+    try:
+        return encode(outcomes)
+    except OverflowError:
+        return encode([outcome for outcome in outcomes if _can_be_told(outcome)])
+
+
+def _can_be_told(outcome: AnyOutcome) -> bool:
+    try:
+        encode(outcome)
+    except OverflowError:
+        return False
+    return True
+
+
+def _capped(snapshot: BookSnapshot) -> BookSnapshot:
+    """The snapshot with the largest quantity that can be written in place of any larger one."""
+    bids, asks = (
+        [(price, min(quantity, _INTEGER_MAX), count) for price, quantity, count in levels]
+        for levels in (snapshot.bids, snapshot.asks)
+    )
+    return BookSnapshot(snapshot.next_expiry_at, snapshot.last_price, bids, asks)

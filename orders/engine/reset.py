@@ -31,6 +31,12 @@ _STATEMENTS = (
 )
 
 
+def is_done(connection: psycopg.Connection[Any], command_id: bytes) -> bool:
+    """Whether this very command has emptied the venue before."""
+    query = "SELECT 1 FROM orders_enginecommand WHERE id = %s::uuid"
+    return connection.execute(query, [command_id.hex()]).fetchone() is not None
+
+
 def empty_tables(connection: psycopg.Connection[Any]) -> None:
     """Run inside the transaction of the reset's batch."""
     for statement in _STATEMENTS:

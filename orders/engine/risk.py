@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 
 from ledger.bulk import LedgerRow
 from orders.calculations import fee_on, is_within_band
+from orders.commands import PlaceOrder
 from orders.engine.batch import BatchContext
 from orders.engine.state import LiveOrder, ShardState
-from orders.matching.types import OrderType, Side
+from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import Reason
+
+# Tuples of plain ints: enum members hash and compare in Python.
+_SIDES = tuple(map(int, Side))
+_TYPES = tuple(map(int, OrderType))
+_TIMES = tuple(map(int, TimeInForce))
 
 
 @dataclass(slots=True, frozen=True)
@@ -19,6 +25,19 @@ class Refusal:
 
     reason: Reason
     facts: dict[str, int] = field(default_factory=dict)
+
+
+def is_well_formed(command: PlaceOrder) -> bool:
+    """Whether the numbers make an order. Web sends no others; such a one must not reach a book."""
+    price = command.price_ticks
+    has_price = command.order_type == OrderType.MARKET if price is None else price > 0
+    return (
+        has_price
+        and command.quantity_lots > 0
+        and command.side in _SIDES
+        and command.order_type in _TYPES
+        and command.time_in_force in _TIMES
+    )
 
 
 def check_instrument(order: LiveOrder) -> Refusal | None:

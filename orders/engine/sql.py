@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from orders.calculations import UNITS
+from common.money import DECIMAL_PLACES, to_units
 
 
 def array(values: Iterable[Any]) -> str:
@@ -19,9 +19,9 @@ def plain_array(values: Iterable[Any]) -> str:
 
 def units(value: Decimal) -> int:
     """A NUMERIC(38, 8) in units of 10^-8."""
-    return int(value * UNITS)
+    return to_units(value, DECIMAL_PLACES)
 
 
 def units_or_none(value: Decimal | None) -> int | None:
     """As `units`; NULL stays None."""
-    return None if value is None else int(value * UNITS)
+    return None if value is None else units(value)

@@ -1,8 +1,11 @@
 """Drives a real engine, batch by batch, over the real stream, database and read side."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import redis
@@ -19,13 +22,14 @@ from orders.commands import (
     decode_outcomes,
     encode,
 )
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.runner import Engine, database_dsn, microseconds_now
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
 from orders.streams import COMMAND_FIELD, command_stream, reply_channel
 
 REPLY_TO = "harness"
 BUY, SELL = Side.BUY, Side.SELL
+_REPLY_SECONDS_MAX = 2
 
 
 @dataclass
@@ -65,8 +69,11 @@ def make_account(
 class Harness:
     """An engine that leads shard 0 and takes one batch at each `turn`."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(
+        self, instrument: Instrument, *, clock: Callable[[], int] = microseconds_now
+    ) -> None:
         self.instrument = instrument
+        self.clock = clock
         self.client: redis.Redis = get_client()
         self.replies = self.client.pubsub(ignore_subscribe_messages=True)
         self.replies.subscribe(reply_channel(REPLY_TO))
@@ -75,7 +82,7 @@ class Harness:
         self.engine = self._started()
 
     def _started(self) -> Engine:
-        engine = Engine(database_dsn(), 0)
+        engine = Engine(database_dsn(), 0, clock=self.clock)
         assert engine.lead()
         return engine
 
@@ -122,16 +129,31 @@ class Harness:
             self.client.xadd(command_stream(0), {COMMAND_FIELD: encode(command)})
 
     def turn(self) -> None:
-        """One batch of the engine, and its answers."""
+        """One batch of the engine, and the answers that are there."""
         self.engine.turn()
-        while (message := self.replies.get_message(timeout=0.02)) is not None:
-            for outcome in decode_outcomes(message["data"]):
-                self.outcomes[outcome.command_id] = outcome
+        while self._hear(timeout=0):
+            pass
+
+    def _hear(self, timeout: float) -> bool:
+        message = self.replies.get_message(timeout=timeout)
+        for outcome in decode_outcomes(message["data"]) if message else ():
+            self.outcomes[outcome.command_id] = outcome
+        return message is not None
 
     def carry_out(self, *commands: AnyCommand) -> list[Any]:
         """Send commands as one batch; their outcomes in that order."""
         self.send(*commands)
+        for command in commands:
+            self.outcomes.pop(command.command_id, None)
         self.turn()
+        return self.answers(*commands)
+
+    def answers(self, *commands: AnyCommand) -> list[Any]:
+        """The outcomes of commands that were carried out."""
+        deadline = time.monotonic() + _REPLY_SECONDS_MAX
+        while not all(command.command_id in self.outcomes for command in commands):
+            assert time.monotonic() < deadline, "a command was not answered"
+            self._hear(timeout=0.1)
         return [self.outcomes[command.command_id] for command in commands]
 
     def place(
@@ -164,6 +186,4 @@ class Harness:
 
 def stored(command_or_outcome: Any) -> Order:
     """The order of a command, as the database has it."""
-    from uuid import UUID
-
     return Order.objects.get(id=UUID(bytes=command_or_outcome.command_id))

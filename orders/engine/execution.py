@@ -1,0 +1,227 @@
+"""Carries out what was received: one transaction for each batch, and what to do when it fails.
+
+A failed batch is rolled back, its books are rebuilt, and it is split until the culprit is alone,
+which is answered `engine_error`: one command never stops the others.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from ledger.bulk import LedgerBatch
+from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue
+from orders.engine import loading, persistence, recovery, reset
+from orders.engine.batch import BatchChanges, Received, RowNotLocked
+from orders.engine.processor import Processor, refuse
+from orders.engine.publisher import Publisher
+from orders.engine.state import LiveOrder, ShardState
+
+logger = logging.getLogger(__name__)
+
+_RETRIES_MAX = 5
+_RETRIED_STATES = {"40001", "40P01", "55P03"}
+
+
+class Executor:
+    """Runs batches on the state of a shard. `on_try` is called before each transaction."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        state: ShardState,
+        publisher: Publisher,
+        *,
+        clock: Callable[[], int],
+        on_try: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._state = state
+        self._publisher = publisher
+        self._clock = clock
+        self._on_try = on_try
+        self._read_at = 0.0
+
+    def carry_out(self, received: list[Received], read_at: float) -> None:
+        """Run commands as one batch; a reset, which empties the tables, is a batch of its own.
+
+        `read_at`: when they were read, by the monotonic clock; they age while they wait for locks.
+
+        Raises:
+            FenceLost, psycopg.Error: the lead or the database is lost; start again.
+        """
+        self._read_at = read_at
+        start = 0
+        for index, item in enumerate(received):
+            if isinstance(item.command, ResetVenue):
+                if start < index:
+                    self._try(received[start:index])
+                self._reset(item)
+                start = index + 1
+        if start < len(received):
+            self._try(received[start:])
+
+    def expire_due(self) -> bool:
+        """Expire what is due now in a batch of its own; False when that failed."""
+        return self._attempt([])
+
+    def refuse(self, culprit: Received) -> None:
+        """Answer a command that cannot be carried out and move the checkpoint past it."""
+        changes = self._no_changes()
+        refuse(culprit, changes)
+        self._move_on(changes, culprit.stream_id)
+        logger.error("refused command %s", culprit.command.command_id.hex())
+
+    def move_past(self, last_id: str) -> None:
+        """Move the checkpoint past entries of the stream that are no commands."""
+        self._move_on(self._no_changes(), last_id)
+
+    def _try(self, received: list[Received]) -> None:
+        """Carry out a batch; when it fails, find the culprit by halves."""
+        if self._attempt(received):
+            return
+        if len(received) == 1:
+            self.refuse(received[0])
+            return
+        middle = len(received) // 2
+        self._try(received[:middle])
+        self._try(received[middle:])
+
+    def _attempt(self, received: list[Received]) -> bool:
+        """Run and commit one batch; False when it failed and everything is as before."""
+        also: set[int] = set()
+        for _retry in range(_RETRIES_MAX):
+            touched: set[int] = set()
+            self._on_try()
+            try:
+                changes = self._commit(received, also, touched)
+            except RowNotLocked as miss:
+                also.add(miss.account_id)
+                self._undo(touched)
+            except loading.FenceLost:
+                raise
+            except psycopg.OperationalError as error:
+                if not self._may_go_on(error):
+                    raise
+                self._undo(touched)
+            except Exception:
+                if self._connection.closed or self._connection.broken:
+                    raise
+                logger.exception("a batch of %s failed", len(received))
+                self._undo(touched)
+                return False
+            else:
+                self._publisher.publish(changes)
+                return True
+        return False
+
+    def _may_go_on(self, error: psycopg.OperationalError) -> bool:
+        """Whether the connection lives and a second try may not meet the conflict again."""
+        if self._connection.closed or self._connection.broken:
+            return False
+        logger.warning("batch tried again: %s", error)
+        return error.sqlstate in _RETRIED_STATES
+
+    def _commit(self, received: list[Received], also: set[int], touched: set[int]) -> BatchChanges:
+        """Expire, lock, run, write, COMMIT. `touched` collects the books that were changed."""
+        state, connection = self._state, self._connection
+        batch_time = self._batch_time()
+        self._know_instruments(received)
+        expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
+        touched.update(order.instrument.instrument_id for order in expired)
+        needs = loading.find_needs(state, received, expired, also)
+        loading.prepare(connection, state, needs)
+        context = loading.begin(connection, state, needs)
+        ledger = LedgerBatch([*context.rows.values(), *context.fee_rows.values()])
+        changes = BatchChanges(batch_time, ledger)
+        waited_ms = int((time.monotonic() - self._read_at) * 1000)
+        touched.update(_books_of(received, state))
+        Processor(state, context, changes).run(received, expired, waited_ms)
+        last_id = received[-1].stream_id if received else state.last_id
+        persistence.commit(connection, state, changes, last_id)
+        return changes
+
+    def _know_instruments(self, received: list[Received]) -> None:
+        """Read the rules of instruments that were listed since."""
+        known = self._state.instruments
+        unknown = {
+            item.command.instrument_id
+            for item in received
+            if isinstance(item.command, PlaceOrder) and item.command.instrument_id not in known
+        }
+        if unknown:
+            recovery.rebuild(self._connection, self._state, unknown)
+
+    def _undo(self, touched: set[int]) -> None:
+        """Roll back, in the database and in memory."""
+        self._connection.rollback()
+        row = self._connection.execute(
+            "SELECT next_sequence FROM orders_engineshard WHERE shard = %s", [self._state.shard]
+        ).fetchone()
+        assert row is not None
+        self._state.next_sequence = row[0]
+        self._forget_ledger_ids()
+        recovery.rebuild(self._connection, self._state, touched)
+
+    def _forget_ledger_ids(self) -> None:
+        self._state.client_ledger_ids.clear()
+        self._state.fee_ledger_ids.clear()
+
+    def _move_on(self, changes: BatchChanges, last_id: str) -> None:
+        """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
+        self._connection.execute("BEGIN")
+        persistence.commit(self._connection, self._state, changes, last_id)
+        self._publisher.publish(changes)
+
+    def _no_changes(self) -> BatchChanges:
+        return BatchChanges(self._batch_time(), LedgerBatch())
+
+    def _batch_time(self) -> int:
+        return max(self._state.batch_time, self._clock())
+
+    def _reset(self, received: Received) -> None:
+        """Empty the venue once, forget everything, fund the demo anew, answer."""
+        state, command = self._state, received.command
+        changes = self._no_changes()
+        changes.answer(command.reply_to, CommandOutcome(command.command_id, "done"))
+        if reset.is_done(self._connection, command.command_id):
+            self._move_on(changes, received.stream_id)
+            return
+        changes.commands.append((command.command_id, "reset", "done"))
+        try:
+            self._connection.execute("BEGIN")
+            reset.empty_tables(self._connection)
+            persistence.commit(self._connection, state, changes, received.stream_id)
+        except psycopg.OperationalError as error:
+            if not self._may_go_on(error):
+                raise
+            self._connection.rollback()
+            self.refuse(received)
+            return
+        self._forget_ledger_ids()
+        recovery.rebuild(self._connection, state, set(state.instruments))
+        if settings.RESET_HOOK:
+            module, _, name = settings.RESET_HOOK.rpartition(".")
+            getattr(import_module(module), name)()
+            connections.close_all()
+        changes.touched_instruments.update(state.instruments)
+        self._publisher.publish(changes)
+
+
+def _books_of(received: list[Received], state: ShardState) -> set[int]:
+    """The books that these commands may change."""
+    books = set()
+    for item in received:
+        command = item.command
+        if isinstance(command, PlaceOrder):
+            books.add(command.instrument_id)
+        elif isinstance(command, CancelOrder):
+            order = state.live_orders.get(command.order_id)
+            if order is not None:
+                books.add(order.instrument.instrument_id)
+    return books
