@@ -57,6 +57,7 @@ class StatementAccount(serializers.Serializer):
 
 list_balances = extend_schema(
     tags=_TAGS,
+    operation_id="accounts_balances",
     summary="List the balances of an account",
     responses={
         200: inline_serializer(
@@ -71,12 +72,14 @@ list_balances = extend_schema(
 )
 list_entries = extend_schema(
     tags=_TAGS,
+    operation_id="accounts_entries",
     summary="List what was booked on an account, newest first",
     parameters=[_ASSET, *PAGING],
     responses={200: page_of(BookedLine), **problems(401, 403, 404, 422)},
 )
 get_statement = extend_schema(
     tags=_TAGS,
+    operation_id="accounts_statement",
     summary="Get the statement of an account, oldest first",
     parameters=[
         OpenApiParameter(

@@ -46,7 +46,9 @@ class InstrumentDocument(serializers.Serializer):
 
 
 list_instruments = extend_schema(
+    operation_id="instruments_list",
     tags=_TAGS,
+    operation_id="instruments_list",
     summary="List instruments",
     parameters=[
         OpenApiParameter("kind", enum=Instrument.Kind.values),
@@ -57,12 +59,15 @@ list_instruments = extend_schema(
     responses={200: page_of(InstrumentDocument), **problems(401, 403, 422)},
 )
 get_instrument = extend_schema(
+    operation_id="instruments_get",
     tags=_TAGS,
+    operation_id="instruments_retrieve",
     summary="Get an instrument with its limits",
     responses={200: InstrumentDocument, **problems(401, 403, 404)},
 )
 get_time = extend_schema(
     tags=_TAGS,
+    operation_id="time_retrieve",
     summary="Get the venue's clock",
     auth=[],
     responses={
