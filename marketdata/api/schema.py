@@ -48,7 +48,6 @@ class InstrumentDocument(serializers.Serializer):
 list_instruments = extend_schema(
     operation_id="instruments_list",
     tags=_TAGS,
-    operation_id="instruments_list",
     summary="List instruments",
     parameters=[
         OpenApiParameter("kind", enum=Instrument.Kind.values),
@@ -61,7 +60,6 @@ list_instruments = extend_schema(
 get_instrument = extend_schema(
     operation_id="instruments_get",
     tags=_TAGS,
-    operation_id="instruments_retrieve",
     summary="Get an instrument with its limits",
     responses={200: InstrumentDocument, **problems(401, 403, 404)},
 )
