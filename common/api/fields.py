@@ -263,8 +263,8 @@ class FieldReader:
             path = f"{self._path}{name}.{index}"
             if type(value) is not dict:
                 self._errors.append(FieldError(path, "invalid_type", "Must be an object."))
-                value = {}
-            yield FieldReader(value, path=f"{path}.", errors=self._errors)
+            else:
+                yield FieldReader(value, path=f"{path}.", errors=self._errors)
 
     # --- plumbing ---------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ draft-ietf-httpapi-ratelimit-headers. API_RATE_PER_SECOND = 0 switches it off.
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -16,8 +16,7 @@ from common.errors import Throttled
 _BUCKETS_MAX = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """What is left of a key's quota of `quota` requests a second."""
 
     quota: int
