@@ -11,9 +11,11 @@ from common.valkey import get_client, key
 
 _log = logging.getLogger(__name__)
 
-_NUDGED_KEY = "webhooks:nudged"
+# There from a nudge until a run begins, so that only who sets it queues a run. The engine sets it
+# in the round trip of its answers instead of calling `nudge_webhooks`.
+NUDGED_KEY = "webhooks:nudged"
 # A nudge whose task was lost is forgotten after this time; beat looks every five seconds anyway.
-_NUDGE_SECONDS = 30
+NUDGE_SECONDS = 30
 _LINGER_SECONDS = 2.0
 
 
@@ -36,7 +38,7 @@ def nudge_webhooks() -> None:
     For after a commit. Where Valkey is away nothing is lost: the rows are there, and beat looks.
     """
     try:
-        if get_client().set(key(_NUDGED_KEY), 1, nx=True, ex=_NUDGE_SECONDS):
+        if get_client().set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS):
             deliver_webhooks.apply_async(retry=False)
     except (redis.RedisError, kombu.exceptions.OperationalError) as error:
         _log.warning("webhooks wait for beat, since the nudge failed: %s", error)
@@ -44,6 +46,6 @@ def nudge_webhooks() -> None:
 
 def _forget_nudge() -> None:
     try:
-        get_client().delete(key(_NUDGED_KEY))
+        get_client().delete(key(NUDGED_KEY))
     except redis.RedisError as error:
         _log.warning("nudges wait until the last one is forgotten: %s", error)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import redis
 from kombu.exceptions import OperationalError
 
-from brokers.tasks import deliver_webhooks
+from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, deliver_webhooks
 from common.valkey import key
 from marketdata.snapshots import DEPTH, BookSnapshot, write_snapshots
 from orders.commands import AnyOutcome, encode
@@ -21,8 +21,6 @@ from orders.streams import command_stream, reply_channel
 logger = logging.getLogger(__name__)
 
 _PUBLISH_CHUNK = 500
-# How often the engine wakes the webhook worker at most.
-_NUDGE_MS = 200
 # The largest integer of msgpack that every reader takes.
 _INTEGER_MAX = (1 << 63) - 1
 
@@ -49,7 +47,7 @@ class Publisher:
             pipeline.xtrim(command_stream(state.shard), minid=_next_id(state.last_id),
                            approximate=False)  # fmt: skip
             if changes.webhooks:
-                pipeline.set(key("webhooks:nudged"), 1, nx=True, px=_NUDGE_MS)
+                pipeline.set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
             results = pipeline.execute()
         except redis.RedisError as error:
             self._all_is_due = True
