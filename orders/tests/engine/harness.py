@@ -13,6 +13,8 @@ import redis
 from brokers.models import Broker, Funding, TradingAccount
 from common.ids import new_uuid
 from common.valkey import get_client
+from ledger.models import LedgerAccount
+from ledger.services import deposit
 from marketdata.models import Asset, Instrument
 from orders.commands import (
     AnyCommand,
@@ -64,6 +66,29 @@ def make_account(
     return TradingAccount.objects.create(
         broker=broker, document_number="1", funding=funding, credit_limit=limit
     )
+
+
+def fund(account: TradingAccount, asset: str, amount: str) -> None:
+    """Bring money or securities in."""
+    deposit(
+        account_id=account.id,
+        asset=asset,
+        amount=Decimal(amount),
+        source_id=new_uuid(),
+        actor="test",
+    )
+
+
+def balance(account: TradingAccount, asset: str) -> tuple[Decimal, Decimal]:
+    """(posted, held) of an account's ledger account."""
+    return LedgerAccount.objects.values_list("posted_balance", "held_amount").get(
+        trading_account=account, asset__code=asset
+    )
+
+
+def change(instrument: Instrument, **fields: Any) -> None:
+    """Change the rules of an instrument behind the engine's back."""
+    Instrument.objects.filter(id=instrument.id).update(**fields)
 
 
 class Harness:
