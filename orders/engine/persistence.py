@@ -32,7 +32,10 @@ INSERT INTO orders_order
         sequence, created_at, updated_at)
 SELECT u.id, u.account_id, u.broker_id, u.instrument_id, u.client_order_id, u.side, u.order_type,
        u.time_in_force, u.limit_price * 0.00000001, u.quantity * 0.00000001,
-       u.filled_quantity * 0.00000001, 'epoch'::timestamptz + u.valid_until * interval '1 us',
+       u.filled_quantity * 0.00000001,
+       -- In two steps: an interval is multiplied as a float, which holds 53 bits.
+       'epoch'::timestamptz + u.valid_until / 1000000 * interval '1 s'
+           + u.valid_until %% 1000000 * interval '1 us',
        u.status, coalesce(u.reason, ''), u.hold_amount * 0.00000001, u.maker_fee_rate * 0.00000001,
        u.taker_fee_rate * 0.00000001, u.maker_notional * 0.00000001, u.taker_notional * 0.00000001,
        u.maker_fee * 0.00000001, u.taker_fee * 0.00000001, u.sequence, %s::timestamptz,

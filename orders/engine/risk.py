@@ -17,6 +17,8 @@ from orders.types import Reason
 _SIDES = tuple(map(int, Side))
 _TYPES = tuple(map(int, OrderType))
 _TIMES = tuple(map(int, TimeInForce))
+# In microseconds: the first instant that no datetime can tell.
+_YEAR_10000 = 253_402_300_800_000_000
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,7 +31,7 @@ class Refusal:
 
 def is_well_formed(command: PlaceOrder) -> bool:
     """Whether the numbers make an order. Web sends no others; such a one must not reach a book."""
-    price = command.price_ticks
+    price, until = command.price_ticks, command.valid_until
     has_price = command.order_type == OrderType.MARKET if price is None else price > 0
     return (
         has_price
@@ -37,6 +39,7 @@ def is_well_formed(command: PlaceOrder) -> bool:
         and command.side in _SIDES
         and command.order_type in _TYPES
         and command.time_in_force in _TIMES
+        and (until is None or 0 < until < _YEAR_10000)
     )
 
 

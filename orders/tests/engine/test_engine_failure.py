@@ -95,7 +95,8 @@ POISONS: dict[str, Poison] = {
     "quantity below zero": lambda c, v: _replace(c, quantity_lots=-3),
     "id of three bytes": lambda c, v: _replace(c, command_id=b"abc"),
     "broker of three bytes": lambda c, v: _replace(c, broker_id=b"abc"),
-    "valid until the sun is cold": lambda c, v: _replace(c, valid_until=2**63 - 1),
+    "valid until the year 10000": lambda c, v: _replace(c, valid_until=253_402_300_800_000_000),
+    "valid until before 1970": lambda c, v: _replace(c, valid_until=-(2**62)),
 }
 
 
