@@ -1,6 +1,7 @@
 """The start page: where to go, and a glance at the living venue."""
 
 import logging
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -66,4 +67,5 @@ def _find_snapshot(spec: InstrumentSpec) -> BookSnapshot | None:
 
 
 def _price(ticks: int | None, spec: InstrumentSpec) -> str:
-    return "–" if ticks is None else plain(ticks * spec.tick_size)
+    """A price with as many decimals as the tick has."""
+    return "–" if ticks is None else f"{ticks * Decimal(plain(spec.tick_size)):f}"

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import get_content_type_for_model
 from django.db.models import Q, QuerySet
@@ -102,7 +103,7 @@ class OrderAdmin(ReadOnlyAdmin):
             "orders": orders,
             "is_reason_missing": is_reason_missing,
             "reason_length_max": _REASON_MAX,
-            "action_checkbox_name": admin.helpers.ACTION_CHECKBOX_NAME,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "orders/cancel_confirmation.html", context)
 
@@ -215,7 +216,8 @@ class EngineCommandAdmin(ReadOnlyAdmin):
         """By id alone."""
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(id=_as_uuid(search_term.strip())), False
+        wanted = _as_uuid(search_term.strip())
+        return (queryset.none() if wanted is None else queryset.filter(id=wanted)), False
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -217,6 +217,8 @@ SPECTACULAR_SETTINGS = {
         "BrokerStatus": "brokers.models.Broker.Status",
         "AccountStatus": "brokers.models.TradingAccount.Status",
         "DeliveryStatus": "brokers.selectors.DELIVERY_STATUSES",
+        "InstrumentKind": "marketdata.models.Instrument.Kind",
+        "ClientAccountKind": "ledger.api.schema._CLIENT_KINDS",
         "Side": "orders.models.Side",
         "OrderType": "orders.models.Order.Type",
         "OrderStatus": "orders.models.Order.Status",
@@ -233,11 +235,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {
+        "with_cause": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: record.exc_info is not None,
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},
-        # Every 4xx as a warning of its own: refusals are answers here, not events.
-        "django.request": {"level": "ERROR"},
+        # Refusals are answers here, not events: only what has a cause to show is logged.
+        "django.request": {"level": "ERROR", "filters": ["with_cause"]},
     },
 }

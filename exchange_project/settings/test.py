@@ -1,4 +1,4 @@
-"""Settings of the test suite; `conftest.py` starts the servers and names them in the environment."""
+"""Settings of the test suite; `tests.servers` starts the servers and names them."""
 
 import os
 

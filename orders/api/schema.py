@@ -12,7 +12,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from common.api.schema import problems
+from common.api.schema import PAGING, page_of, problems
 from orders.models import Fill, Order, Side
 from orders.types import Result
 
@@ -150,27 +150,10 @@ class CashOrNetBalance(serializers.Serializer):
     available_balance = _amount(required=False)
 
 
-def _page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
-    return inline_serializer(
-        f"{row.__name__}Page",
-        {
-            "next": serializers.URLField(allow_null=True),
-            "previous": serializers.URLField(allow_null=True),
-            "results": row(many=True),
-        },
-    )
-
-
 def _text(name: str, **options: Any) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.STR, **options)
 
 
-_PAGING = [
-    OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
-    ),
-    _text("cursor"),
-]
 _SYMBOL = _text("symbol", location=OpenApiParameter.PATH)
 _OF_ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT)
 _ORDER_ERRORS = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504)
@@ -234,9 +217,9 @@ list_orders = extend_schema(
         _text("client_order_id"),
         OpenApiParameter("since", OpenApiTypes.DATETIME),
         OpenApiParameter("until", OpenApiTypes.DATETIME),
-        *_PAGING,
+        *PAGING,
     ],
-    responses={200: _page_of(OrderRow), **problems(401, 403, 422)},
+    responses={200: page_of(OrderRow), **problems(401, 403, 422)},
 )
 get_order = extend_schema(
     operation_id="orders_get",
@@ -292,9 +275,9 @@ list_fills = extend_schema(
         _text("symbol"),
         _OF_ACCOUNT,
         OpenApiParameter("order_id", OpenApiTypes.UUID),
-        *_PAGING,
+        *PAGING,
     ],
-    responses={200: _page_of(FillDocument), **problems(401, 403, 422)},
+    responses={200: page_of(FillDocument), **problems(401, 403, 422)},
 )
 get_book = extend_schema(
     operation_id="instruments_book",
@@ -310,8 +293,8 @@ list_trades = extend_schema(
     operation_id="instruments_trades",
     tags=[_MARKET],
     summary="Trades of an instrument, newest first",
-    parameters=[_SYMBOL, *_PAGING],
-    responses={200: _page_of(PublicTrade), **problems(401, 403, 404, 422)},
+    parameters=[_SYMBOL, *PAGING],
+    responses={200: page_of(PublicTrade), **problems(401, 403, 404, 422)},
 )
 get_ticker = extend_schema(
     operation_id="instruments_ticker",

@@ -92,7 +92,7 @@ def place(
     return place_order(**(values | fields))
 
 
-def state_of(placed: PlacedOrder) -> tuple[str, Decimal, Decimal | None]:
+def state_of(placed: PlacedOrder) -> tuple[Any, ...]:
     """Status, filled quantity and mean price of an answer."""
     order = placed.order
     return order.status, order.filled_quantity, order.average_fill_price

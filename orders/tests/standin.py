@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from common.valkey import get_client, new_listener_client
 from orders.commands import AnyCommand, AnyOutcome, decode_command, encode
@@ -31,7 +32,7 @@ class StandIn:
         get_client().delete(alive_key(self.shard))
 
     def _run(self) -> None:
-        client = new_listener_client()
+        client: Any = new_listener_client()
         last_id = "0-0"
         while not self._ended.is_set():
             for _, entries in client.xread({command_stream(self.shard): last_id}, block=50) or []:
@@ -40,7 +41,7 @@ class StandIn:
                     self._take(client, decode_command(fields[COMMAND_FIELD]))
         client.close()
 
-    def _take(self, client, command: AnyCommand) -> None:
+    def _take(self, client: Any, command: AnyCommand) -> None:
         self.commands.append(command)
         outcome = self.answer(command)
         if outcome is not None:

@@ -29,13 +29,12 @@ def staff(transactional_db) -> Client:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_list_and_page_opens_and_nothing_can_be_changed(alpha, beta, staff, model):
-    order = place(alpha, "SELL", "10.00", "1", client_order_id="k").order
+    place(alpha, "SELL", "10.00", "1", client_order_id="k")
     place(beta, "BUY", "10.00", "1")
     listed = staff.get(f"/admin/orders/{model}/")
     assert listed.status_code == 200
     assert staff.get(f"/admin/orders/{model}/add/").status_code == 403
-    row = listed.context["cl"].result_list[0] if listed.context["cl"].result_list else order
-    if listed.context["cl"].result_list:
+    for row in listed.context["cl"].result_list[:1]:
         page = staff.get(f"/admin/orders/{model}/{row.pk}/change/")
         assert page.status_code == 200
         assert staff.post(f"/admin/orders/{model}/{row.pk}/change/", {}).status_code == 403

@@ -14,7 +14,7 @@ from common.ids import new_uuid
 from common.valkey import get_client
 from embedded.services import temporary_services
 from orders import gateway
-from orders.commands import CancelOrder, CommandOutcome, ExpireDue, decode_command
+from orders.commands import AnyCommand, CancelOrder, CommandOutcome, ExpireDue, decode_command
 from orders.errors import EngineUnavailable, VenueBusy
 from orders.gateway import replies
 from orders.models import EngineCommand
@@ -26,6 +26,13 @@ pytestmark = pytest.mark.usefixtures("valkey")
 
 def cancel() -> CancelOrder:
     return CancelOrder(new_uuid().bytes, "", new_uuid().bytes, new_uuid().bytes, None)
+
+
+def submit(command: AnyCommand, timeout: float = 2) -> str:
+    """The result of a command to shard 0."""
+    outcome = gateway.submit(command, 0, timeout=timeout)
+    assert isinstance(outcome, CommandOutcome)
+    return outcome.result
 
 
 def done(command) -> CommandOutcome:
@@ -89,14 +96,14 @@ def test_a_quarter_of_the_threads_never_waits(settings):
         return done(command)
 
     with StandIn(answer_late), ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(gateway.submit, cancel(), 0, timeout=5) for _ in range(3)]
+        waiting = [pool.submit(submit, cancel(), 5) for _ in range(3)]
         taken.acquire()
         while len(stream_entries()) < 3:
             time.sleep(0.01)
         with pytest.raises(VenueBusy):
             gateway.submit(cancel(), 0, timeout=5)
         release.set()
-        assert [future.result().result for future in waiting] == ["done"] * 3
+        assert [future.result() for future in waiting] == ["done"] * 3
     assert len(stream_entries()) == 3
 
 
@@ -136,11 +143,11 @@ def test_a_forked_child_listens_for_itself():
         address = replies.get_mailbox().address
         child = os.fork()
         if child == 0:
-            outcome = gateway.submit(cancel(), 0, timeout=2)
+            result = submit(cancel())
             own_address = replies.get_mailbox().address != address
-            os._exit(0 if outcome.result == "done" and own_address else 1)
+            os._exit(0 if result == "done" and own_address else 1)
         assert os.waitpid(child, 0)[1] == 0
-        assert gateway.submit(cancel(), 0, timeout=2).result == "done"
+        assert submit(cancel()) == "done"
 
 
 def test_a_dead_listener_is_replaced(monkeypatch):
@@ -148,7 +155,7 @@ def test_a_dead_listener_is_replaced(monkeypatch):
         gateway.submit(cancel(), 0, timeout=2)
         mailbox = replies.get_mailbox()
         mailbox._thread = None
-        assert gateway.submit(cancel(), 0, timeout=2).result == "done"
+        assert submit(cancel()) == "done"
         assert mailbox.is_listening
 
 
@@ -170,7 +177,7 @@ def test_the_listener_outlives_idleness_and_a_restart_of_valkey(own_valkey, monk
         gateway.submit(cancel(), 0, timeout=2)
         time.sleep(1)
         thread = replies.get_mailbox()._thread
-        assert gateway.submit(cancel(), 0, timeout=2).result == "done"
+        assert submit(cancel()) == "done"
     own_valkey.kill_valkey()
     time.sleep(0.15)
     started = time.monotonic()
@@ -179,9 +186,9 @@ def test_the_listener_outlives_idleness_and_a_restart_of_valkey(own_valkey, monk
     assert time.monotonic() - started < 1
     own_valkey.restart_valkey()
     with StandIn(done):
-        assert gateway.submit(cancel(), 0, timeout=3).result == "done"
+        assert submit(cancel(), 3) == "done"
         started = time.monotonic()
-        assert gateway.submit(cancel(), 0, timeout=3).result == "done"
+        assert submit(cancel(), 3) == "done"
         assert time.monotonic() - started < 0.5
     assert replies.get_mailbox()._thread is thread
 

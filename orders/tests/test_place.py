@@ -33,7 +33,7 @@ def test_an_order_is_answered_as_it_stands_after_commit(alpha, beta):
     taker = place(beta, "BUY", "36.00", "30")
     assert state_of(taker) == ("FILLED", 30, Decimal("35.00"))
     (fill,) = taker.order.fills
-    assert (fill.price, fill.quantity, fill.fee) == (35, 30, 0)
+    assert (fill.price, fill.quantity, fill.fee) == (Decimal(35), Decimal(30), Decimal(0))
     assert (fill.liquidity_role, fill.executed_at) == ("TAKER", taker.order.created_at)
     assert taker.order.notional == 1050
 

@@ -1,6 +1,7 @@
 """The clock's work: expiry is asked for on every shard, old commands are forgotten."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -16,7 +17,8 @@ def test_every_shard_is_told_to_expire(valkey, settings):
     settings.ENGINE_SHARDS = 2
     expire_due_orders()
     for shard in (0, 1):
-        ((_, fields),) = get_client().xrange(command_stream(shard))
+        client: Any = get_client()
+        ((_, fields),) = client.xrange(command_stream(shard))
         command = decode_command(fields[COMMAND_FIELD])
         assert isinstance(command, ExpireDue)
         assert command.reply_to == ""

@@ -38,7 +38,7 @@ def idle(db, valkey) -> Api:
     return api_of("Idle")
 
 
-def order(side: str = "BUY", price: str | None = "10.00", quantity: Any = "5", **fields: Any):
+def order(side: str = "BUY", price: Any = "10.00", quantity: Any = "5", **fields: Any):
     body = {"document_number": "1", "symbol": "ACME", "side": side, "quantity": quantity}
     body |= {"order_type": "MARKET"} if price is None else {"limit_price": price}
     return body | fields
