@@ -36,7 +36,8 @@ class ExchangeError(Exception):
     @classmethod
     def title(cls) -> str:
         """First sentence of the class's docstring, which names the broken rule."""
-        return (cls.__doc__ or cls.__name__).split("\n")[0].rstrip(".")
+        first_line = (cls.__doc__ or cls.__name__).split("\n")[0]
+        return first_line.split(". ")[0].rstrip(".")
 
 
 class MalformedRequest(ExchangeError):

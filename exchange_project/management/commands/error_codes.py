@@ -1,0 +1,120 @@
+"""`manage.py error_codes`: the table of every code that a refused request can carry, as Markdown.
+
+docs/errors.md is its output; a test keeps the two the same.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from common.errors import ExchangeError
+from orders.errors import DeadlineExceeded, OrderRefused
+from orders.types import Reason
+
+_HEAD = """\
+# Error codes
+
+Every code that the venue answers with. In `/api/v1` it is the member `code` of the problem
+document, with the facts beside it; in the classic dialect the status is the same and the text
+stands in `detail`. What is wrong with single fields is told in `errors`, each with a code of its
+own. [How errors look](api.md#errors).
+
+Made by `python manage.py error_codes > docs/errors.md` from the classes; not edited by hand.
+"""
+_REFUSED = """
+## Refused and canceled orders
+
+Why an order is REJECTED or CANCELED: the `reason` of the order. An order that is refused is stored,
+and its request is answered with the reason as code, with the `order_id` and the figures.
+"""
+# How a reason came about, for people.
+_REASONS: dict[Reason, str] = {
+    Reason.BY_USER: "Its owner canceled it.",
+    Reason.NO_LIQUIDITY: "The rest of a MARKET or IOC order found nobody to trade with.",
+    Reason.DEADLINE_EXCEEDED: "It waited for the engine longer than ORDER_WINDOW_SECONDS.",
+    Reason.ACCOUNT_SUSPENDED: "The trading account is suspended.",
+    Reason.ACCOUNT_CLOSED: "The trading account is closed.",
+    Reason.BROKER_SUSPENDED: "The broker is suspended.",
+    Reason.INSTRUMENT_NOT_TRADING: "The instrument is not in the state CONTINUOUS.",
+    Reason.INSUFFICIENT_FUNDS: "The account has less than a buy would cost or hold.",
+    Reason.INSUFFICIENT_POSITION: "The account has less of the asset than a sell offers.",
+    Reason.CREDIT_LIMIT_EXCEEDED: "The account would go below its credit limit.",
+    Reason.MARGIN_ACCOUNT_REQUIRED: "Perpetuals need a margin account.",
+    Reason.QUANTITY_BELOW_MINIMUM: "The quantity is below the instrument's minimum.",
+    Reason.QUANTITY_ABOVE_MAXIMUM: "The quantity is above the instrument's maximum.",
+    Reason.NOTIONAL_BELOW_MINIMUM: "Price × quantity is below the instrument's minimum.",
+    Reason.NOTIONAL_ABOVE_MAXIMUM: "Price × quantity is above the instrument's maximum.",
+    Reason.PRICE_OUT_OF_BAND: "The price is too far from the last price.",
+}
+_CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY)
+_FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
+
+
+class _Row(NamedTuple):
+    code: str
+    status: int
+    meaning: str
+    facts: str
+
+
+class Command(BaseCommand):
+    """Prints the table. Needs no database."""
+
+    help = "Print the table of all error codes as Markdown."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(error_table(), ending="")
+
+
+def error_table() -> str:
+    """The whole document: what requests are refused with, then why orders end unfilled."""
+    lines = [_HEAD, "| code | status | meaning | facts |", "|---|---|---|---|"]
+    for row in sorted({_row(error) for error in _errors_of_clients()}):
+        lines.append(f"| `{row.code}` | {row.status} | {row.meaning} | {row.facts} |")
+    lines += [_REFUSED, "| reason | the order is | answered with | meaning |", "|---|---|---|---|"]
+    for reason in sorted(Reason):
+        is_canceled = reason in _CANCELED
+        end = "CANCELED" if is_canceled else "REJECTED"
+        lines.append(f"| `{reason}` | {end} | {_answer(reason)} | {_REASONS[reason]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _errors_of_clients() -> Iterator[type[ExchangeError]]:
+    """Every error class of the `errors` modules, where what clients can meet is declared."""
+    modules = {"common.errors"}
+    for app in apps.get_app_configs():
+        name = f"{app.name}.errors"
+        if (settings.BASE_DIR / app.name).is_dir() and find_spec(name):
+            modules.add(name)
+    for module in sorted(modules):
+        import_module(module)
+    for error in _subclasses(ExchangeError):
+        # A refused order carries its reason as code: those have a table of their own.
+        if error.__module__ in modules and error is not OrderRefused:
+            yield error
+
+
+def _subclasses(error: type[ExchangeError]) -> Iterator[type[ExchangeError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def _row(error: type[ExchangeError]) -> _Row:
+    facts = _FACTS.search(error.__doc__ or "")
+    names = re.findall(r"\w+", facts.group(1)) if facts else []
+    shown = ", ".join(f"`{name}`" for name in names)
+    return _Row(error.code, error.status, error.title(), shown)
+
+
+def _answer(reason: Reason) -> str:
+    if reason in _CANCELED:
+        return "the order itself"
+    return str(DeadlineExceeded.status if reason == DeadlineExceeded.code else OrderRefused.status)
