@@ -49,15 +49,13 @@ def place_order(
 
     The account is named by its id, or by its document at the principal's broker: it is opened, if
     need be, once the order has passed its checks. The same `client_order_id` with the same content
-    gives the first order again, also without an engine. Prices and quantities are in units of the
-    quote and base asset.
+    gives the first order again, also without an engine. Units are those of quote and base asset.
 
     Raises:
         ValidationFailed: malformed; nothing was stored.
         PermissionDenied, NotFound: not an account of the principal.
         ClientOrderIdConflict: this client_order_id has another order.
-        OrderRefused: stored as REJECTED, with the reason and its facts.
-        DeadlineExceeded: stored as REJECTED, since it waited too long.
+        OrderRefused, DeadlineExceeded: stored as REJECTED; the first names reason and facts.
         EngineUnavailable, VenueBusy, EngineFailed: nothing was stored.
         OutcomeUnknown: sent, outcome not known; carries the order_id.
     """
