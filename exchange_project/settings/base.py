@@ -115,6 +115,8 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
     "-c lock_timeout=1000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 )
+# A server that does not answer at all is gone: health has to be able to say so in time.
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL: str = env("REDIS_URL")
