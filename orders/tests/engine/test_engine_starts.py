@@ -1,11 +1,12 @@
 """Starts: a start is the recovery, and deaths at one command are not repeated for ever."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+import pytest
 
 from marketdata.snapshots import read_snapshot
 from orders.commands import DuplicateOutcome, ErrorOutcome
+from orders.engine.publisher import Publisher
 from orders.models import EngineShard, Order, Trade
 from orders.streams import alive_key
 from orders.tests.engine.harness import BUY, SELL, Harness, Venue, make_account, stored
@@ -78,23 +79,25 @@ def test_quiet_starts_blame_no_command(harness: Harness) -> None:
 # --- deaths at awkward moments ------------------------------------------------------------------
 
 
-@contextmanager
-def dying_before_it_answers(harness: Harness) -> Iterator[None]:
-    """Whatever is sent in the block is committed, but the engine dies before it says so."""
-    yield
-    received, _read_to = harness.engine._inbox.read(harness.engine.state.last_id, 100, 100)
-    assert received
-    harness.engine._executor._commit(received, set(), set())
-    harness.restart()
+class Killed(BaseException):
+    """The end of the process, as nothing in it can catch."""
 
 
-def test_a_death_between_commit_and_answer(harness: Harness, venue: Venue) -> None:
+def test_a_death_between_commit_and_answer(
+    harness: Harness, venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any) -> None:
+        raise Killed
+
     buyer, seller = make_account(name="B"), make_account(name="S")
     harness.place(seller, SELL, 10, 1_000)
     order = harness.place_command(buyer, BUY, 4, 1_000)
     cancel = harness.cancel_command(buyer, order.command_id)
-    with dying_before_it_answers(harness):
-        harness.send(order, cancel)
+    harness.send(order, cancel)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Publisher, "publish", die)
+        harness.turn()
+    harness.restart()
     harness.turn()
 
     # Nobody was told and nothing is done twice; who asks again hears of it.
