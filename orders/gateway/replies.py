@@ -91,6 +91,8 @@ class Mailbox:
             try:
                 self._listen_until_error()
             except (redis.RedisError, OSError) as error:
+                if self._closed.is_set():
+                    return
                 logger.warning("The reply channel broke, it is opened again: %s", error)
             except Exception:
                 logger.exception("The listener of replies failed, it goes on")
