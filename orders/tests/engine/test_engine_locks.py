@@ -157,7 +157,6 @@ def test_a_lost_connection_ends_the_engine_and_loses_nothing(harness: Harness) -
     harness.send(second)
     with pytest.raises(psycopg.OperationalError):
         for _ in range(3):
-            harness.engine._next_webhooks = 0
             harness.turn()
     harness.restart()
     harness.turn()
