@@ -1,22 +1,25 @@
 """The order book of one instrument: price-time priority, integers, no I/O.
 
 Ordering: best price first; at a price first come, first served.  A partial fill leaves the
-resting order at the front of its queue.  The book is never crossed by what `Matcher.place` does.
+resting order at the front of its queue.  A book that only `Matcher` fills is never crossed.
 
-Cost, with L price levels: `match` O(1) per execution; `rest`, `cancel`, `reduce` O(1), and a
-bisection, O(log L), if the order opens or closes its level; `best_bid`, `best_ask`, `get`, `len`
-O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` O(orders looked at);
-`open_quantity` O(L); `orders` O(1) per order.  Canceled and filled orders leave nothing behind.
+Cost, with n orders: `match` O(1) per execution, and O(log n) for each level that it empties and
+each order with a ``valid_until`` that it fills; `rest` and `cancel` O(1), and O(log n) if the order
+opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `best_bid`, `best_ask`
+and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` O(orders
+looked at); `open_quantity` O(levels).  Canceled and filled orders leave nothing behind.
 
-Not here: time (an order past its ``valid_until`` is `Matcher`'s business), money, self-trade
-prevention, and any check of the order itself beyond assertions.
+Not here: a clock (the book knows which order runs out first, `Matcher` knows when), money,
+self-trade prevention, and any check of an order beyond assertions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from orders.matching.ladder import Ladder, Level
+from orders.matching.expiry import expiry_key
+from orders.matching.ladder import Ladder
+from orders.matching.level import Level
 from orders.matching.types import Execution, Order, OrderType, PriceRule, Side
 
 _BUY = Side.BUY
@@ -29,13 +32,14 @@ _new = tuple.__new__  # twice as fast as calling the NamedTuple
 class OrderBook:
     """Resting orders of one instrument, and the rule for the price of their trades."""
 
-    __slots__ = ("_asks", "_bids", "_orders", "price_rule")
+    __slots__ = ("_asks", "_bids", "_orders", "_times", "price_rule")
 
     def __init__(self, price_rule: PriceRule) -> None:
         self.price_rule = price_rule
-        self._bids = Ladder()
-        self._asks = Ladder()
+        self._bids: Ladder[Level] = Ladder()
+        self._asks: Ladder[Level] = Ladder()
         self._orders: dict[Hashable, Order] = {}
+        self._times: Ladder[Order] = Ladder()
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -51,6 +55,12 @@ class OrderBook:
         """The lowest price anyone asks for."""
         top = self._asks.top
         return -top[-1] if top else None
+
+    @property
+    def first_to_expire(self) -> Order | None:
+        """The resting order with the least ``(valid_until, sequence)``, if any has the former."""
+        top = self._times.top
+        return self._times.items[top[-1]] if top else None
 
     def get(self, order_id: Hashable) -> Order | None:
         """The resting order with this id."""
@@ -72,7 +82,13 @@ class OrderBook:
         if not top or top[-1] < floor:
             return []
         own_price = self._price_set_by_taker(taker.side, taker.order_type, price)
-        return self._sweep(taker, ladder, floor, own_price)
+        executions = self._sweep(taker, ladder, floor, own_price)
+        if self._times.top:
+            for execution in executions:
+                maker = execution[0]
+                if maker.valid_until is not None and not maker.remaining:
+                    self._times.remove(expiry_key(maker))
+        return executions
 
     def rest(self, order: Order) -> None:
         """Put an order with something remaining at the back of the queue of its price."""
@@ -84,12 +100,14 @@ class OrderBook:
         else:
             ladder, key = self._asks, -price
         self._orders[order.order_id] = order
+        if order.valid_until is not None:
+            self._times.add(expiry_key(order), order)
         order._next = None
-        level = ladder.levels.get(key)
+        level = ladder.items.get(key)
         if level is None:
             order._previous = None
             order._level = level = Level(key, price, order)
-            ladder.open(level)
+            ladder.add(key, level)
             return
         tail = level.tail
         tail._next = order
@@ -107,11 +125,13 @@ class OrderBook:
         order = self._orders.pop(order_id, None)
         if order is None:
             return None
+        if order.valid_until is not None:
+            self._times.remove(expiry_key(order))
         level = order._level
         assert level is not None
         order._level = None
         if level.count == 1:
-            (self._bids if order.side == _BUY else self._asks).close(level.key)
+            (self._bids if order.side == _BUY else self._asks).remove(level.key)
             return order
         level.count -= 1
         level.quantity -= order.remaining
@@ -180,7 +200,7 @@ class OrderBook:
     def open_quantity(self, side: Side) -> int:
         """The sum of what remains of all resting orders of a side."""
         ladder = self._bids if side == _BUY else self._asks
-        return sum(level.quantity for level in ladder.levels.values())
+        return sum(level.quantity for level in ladder.items.values())
 
     def orders(self) -> Iterator[Order]:
         """Every resting order by priority, bids then asks; the book must not change meanwhile."""
@@ -210,14 +230,14 @@ class OrderBook:
             yield level
 
     def _sweep(
-        self, taker: Order, ladder: Ladder, floor: int, own_price: int | None
+        self, taker: Order, ladder: Ladder[Level], floor: int, own_price: int | None
     ) -> list[Execution]:
         """Trade with the levels from the best down to ``floor``; one loop, for speed."""
         executions: list[Execution] = []
         orders = self._orders
         remaining = taker.remaining
         while remaining and (top := ladder.top) and (key := top[-1]) >= floor:
-            level = ladder.levels[key]
+            level = ladder.items[key]
             price = level.price if own_price is None else own_price
             maker = level.head
             while remaining:
@@ -235,7 +255,7 @@ class OrderBook:
                 maker._level = None
                 following = maker._next
                 if following is None:
-                    ladder.close(key)
+                    ladder.remove(key)
                     break
                 maker._next = following._previous = None
                 level.head = following

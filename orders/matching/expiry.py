@@ -1,120 +1,87 @@
-"""When resting orders run out: a heap for each book, and a heap of the books' earliest entries.
+"""When resting orders run out: the keys of a book's ladder of times, and a heap over the books.
 
-Ordering: ``(valid_until, sequence)`` over all books; entries equal in both fire as they came.
+Ordering: ``(valid_until, sequence)``, in a book and over all books.
 
-Cost: O(log n) per entry.  An order that is filled or canceled leaves its entry behind, which is
-skipped when it comes up.  Entries left behind are swept out when a book's heap holds more than
-twice as many entries as the book holds orders: O(1) per entry on average, memory in proportion
-to the book, and one longer pause (about 0.1 s for a million entries) per that many new ones.
+Cost: O(log n) for an order to come or go, O(1) for a book's earliest, O(log b) with b books for
+the earliest of all.  An order that is filled or canceled leaves its ladder at once, so nothing
+piles up and nothing has to be swept.  (A heap with lazy deletion takes about half the time per
+order, but with a million orders each sweep took most of a second, and so did the look at the
+earliest time after a mass cancel.)  Only the heads of the books go stale; there are never many
+more than books, and they are put right when they come up.
 
-Known limit: an entry counts as alive while its order rests with the same ``valid_until`` and
-``sequence``; whoever changes these on a resting order must cancel and rest it again.
+Known limits: whoever changes ``valid_until`` or ``sequence`` of a resting order must cancel it
+before and place it again; sequences are unique in a book, not negative and below 2**64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from heapq import heapify, heappop, heappush
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import Protocol
 
 from orders.matching.types import Order
 
-_SLACK = 64  # entries a small heap may hold before it is worth sweeping
-
-_Entry = tuple[int, int, int, Order]  # valid_until, sequence, number of the entry, order
+_SLACK = 64  # stale heads that are not worth sweeping
 
 
-class ExpirySchedule:
-    """The orders with a ``valid_until`` of every book that was added."""
+def expiry_key(order: Order) -> int:
+    """The key of an order in a ladder whose best is the one that runs out first."""
+    assert order.valid_until is not None
+    return -(order.valid_until << 64 | order.sequence)
 
-    __slots__ = ("_books", "_entries", "_heads", "_heaps")
 
-    def __init__(self) -> None:
-        self._books: dict[int, Sized] = {}
-        self._heaps: dict[int, list[_Entry]] = {}
-        self._heads: list[tuple[int, int, int, int]] = []  # as an entry, with the book's id
-        self._entries = 0
+class TimedBook(Protocol):
+    """A book that knows which of its orders runs out first."""
 
-    def add_book(self, instrument_id: int, book: Sized) -> None:
-        """Begin to keep time for a book."""
-        self._books[instrument_id] = book
-        self._heaps[instrument_id] = []
+    @property
+    def first_to_expire(self) -> Order | None:
+        """The resting order with the least ``(valid_until, sequence)``, if any has the former."""
 
-    def drop_book(self, instrument_id: int) -> None:
-        """Forget a book and all its entries."""
-        del self._books[instrument_id]
-        del self._heaps[instrument_id]
 
-    def push(self, instrument_id: int, order: Order) -> None:
-        """Keep time for an order, with a ``valid_until``, which now rests in this book."""
-        assert order.valid_until is not None
-        heap = self._heaps[instrument_id]
-        self._entries = number = self._entries + 1
-        heappush(heap, (order.valid_until, order.sequence, number, order))
-        if heap[0][2] == number:
-            self._announce(instrument_id, heap)
-        if len(heap) > 2 * len(self._books[instrument_id]) + _SLACK:
-            self._sweep(instrument_id, heap)
+class ExpiryHeads:
+    """Finds the book in which an order runs out next.
 
-    def pop_due(self, now: int) -> tuple[int, Order] | None:
-        """Remove and return (instrument, order) of the earliest order due at ``now``, if any."""
-        head = self._earliest()
-        if head is None or head[0] > now:
-            return None
-        instrument_id = head[3]
-        heap = self._heaps[instrument_id]
-        order = heappop(heap)[3]
-        heappop(self._heads)
-        if heap:
-            self._announce(instrument_id, heap)
-        return instrument_id, order
+    For every book with such orders there is a head ``(valid_until, sequence, instrument)`` that is
+    not later than the first of them.
+    """
 
-    def next_in_book(self, instrument_id: int) -> int | None:
-        """The earliest ``valid_until`` of this book's resting orders."""
-        heap = self._heaps[instrument_id]
-        if heap and not _is_alive(heap[0]):
-            while heap and not _is_alive(heap[0]):
-                heappop(heap)
-            if heap:
-                self._announce(instrument_id, heap)
-        return heap[0][0] if heap else None
+    __slots__ = ("_books", "_heads")
 
-    def next(self) -> int | None:
-        """The earliest ``valid_until`` of all books' resting orders."""
-        head = self._earliest()
-        return None if head is None else head[0]
+    def __init__(self, books: Mapping[int, TimedBook]) -> None:
+        self._books = books
+        self._heads: list[tuple[int, int, int]] = []
 
-    def _earliest(self) -> tuple[int, int, int, int] | None:
-        """The first of the heads that is still its book's first entry and alive."""
+    def note(self, instrument_id: int, order: Order) -> None:
+        """Take notice that this order, with a ``valid_until``, now rests in this book."""
+        if self._books[instrument_id].first_to_expire is not order:
+            return
         heads = self._heads
-        while heads:
-            head = heads[0]
-            heap = self._heaps.get(head[3])
-            if heap and heap[0][2] == head[2] and _is_alive(heap[0]):
-                return head
-            heappop(heads)
-            if heap and heap[0][2] == head[2]:
-                self.next_in_book(head[3])
-        return None
-
-    def _announce(self, instrument_id: int, heap: list[_Entry]) -> None:
-        """Put a book's first entry among the heads."""
-        valid_until, sequence, number, _ = heap[0]
-        heads = self._heads
-        heappush(heads, (valid_until, sequence, number, instrument_id))
-        if len(heads) > 2 * len(self._heaps) + _SLACK:
-            heads[:] = [(*heap[0][:3], key) for key, heap in self._heaps.items() if heap]
+        heappush(heads, _head(order, instrument_id))
+        if len(heads) > 2 * len(self._books) + _SLACK:
+            firsts = [(book.first_to_expire, key) for key, book in self._books.items()]
+            heads[:] = [_head(first, key) for first, key in firsts if first is not None]
             heapify(heads)
 
-    def _sweep(self, instrument_id: int, heap: list[_Entry]) -> None:
-        """Throw out the entries whose orders are gone."""
-        heap[:] = [entry for entry in heap if _is_alive(entry)]
-        heapify(heap)
-        if heap:
-            self._announce(instrument_id, heap)
+    def earliest(self) -> tuple[int, Order] | None:
+        """(instrument, order) of the order that runs out next, if there is one."""
+        heads = self._heads
+        while heads:
+            instrument_id = heads[0][2]
+            book = self._books.get(instrument_id)
+            order = None if book is None else book.first_to_expire
+            if order is None:
+                heappop(heads)
+                continue
+            head = _head(order, instrument_id)
+            if head == heads[0]:
+                return instrument_id, order
+            if head > heads[0]:
+                heapreplace(heads, head)
+            else:  # the book has another head, which is right or earlier
+                heappop(heads)
+        return None
 
 
-def _is_alive(entry: _Entry) -> bool:
-    valid_until, sequence, _, order = entry
-    return (
-        order._level is not None and order.valid_until == valid_until and order.sequence == sequence
-    )
+def _head(order: Order, instrument_id: int) -> tuple[int, int, int]:
+    assert order.valid_until is not None
+    return order.valid_until, order.sequence, instrument_id

@@ -1,17 +1,21 @@
-"""One half of a book: its price levels, best first, each a queue of orders.
+"""A sorted map from integers, made for keys that come and go near the greatest one.
 
-Ordering: a level is found by its *key*, the price for bids and the negated price for asks, so on
-both halves a greater key is a better price and "crosses" is one comparison.
+It holds the price levels of one side of a book, and the times at which orders run out.
 
-Cost: the keys stand in ascending chunks of at most ``CHUNK_LIMIT``, the best at the end of the
-last one, which is where a market is busy: the best is read in O(1), a level there is opened or
-closed by one bisection of a short list.  Farther away one more bisection finds the chunk.  No
-step moves more than a chunk, however many levels there are; a chunk that overflows is halved,
-one that runs empty is dropped.
+Cost: the keys stand in ascending chunks of at most ``CHUNK_LIMIT``; the greatest key, the *best*,
+is the last of the last chunk and is read in O(1).  A key near it is added or removed by one
+bisection of a short list; farther away one more bisection finds the chunk.  A chunk that
+overflows is halved, one that runs empty is dropped.  So a step is O(log n) and moves no more than
+a chunk, however many keys there are; only the directory of the chunks, with one entry for some
+hundred keys, moves as a whole, once in hundreds of steps.
 
-Invariants: ``levels`` and the chunks hold the same keys; no level is empty; no chunk is empty,
-except the only one of an empty half; ``floors[i]`` is a lower bound of chunk ``i + 1`` and above
-all keys of chunk ``i``.
+Chosen by measuring 100 to 100,000 keys: near the best as fast as one plain sorted list with
+`bisect`, which takes ten times as long on 100,000 keys in random places; about twice as fast as
+`sortedcontainers`; a heap with lazy deletion is faster still in random places, but cannot be
+walked in order, and has to be rebuilt at times, in one long step.
+
+Invariants: ``items`` and the chunks hold the same keys; no chunk is empty, except the only one of
+an empty ladder; ``floors[i]`` is a lower bound of chunk ``i + 1`` and above all of chunk ``i``.
 """
 
 from __future__ import annotations
@@ -19,54 +23,31 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from itertools import islice
-
-from orders.matching.types import Order
+from typing import Generic, TypeVar
 
 CHUNK_LIMIT = 512
 
-
-class Level:
-    """All resting orders of one price, a doubly linked queue from ``head`` (oldest) to ``tail``.
-
-    ``quantity`` is the sum of what remains of them, ``count`` their number.
-    """
-
-    __slots__ = ("count", "head", "key", "price", "quantity", "tail")
-
-    def __init__(self, key: int, price: int, order: Order) -> None:
-        self.key = key
-        self.price = price
-        self.quantity = order.remaining
-        self.count = 1
-        self.head = order
-        self.tail = order
-
-    def __iter__(self) -> Iterator[Order]:
-        order: Order | None = self.head
-        while order is not None:
-            yield order
-            order = order._next
+V = TypeVar("V")
 
 
-class Ladder:
-    """The levels of one half of a book, sorted by key.
+class Ladder(Generic[V]):
+    """Values by distinct integer keys, walked from the greatest key down.
 
     ``top`` is the last chunk: its last element is the best key, and it is empty only if the
-    whole half is.
+    ladder is.  ``items`` may be read by anyone; only `add` and `remove` change it.
     """
 
-    __slots__ = ("chunks", "floors", "levels", "top")
+    __slots__ = ("chunks", "floors", "items", "top")
 
     def __init__(self) -> None:
-        self.levels: dict[int, Level] = {}
+        self.items: dict[int, V] = {}
         self.top: list[int] = []
         self.chunks: list[list[int]] = [self.top]
         self.floors: list[int] = []
 
-    def open(self, level: Level) -> None:
-        """Add a level whose key is not there yet."""
-        key = level.key
-        self.levels[key] = level
+    def add(self, key: int, value: V) -> None:
+        """Add a key that is not there yet."""
+        self.items[key] = value
         floors = self.floors
         if not floors or key >= floors[-1]:
             chunk = self.top
@@ -76,31 +57,32 @@ class Ladder:
         if len(chunk) > CHUNK_LIMIT:
             self._halve(bisect_right(floors, key))
 
-    def close(self, key: int) -> None:
-        """Remove the level of this key."""
-        del self.levels[key]
+    def remove(self, key: int) -> V:
+        """Remove a key that is there and return its value."""
+        value = self.items.pop(key)
         top = self.top
         if top[-1] == key:
             top.pop()
             if not top:
                 self._drop(len(self.floors))
-            return
+            return value
         index = bisect_right(self.floors, key)
         chunk = self.chunks[index]
         del chunk[bisect_left(chunk, key)]
         if not chunk:
             self._drop(index)
+        return value
 
-    def best(self, count: int) -> list[Level]:
-        """The best ``count`` levels, or all if there are fewer, best first."""
+    def best(self, count: int) -> list[V]:
+        """The values of the best ``count`` keys, or of all if there are fewer, best first."""
         return list(islice(self.walk(), count))
 
-    def walk(self) -> Iterator[Level]:
-        """Every level, best first; the half must not change meanwhile."""
-        levels = self.levels
+    def walk(self) -> Iterator[V]:
+        """Every value, best first; the ladder must not change meanwhile."""
+        items = self.items
         for chunk in reversed(self.chunks):
             for key in reversed(chunk):
-                yield levels[key]
+                yield items[key]
 
     def _halve(self, index: int) -> None:
         chunk = self.chunks[index]

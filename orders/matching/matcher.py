@@ -3,8 +3,10 @@
 The same calls give the same results, byte for byte: there is no clock, no random number and no
 I/O here, and nothing depends on hashes or addresses.  ``now`` is the time of the last `expire`.
 
-Cost: that of the book (see `orders.matching.book`), and O(log n) for an order with a
-``valid_until`` (see `orders.matching.expiry`).
+Cost: that of the book (see `orders.matching.book`), and O(log n) for the coming and going of an
+order with a ``valid_until`` (see `orders.matching.expiry`).
+
+``books`` may be read by anyone, but orders come through the matcher, since it watches their time.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from orders.matching.book import OrderBook
-from orders.matching.expiry import ExpirySchedule
+from orders.matching.expiry import ExpiryHeads
 from orders.matching.types import Execution, Order, OrderType, PriceRule, TimeInForce
 
 _LIMIT = OrderType.LIMIT
@@ -22,25 +24,23 @@ _IOC = TimeInForce.IOC
 class Matcher:
     """The books of one shard, by instrument id."""
 
-    __slots__ = ("_has_overdue", "_schedule", "books", "now")
+    __slots__ = ("_has_overdue", "_heads", "books", "now")
 
     def __init__(self) -> None:
         self.books: dict[int, OrderBook] = {}
         self.now = 0
-        self._schedule = ExpirySchedule()
+        self._heads = ExpiryHeads(self.books)
         self._has_overdue = False
 
     def add_book(self, instrument_id: int, price_rule: PriceRule) -> OrderBook:
         """Open an empty book for an instrument that has none."""
         assert instrument_id not in self.books, "the instrument has a book already"
         book = self.books[instrument_id] = OrderBook(price_rule)
-        self._schedule.add_book(instrument_id, book)
         return book
 
     def drop_book(self, instrument_id: int) -> None:
         """Forget a book with its orders and their expiry, so that it can be rebuilt."""
         del self.books[instrument_id]
-        self._schedule.drop_book(instrument_id)
 
     def place(self, instrument_id: int, order: Order) -> list[Execution]:
         """Match an order and rest what remains of it if it is a LIMIT that may stay.
@@ -57,7 +57,7 @@ class Matcher:
         if order.remaining and order.order_type == _LIMIT and order.time_in_force != _IOC:
             book.rest(order)
             if valid_until is not None:
-                self._schedule.push(instrument_id, order)
+                self._heads.note(instrument_id, order)
         return executions
 
     def cancel(self, instrument_id: int, order_id: Hashable) -> Order | None:
@@ -72,9 +72,11 @@ class Matcher:
         self.now = now
         self._has_overdue = False
         expired: list[Order] = []
-        pop_due = self._schedule.pop_due
-        while (due := pop_due(now)) is not None:
-            instrument_id, order = due
+        while (earliest := self._heads.earliest()) is not None:
+            instrument_id, order = earliest
+            assert order.valid_until is not None
+            if order.valid_until > now:
+                break
             self.books[instrument_id].cancel(order.order_id)
             expired.append(order)
         return expired
@@ -86,14 +88,16 @@ class Matcher:
         """
         self.books[instrument_id].rest(order)
         if order.valid_until is not None:
-            self._schedule.push(instrument_id, order)
+            self._heads.note(instrument_id, order)
             if order.valid_until <= self.now:
                 self._has_overdue = True
 
     def next_expiry(self, instrument_id: int) -> int | None:
         """The earliest ``valid_until`` among the resting orders of one book."""
-        return self._schedule.next_in_book(instrument_id)
+        order = self.books[instrument_id].first_to_expire
+        return None if order is None else order.valid_until
 
     def next_expiry_any(self) -> int | None:
         """The earliest ``valid_until`` among the resting orders of all books."""
-        return self._schedule.next()
+        earliest = self._heads.earliest()
+        return None if earliest is None else earliest[1].valid_until

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from orders.matching.ladder import Level
+    from orders.matching.level import Level
 
 
 class Side(IntEnum):

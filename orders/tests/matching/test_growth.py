@@ -26,13 +26,12 @@ def matcher() -> Matcher:
 
 def entries(matcher: Matcher) -> int:
     """All elements of the containers inside, wherever they are."""
-    schedule = matcher._schedule
-    total = len(schedule._heads) + sum(len(heap) for heap in schedule._heaps.values())
+    total = len(matcher._heads._heads)
     for book in matcher.books.values():
         total += len(book)
-        for ladder in (book._bids, book._asks):
-            total += len(ladder.levels) + len(ladder.floors) + sum(map(len, ladder.chunks))
-            total += sum(1 for level in ladder.walk() for _ in level)
+        for ladder in (book._bids, book._asks, book._times):
+            total += len(ladder.items) + len(ladder.floors) + sum(map(len, ladder.chunks))
+        total += sum(1 for side in (book._bids, book._asks) for level in side.walk() for _ in level)
     return total
 
 
@@ -55,7 +54,7 @@ def test_cancels_behind_a_head_that_never_trades_leave_nothing(matcher: Matcher)
         order = buy(100, 1)
         matcher.place(1, order)
         matcher.cancel(1, order.order_id)
-    level = matcher.books[1]._bids.levels[100]
+    level = matcher.books[1]._bids.items[100]
     assert (list(level), level.count, level.quantity) == ([head], 1, 1)
     assert head._next is None
 
@@ -128,11 +127,11 @@ def test_the_books_of_other_instruments_do_not_pile_up_heads() -> None:
         order = buy(100, 1, until=10_000 - number)
         matcher.place(number % 5, order)
         matcher.cancel(number % 5, order.order_id)
-    assert len(matcher._schedule._heads) <= 2 * 5 + 64 + 1
+    assert len(matcher._heads._heads) <= 2 * 5 + 64 + 1
     for instrument_id in range(5):
         matcher.drop_book(instrument_id)
     assert matcher.next_expiry_any() is None
-    assert matcher._schedule._heads == []
+    assert matcher._heads._heads == []
 
 
 def lines_run(step: Callable[..., object], *arguments: object) -> int:

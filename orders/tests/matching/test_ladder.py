@@ -1,4 +1,4 @@
-"""The sorted chunks of price levels."""
+"""The sorted map of prices and times."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orders.matching import ladder as ladders
-from orders.matching.ladder import Ladder, Level
-from orders.tests.matching.builders import buy
+from orders.matching.ladder import Ladder
+from orders.tests.matching.validation import check_ladder
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -22,45 +22,37 @@ def _short_chunks() -> Iterator[None]:
     ladders.CHUNK_LIMIT = usual
 
 
-def level(key: int) -> Level:
-    return Level(key, key, buy(key, 1))
-
-
-def filled(keys: list[int]) -> Ladder:
-    ladder = Ladder()
+def filled(keys: list[int]) -> Ladder[str]:
+    ladder: Ladder[str] = Ladder()
     for key in keys:
-        ladder.open(level(key))
+        ladder.add(key, str(key))
     return ladder
-
-
-def keys_of(ladder: Ladder) -> list[int]:
-    return [level.key for level in ladder.walk()]
 
 
 @settings(deadline=None)
 @given(st.lists(st.integers(-30, 30)))
 def test_a_ladder_is_a_sorted_set_of_keys(toggled: list[int]) -> None:
-    ladder, present = Ladder(), set[int]()
+    ladder, present = filled([]), set[int]()
     for key in toggled:
         if key in present:
-            ladder.close(key)
+            assert ladder.remove(key) == str(key)
         else:
-            ladder.open(level(key))
+            ladder.add(key, str(key))
         present ^= {key}
+        check_ladder(ladder)
         expected = sorted(present, reverse=True)
-        assert keys_of(ladder) == expected
         assert ladder.top[-1:] == expected[:1]
-        assert [found.key for found in ladder.best(3)] == expected[:3]
-        assert all(ladder.chunks) or not present
+        assert list(ladder.walk()) == [str(key) for key in expected]
+        assert ladder.best(3) == [str(key) for key in expected[:3]]
 
 
 @pytest.mark.parametrize("step", [1, -1])
 def test_a_ladder_that_walks_away_keeps_no_chunk_behind(step: int) -> None:
     ladder = filled([0])
     for key in range(0, 500 * step, step):
-        ladder.open(level(key + step))
-        ladder.close(key)
-    assert keys_of(ladder) == [500 * step]
+        ladder.add(key + step, str(key + step))
+        ladder.remove(key)
+    assert list(ladder.walk()) == [str(500 * step)]
     assert len(ladder.chunks) <= 2
 
 
@@ -72,8 +64,8 @@ def test_chunks_are_short_and_go_when_empty() -> None:
     assert len(ladder.chunks) <= 150
     Random(2).shuffle(keys)
     for key in keys:
-        ladder.close(key)
+        ladder.remove(key)
     assert ladder.chunks == [[]]
     assert ladder.floors == []
     assert ladder.top is ladder.chunks[0]
-    assert ladder.levels == {}
+    assert ladder.items == {}

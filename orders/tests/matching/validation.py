@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from orders.matching import ladder as ladders
 from orders.matching.book import OrderBook
-from orders.matching.ladder import Ladder, Level
+from orders.matching.ladder import Ladder
+from orders.matching.level import Level
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, Side
 from orders.tests.matching.naive import NaiveBook
+
+V = TypeVar("V")
 
 
 def check_book(book: OrderBook) -> None:
@@ -16,8 +21,8 @@ def check_book(book: OrderBook) -> None:
         assert book.best_bid < book.best_ask
     seen: dict[object, Order] = {}
     for side, ladder in ((Side.BUY, book._bids), (Side.SELL, book._asks)):
-        _check_ladder(ladder)
-        for key, level in ladder.levels.items():
+        check_ladder(ladder)
+        for key, level in ladder.items.items():
             assert level.key == key
             assert level.price == (key if side == Side.BUY else -key)
             for order in _check_level(level):
@@ -25,18 +30,24 @@ def check_book(book: OrderBook) -> None:
                 seen[order.order_id] = order
     assert seen == book._orders
     assert len(book) == len(seen)
+    check_ladder(book._times)
+    timed = [order for order in seen.values() if order.valid_until is not None]
+    timed.sort(key=lambda order: (order.valid_until, order.sequence))
+    assert list(book._times.walk()) == timed
 
 
 def check_matcher(matcher: Matcher) -> None:
-    """Every book holds, no order in one is past its time, each has an entry in the schedule."""
+    """Every book holds, no order in one is past its time, and the first to expire is known."""
     for instrument_id, book in matcher.books.items():
         check_book(book)
-        heap = matcher._schedule._heaps[instrument_id]
-        scheduled = {entry[3].order_id for entry in heap}
-        for order in book.orders():
-            if order.valid_until is not None:
-                assert order.valid_until > matcher.now
-                assert order.order_id in scheduled
+        first = book.first_to_expire
+        if first is not None:
+            assert first.valid_until is not None
+            assert first.valid_until > matcher.now
+            head = (first.valid_until, first.sequence, instrument_id)
+            assert any(
+                known[2] == instrument_id and known <= head for known in matcher._heads._heads
+            )
 
 
 def check_same(book: OrderBook, naive: NaiveBook) -> None:
@@ -57,11 +68,12 @@ def state_of(order: Order) -> tuple[object, ...]:
     return order.order_id, order.sequence, order.price, order.remaining, order.valid_until
 
 
-def _check_ladder(ladder: Ladder) -> None:
+def check_ladder(ladder: Ladder[V]) -> None:
+    """The chunks of a ladder are sorted, not too long, and hold the keys of its items."""
     assert ladder.top is ladder.chunks[-1]
     assert len(ladder.floors) == len(ladder.chunks) - 1
     keys = [key for chunk in ladder.chunks for key in chunk]
-    assert keys == sorted(ladder.levels)
+    assert keys == sorted(ladder.items)
     if len(ladder.chunks) > 1:
         assert all(ladder.chunks)
     assert all(len(chunk) <= ladders.CHUNK_LIMIT for chunk in ladder.chunks)
