@@ -99,7 +99,7 @@ class TrialVenue:
         """The supervisor's events and the ends of all logs, for a message about a failure."""
         told = ["\n".join(self.events()[-30:])]
         for log in sorted(self.supervisor.log_of("web").parent.glob("*.log")):
-            told.append(f"--- {log.name}\n{processes.tail(log, lines=25)}")
+            told.append(f"--- {log.name}\n{processes.tail(log, lines=12)}")
         return "\n".join(told)
 
 

@@ -1,0 +1,54 @@
+"""`make bench`, or `python -m benchmarks [ROW …] [--quick] [--compare FILE]`: measure and tell.
+
+Rows: P1 and P2 (HTTP), P3 (the engine alone), P4 (matching alone); without any, all. Takes about
+ten minutes, with --quick two; quick figures are for a look, not for the record. The machine should
+have nothing else to do.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.report import Row
+from benchmarks.rows import ALL_ROWS, choose
+
+
+def in_new_process(measure: Callable[[], list[Row]]) -> list[Row]:
+    """Call it in a fresh interpreter, so that no row pays for what another one left in memory."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as executor:
+        return executor.submit(measure).result()
+
+
+def main() -> int:
+    """Measure, print, save; 1 when a row failed (not when a target was missed)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ALL_ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="shorter runs")
+    parser.add_argument("--profile", action="store_true", help="P3: show what the time goes to")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="show the change since then")
+    options = parser.parse_args()
+    wanted = [row.upper() for row in options.rows] or list(ALL_ROWS)
+    unknown = set(wanted) - set(ALL_ROWS)
+    if unknown:
+        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    machine, began = report.describe_machine(), time.monotonic()
+    rows: list[Row] = []
+    for measure in choose(wanted, options.quick, options.profile):
+        rows += in_new_process(measure)
+    rows.sort(key=lambda row: row.row)
+    machine |= {"quick": options.quick, "seconds": round(time.monotonic() - began)}
+    report.print_report(machine, rows)
+    if options.compare is not None:
+        report.print_comparison(options.compare, rows)
+    print(f"\nkept in {report.save(machine, rows)}")
+    return 1 if any(row.failure for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

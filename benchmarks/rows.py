@@ -1,0 +1,72 @@
+"""The rows of the bench by name, as calls that a fresh process can make."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from benchmarks.report import Row, tell_progress
+
+ALL_ROWS = ("P1", "P2", "P3", "P4")
+_P3_TARGET = 12_000
+_P3_ORDERS, _P3_ORDERS_QUICK = 200_000, 20_000
+_P4_MESSAGES, _P4_MESSAGES_QUICK = 1_000_000, 100_000
+
+
+def measure_http(wanted: Sequence[str], quick: bool) -> list[Row]:
+    """P1 and P2."""
+    from benchmarks import http
+
+    return http.run(wanted, quick=quick)
+
+
+def measure_engine(quick: bool, profile: bool) -> list[Row]:
+    """P3."""
+    from benchmarks import engine
+    from benchmarks.venue import empty_venue
+
+    tell_progress("the engine alone")
+    with empty_venue():
+        result = engine.run(_P3_ORDERS_QUICK if quick else _P3_ORDERS, profile=profile)
+    rate = result["orders_per_second"]
+    return [
+        Row(
+            row="P3",
+            what="engine alone, queued orders of the P1 mix",
+            figure=f"{rate:,} orders/s, {result['commands_per_second']:,} commands/s",
+            value=rate,
+            target=f"> {_P3_TARGET:,} orders/s",
+            is_met=rate > _P3_TARGET,
+            details=result,
+        )
+    ]
+
+
+def measure_matching(quick: bool) -> list[Row]:
+    """P4."""
+    from benchmarks import matching
+
+    tell_progress("matching")
+    *scenarios, worst = matching.run(messages=_P4_MESSAGES_QUICK if quick else _P4_MESSAGES)
+    rate = worst["messages_per_second"]
+    return [
+        Row(
+            row="P4",
+            what="pure matching, the worst of five scenarios",
+            figure=f"{rate / 1e6:.2f} M messages/s ({worst['scenario'].removeprefix('worst: ')})",
+            value=rate,
+            target=f"> {worst['target'] / 1e6:.2f} M messages/s",
+            is_met=worst["met"],
+            details={"scenarios": scenarios},
+        )
+    ]
+
+
+def choose(wanted: Sequence[str], quick: bool, profile: bool) -> list[Callable[[], list[Row]]]:
+    """What has to be called for the rows that are wanted."""
+    chosen: list[Callable[[], list[Row]]] = []
+    if {"P1", "P2"} & set(wanted):
+        chosen.append(partial(measure_http, tuple(wanted), quick))
+    if "P3" in wanted:
+        chosen.append(partial(measure_engine, quick, profile))
+    if "P4" in wanted:
+        chosen.append(partial(measure_matching, quick))
+    return chosen
