@@ -5,6 +5,7 @@ that finds none, or one past its next expiry, asks the database.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import redis
@@ -48,7 +49,7 @@ def book_key(shard: int, instrument_id: int) -> str:
 
 
 def write_snapshots(
-    client: "redis.Redis[bytes] | redis.client.Pipeline[bytes]",
+    client: "redis.Redis | redis.client.Pipeline",
     *,
     shard: int,
     epoch: int,
@@ -65,8 +66,8 @@ def write_snapshots(
 
 
 def read_snapshot(
-    client: "redis.Redis[bytes]", *, shard: int, instrument_id: int
+    client: "redis.Redis", *, shard: int, instrument_id: int
 ) -> BookSnapshot | None:
     """The newest snapshot of a book; None when the read side has none."""
-    data = client.hget(book_key(shard, instrument_id), "d")
+    data: Any = client.hget(book_key(shard, instrument_id), "d")
     return None if data is None else _decoder.decode(data)

@@ -266,7 +266,7 @@ class EngineHeartbeat(models.Model):
 
 
 class EngineCommand(models.Model):
-    """A command that is no order, with its result, so that it acts once however often it arrives."""
+    """A command that is no order, with its result: it acts once, however often it arrives."""
 
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=20)

@@ -5,7 +5,7 @@ Perpetual trades move no asset, so they are not among the trades that are compar
 
 from common.reconciliation import Check
 
-# A buy sets cash of the quote asset aside, a sell its holding of the base asset.
+# A buy sets the quote asset aside, a sell the base asset: currencies as cash, others as securities.
 _HOLDS = """
 SELECT coalesce(a.trading_account_id, o.account_id) AS account, s.code AS asset,
        coalesce(a.kind, o.kind) AS kind, coalesce(a.held, 0) AS held,
@@ -15,10 +15,12 @@ SELECT coalesce(a.trading_account_id, o.account_id) AS account, s.code AS asset,
          WHERE trading_account_id IS NOT NULL AND held_amount <> 0) a
   FULL JOIN (
        SELECT o.account_id,
-              CASE o.side WHEN 'BUY' THEN i.quote_asset_id ELSE i.base_asset_id END AS asset_id,
-              CASE o.side WHEN 'BUY' THEN 'CASH' ELSE 'SECURITY' END AS kind,
+              h.id AS asset_id,
+              CASE h.kind WHEN 'SECURITY' THEN 'SECURITY' ELSE 'CASH' END AS kind,
               sum(o.hold_amount) AS holds
          FROM orders_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+         JOIN marketdata_asset h
+           ON h.id = CASE o.side WHEN 'BUY' THEN i.quote_asset_id ELSE i.base_asset_id END
         WHERE o.hold_amount <> 0
         GROUP BY 1, 2, 3) o
     ON o.account_id = a.trading_account_id AND o.asset_id = a.asset_id AND o.kind = a.kind

@@ -91,8 +91,7 @@ class DemoBroker:
     known_key_scopes: tuple[str, ...] = field(default=())
 
 
-# What is sold on the spot market is held as a security, whatever the asset.
-_COINS = (Deposit("BTC", Decimal(10), "SECURITY"), Deposit("ETH", Decimal(200), "SECURITY"))
+_COINS = (Deposit("BTC", Decimal(10)), Deposit("ETH", Decimal(200)))
 
 _TRADER = (
     Deposit(VENUE, Decimal(1_000_000)),
@@ -113,7 +112,7 @@ BROKERS: tuple[DemoBroker, ...] = (
                     Deposit(VENUE, Decimal(100_000)),
                     Deposit("USDT", Decimal(25_000)),
                     Deposit("USDT", Decimal(10_000), "MARGIN"),
-                    Deposit("BTC", Decimal("0.5"), "SECURITY"),
+                    Deposit("BTC", Decimal("0.5")),
                     Deposit("AAPL", Decimal(100)),
                     Deposit("MSFT", Decimal(50)),
                     Deposit("PETR4", Decimal(1_000)),

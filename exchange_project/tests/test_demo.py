@@ -146,9 +146,14 @@ def test_a_broken_file_is_as_a_lost_one(keys_file: Path, content: str) -> None:
     assert len(read_keys(keys_file)) == 4
 
 
+def _balances() -> set[tuple[object, ...]]:
+    fields = ("trading_account_id", "asset__code", "kind", "posted_balance")
+    return set(LedgerAccount.objects.values_list(*fields))
+
+
 def test_after_a_reset_the_demo_is_funded_anew() -> None:
     load()
-    amounts = dict(LedgerAccount.objects.values_list("trading_account_id", "posted_balance"))
+    amounts = _balances()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(
@@ -158,7 +163,7 @@ def test_after_a_reset_the_demo_is_funded_anew() -> None:
 
     assert fund_demo() == JournalEntry.objects.count() > 0
     assert fund_demo() == 0
-    again = dict(LedgerAccount.objects.values_list("trading_account_id", "posted_balance"))
+    again = _balances()
     assert again == amounts
 
 

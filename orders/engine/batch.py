@@ -37,6 +37,8 @@ class BatchContext:
     known_orders: set[bytes] = field(default_factory=set)
     order_keys: dict[tuple[int, str], bytes] = field(default_factory=dict)
     known_commands: dict[bytes, str] = field(default_factory=dict)
+    # Brokers that want webhooks.
+    webhook_brokers: set[bytes] = field(default_factory=set)
     # Orders that a cancel names and that are not open: (broker, account) that own them.
     closed_orders: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue
 from orders.engine import loading, persistence, recovery, reset
 from orders.engine.batch import BatchChanges, Received, RowNotLocked
 from orders.engine.processor import Processor, refuse
-from orders.engine.publisher import Publisher
+from orders.engine.publisher import Message, Publisher
 from orders.engine.state import LiveOrder, ShardState
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,11 @@ _RETRIED_STATES = {"40001", "40P01", "55P03"}
 
 
 class Executor:
-    """Runs batches on the state of a shard. `on_try` is called before each transaction."""
+    """Runs batches on the state of a shard.
+
+    `on_try` is called before each transaction, `on_commit` while PostgreSQL commits one that ends
+    at the given stream id.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,14 @@ class Executor:
         *,
         clock: Callable[[], int],
         on_try: Callable[[], None],
+        on_commit: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._state = state
         self._publisher = publisher
         self._clock = clock
         self._on_try = on_try
+        self._on_commit = on_commit
         self._read_at = 0.0
 
     def carry_out(self, received: list[Received], read_at: float) -> None:
@@ -99,7 +105,7 @@ class Executor:
             touched: set[int] = set()
             self._on_try()
             try:
-                changes = self._commit(received, also, touched)
+                self._run(received, also, touched)
             except RowNotLocked as miss:
                 also.add(miss.account_id)
                 self._undo(touched)
@@ -116,7 +122,6 @@ class Executor:
                 self._undo(touched)
                 return False
             else:
-                self._publisher.publish(changes)
                 return True
         return False
 
@@ -127,8 +132,8 @@ class Executor:
         logger.warning("batch tried again: %s", error)
         return error.sqlstate in _RETRIED_STATES
 
-    def _commit(self, received: list[Received], also: set[int], touched: set[int]) -> BatchChanges:
-        """Expire, lock, run, write, COMMIT. `touched` collects the books that were changed."""
+    def _run(self, received: list[Received], also: set[int], touched: set[int]) -> None:
+        """Expire, lock, run, write, COMMIT, answer. `touched` collects the books that changed."""
         state, connection = self._state, self._connection
         batch_time = self._batch_time()
         self._know_instruments(received)
@@ -142,9 +147,20 @@ class Executor:
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
         touched.update(_books_of(received, state))
         Processor(state, context, changes).run(received, expired, waited_ms)
-        last_id = received[-1].stream_id if received else state.last_id
-        persistence.commit(connection, state, changes, last_id)
-        return changes
+        self._commit(changes, received[-1].stream_id if received else state.last_id)
+
+    def _commit(self, changes: BatchChanges, last_id: str) -> None:
+        """Write, COMMIT and answer. The answers are composed while PostgreSQL writes."""
+        messages: list[Message] = []
+        persistence.commit(
+            self._connection,
+            self._state,
+            changes,
+            last_id,
+            while_writing=lambda: messages.append(self._publisher.compose(changes, last_id)),
+            while_committing=lambda: self._on_commit(last_id),
+        )
+        self._publisher.publish(messages[0], changes)
 
     def _know_instruments(self, received: list[Received]) -> None:
         """Read the rules of instruments that were listed since."""
@@ -175,8 +191,7 @@ class Executor:
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
         self._connection.execute("BEGIN")
-        persistence.commit(self._connection, self._state, changes, last_id)
-        self._publisher.publish(changes)
+        self._commit(changes, last_id)
 
     def _no_changes(self) -> BatchChanges:
         return BatchChanges(self._batch_time(), LedgerBatch())
@@ -210,7 +225,8 @@ class Executor:
             getattr(import_module(module), name)()
             connections.close_all()
         changes.touched_instruments.update(state.instruments)
-        self._publisher.publish(changes)
+        message = self._publisher.compose(changes, received.stream_id)
+        self._publisher.publish(message, changes)
 
 
 def _books_of(received: list[Received], state: ShardState) -> set[int]:

@@ -32,10 +32,11 @@ class Inbox:
         self._client = client
         self._stream = command_stream(shard)
 
-    def read(self, after: str, count: int, block_ms: int) -> tuple[list[Received], str]:
-        """What is waiting after the id `after`, at most `count`; waits `block_ms` for the first.
+    def read(self, after: str, count: int, block_ms: int | None) -> tuple[list[Received], str]:
+        """What is waiting after the id `after`, at most `count`.
 
-        Also says up to which id the stream was read: entries that are no command are left out.
+        Waits `block_ms` for the first, not at all with None. Also says up to which id the stream
+        was read: entries that are no command are left out.
         The age of a command is the server's clock now less that of its arrival: one clock.
         """
         pipeline = self._client.pipeline(transaction=False)

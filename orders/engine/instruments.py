@@ -16,8 +16,10 @@ _RULES = """
 SELECT i.id, i.xmin::text::bigint, i.symbol, i.base_asset_id, i.quote_asset_id, i.tick_size,
        i.lot_size, q.scale, i.price_rule, i.state, i.kind, i.min_quantity, i.max_quantity,
        i.min_notional, i.max_notional, i.price_band_rate, i.market_collar_rate, i.maker_fee_rate,
-       i.taker_fee_rate
-  FROM marketdata_instrument i JOIN marketdata_asset q ON q.id = i.quote_asset_id
+       i.taker_fee_rate, b.kind, q.kind
+  FROM marketdata_instrument i
+  JOIN marketdata_asset b ON b.id = i.base_asset_id
+  JOIN marketdata_asset q ON q.id = i.quote_asset_id
  WHERE i.shard = %s
 """
 
@@ -58,4 +60,11 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         collar_rate=units_or_none(row[16]),
         maker_rate=units(row[17]),
         taker_rate=units(row[18]),
+        base_kind=_ledger_kind(row[19]),
+        quote_kind=_ledger_kind(row[20]),
     )
+
+
+def _ledger_kind(asset_kind: str) -> str:
+    """The kind of a client's ledger account in an asset of this kind: currencies are cash."""
+    return "SECURITY" if asset_kind == "SECURITY" else "CASH"

@@ -19,7 +19,7 @@ from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import Side
 from orders.types import Reason
 
-_CASH, _SECURITY, _FEES = "CASH", "SECURITY", "FEES"
+_FEES = "FEES"
 
 _FENCE = """
 SELECT 1 FROM orders_engineshard WHERE shard = %s AND epoch = %s AND last_id = %s
@@ -33,6 +33,10 @@ SELECT a.id, a.status, b.status
 _KNOWN_ORDERS = "SELECT id FROM orders_order WHERE id = ANY(%s::uuid[])"
 _KNOWN_COMMANDS = "SELECT id, result FROM orders_enginecommand WHERE id = ANY(%s::uuid[])"
 _CLOSED_ORDERS = "SELECT id, broker_id, account_id FROM orders_order WHERE id = ANY(%s::uuid[])"
+# As bytes: a UUID object for each would cost more than the query.
+_WEBHOOK_BROKERS = (
+    "SELECT DISTINCT uuid_send(broker_id) FROM brokers_webhookendpoint WHERE is_active"
+)
 _ORDER_KEYS = """
 SELECT k.account_id, k.client_order_id, k.order_id
   FROM unnest(%s::bigint[], %s::text[]) AS u (account_id, client_order_id)
@@ -134,9 +138,9 @@ def _need_hold(needs: Needs, order: LiveOrder) -> None:
     if order.hold:
         rules = order.instrument
         if order.side == Side.BUY:
-            needs.rows[order.account_id, rules.quote_asset_id] = _CASH
+            needs.rows[order.account_id, rules.quote_asset_id] = rules.quote_kind
         else:
-            needs.rows[order.account_id, rules.base_asset_id] = _SECURITY
+            needs.rows[order.account_id, rules.base_asset_id] = rules.base_kind
 
 
 def _need_reachable(
@@ -156,8 +160,8 @@ def _need_reachable(
         # Also without fees now: a resting order keeps the rates of its time.
         needs.fee_assets.add(rules.quote_asset_id)
         for account_id in owners | also:
-            rows[account_id, rules.quote_asset_id] = _CASH
-            rows[account_id, rules.base_asset_id] = _SECURITY
+            rows[account_id, rules.quote_asset_id] = rules.quote_kind
+            rows[account_id, rules.base_asset_id] = rules.base_kind
 
 
 def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
@@ -200,6 +204,7 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         rows = None
         if row_keys or fee_keys:
             rows = run(*bulk.lock_statement([*row_keys, *fee_keys]))
+        brokers = run(_WEBHOOK_BROKERS) if needs.accounts else None
         versions = _if_any(connection, instruments.VERSIONS, needs.instruments)
         orders = _if_any(connection, _KNOWN_ORDERS, [i.hex() for i in needs.orders])
         commands = _if_any(connection, _KNOWN_COMMANDS, [i.hex() for i in needs.commands])
@@ -218,6 +223,7 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
             context.fee_rows[fee_keys[row.id]] = row
         else:
             context.rows[row_keys[row.id]] = row
+    context.webhook_brokers = {broker_id for (broker_id,) in _rows(brokers)}
     context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}
     context.known_commands = {command_id.bytes: result for command_id, result in _rows(commands)}
     for order_id, broker_id, account_id in _rows(closed):

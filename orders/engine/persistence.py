@@ -5,6 +5,7 @@ session has sequential, hash and merge joins switched off, so that every join of
 big table goes through the primary key.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,10 +103,22 @@ def instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def _nothing() -> None:
+    """What there is to do while PostgreSQL works, by default."""
+
+
 def commit(
-    connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges, last_id: str
+    connection: psycopg.Connection[Any],
+    state: ShardState,
+    changes: BatchChanges,
+    last_id: str,
+    *,
+    while_writing: Callable[[], None] = _nothing,
+    while_committing: Callable[[], None] = _nothing,
 ) -> None:
     """Write everything and COMMIT; then the checkpoint in memory is moved too.
+
+    The two callables run while PostgreSQL works: what they do costs no time of the batch.
 
     Raises:
         FenceLost: the checkpoint row was not ours any more.
@@ -129,13 +142,16 @@ def commit(
             [last_id, state.next_sequence, changes.batch_time, state.shard, state.epoch,
              state.last_id],
         )  # fmt: skip
+        while_writing()
     written.check()
     if updated is not None:
         count = len(changes.changed_orders)
         assert updated.rowcount == count, f"{updated.rowcount} of {count} orders updated"
     if checkpoint.rowcount != 1:
         raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
-    connection.execute("COMMIT")
+    with connection.pipeline():
+        connection.execute("COMMIT")
+        while_committing()
     state.last_id = last_id
     state.batch_time = changes.batch_time
 
@@ -173,7 +189,7 @@ def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
         plain_array([o.sequence for o in orders]),
     ]
     connection.execute(_INSERT_ORDERS, [now, now, *columns])
-    keyed = [o for o in orders if o.client_order_id is not None]
+    keyed = [o for o in orders if o.claims_key]
     if keyed:
         connection.execute(
             _INSERT_KEYS,

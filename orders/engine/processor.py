@@ -81,12 +81,13 @@ class Processor:
             return
         order = self._new_order(command)
         self._seen[order_id] = order
-        if command.client_order_id is not None:
-            self._context.order_keys[command.account_id, command.client_order_id] = order_id
         self._changes.new_orders.append(order)
         refusal = self._check(order, command, age_ms)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
+        if order.claims_key and command.client_order_id is not None:
+            self._context.order_keys[command.account_id, command.client_order_id] = order_id
+        if refusal is not None:
             self._answer_order(command, order, [], refusal.facts)
             return
         if order.valid_until is not None and order.valid_until <= self._changes.batch_time:
@@ -197,7 +198,7 @@ class Processor:
     def _tell_brokers(
         self, trade: TradeRow, taker: LiveOrder, maker_remaining: int, taker_remaining: int
     ) -> None:
-        wanted = self._state.webhook_brokers
+        wanted = self._context.webhook_brokers
         if not wanted:
             return
         time = self._changes.batch_time

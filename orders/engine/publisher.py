@@ -6,6 +6,7 @@ reader without a snapshot does so too. Snapshots are published anew after a fail
 
 import logging
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import redis
 from kombu.exceptions import OperationalError
@@ -19,6 +20,9 @@ from orders.engine.state import ShardState
 from orders.streams import command_stream, reply_channel
 
 logger = logging.getLogger(__name__)
+
+# Commands for Valkey that wait for the COMMIT.
+Message: TypeAlias = "redis.client.Pipeline"
 
 _PUBLISH_CHUNK = 500
 # The largest integer of msgpack that every reader takes.
@@ -36,19 +40,25 @@ class Publisher:
         # Is there as long as the server has forgotten nothing.
         self._mark = key(f"books:{{{state.shard}}}")
 
-    def publish(self, changes: BatchChanges) -> None:
-        """Snapshots of the touched books, the answers, and the trimming of the stream."""
-        state = self._state
+    def compose(self, changes: BatchChanges, last_id: str) -> Message:
+        """What is to be said when the batch, read up to `last_id`, is committed.
+
+        Snapshots of the touched books, the answers, and the trimming of the stream. Sends nothing.
+        """
+        message = self._client.pipeline(transaction=False)
+        self._snapshots(message, changes.touched_instruments)
+        for reply_to, outcomes in changes.outcomes.items():
+            message.publish(reply_channel(reply_to), _encoded(outcomes))
+        stream = command_stream(self._state.shard)
+        message.xtrim(stream, minid=_next_id(last_id), approximate=False)
+        if changes.webhooks:
+            message.set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
+        return message
+
+    def publish(self, message: Message, changes: BatchChanges) -> None:
+        """Say what `compose` made of the changes, which are committed now."""
         try:
-            pipeline = self._client.pipeline(transaction=False)
-            self._snapshots(pipeline, changes.touched_instruments)
-            for reply_to, outcomes in changes.outcomes.items():
-                pipeline.publish(reply_channel(reply_to), _encoded(outcomes))
-            pipeline.xtrim(command_stream(state.shard), minid=_next_id(state.last_id),
-                           approximate=False)  # fmt: skip
-            if changes.webhooks:
-                pipeline.set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
-            results = pipeline.execute()
+            results = message.execute()
         except redis.RedisError as error:
             self._all_is_due = True
             logger.warning("answers of a batch not published: %s", error)

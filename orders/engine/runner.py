@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import redis
@@ -29,13 +29,24 @@ logger = logging.getLogger(__name__)
 IDLE_MS = 200
 # After so many starts without a commit, the first command is taken for the cause and refused.
 DEATHS_MAX = 3
-_WEBHOOKS_SECONDS = 1.0
 _SERVER_SECONDS = 2.0
 
 
 def microseconds_now() -> int:
     """The wall clock: microseconds since 1970."""
     return time.time_ns() // 1000
+
+
+class ReadAhead(NamedTuple):
+    """Commands that were read before their turn: those after the stream id `after`."""
+
+    after: str | None
+    received: list[Received]
+    read_to: str
+    read_at: float
+
+
+_NOTHING_READ = ReadAhead(None, [], "", 0.0)
 
 
 class Engine:
@@ -56,12 +67,18 @@ class Engine:
         self._inbox = Inbox(self._client, shard)
         self._publisher = Publisher(self._client, self.state)
         self._executor = Executor(
-            self._connection, self.state, self._publisher, clock=clock, on_try=self._beat_turn
+            self._connection,
+            self.state,
+            self._publisher,
+            clock=clock,
+            on_try=self._beat_turn,
+            on_commit=self._read_ahead,
         )
+        self._ahead = _NOTHING_READ
         self._heartbeat: leadership.Heartbeat | None = None
         self._single_until: str | None = None
         self._suspect = False
-        self._next_webhooks = self._next_server = 0.0
+        self._next_server = 0.0
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -146,9 +163,7 @@ class Engine:
         """Take what is waiting and carry it out; expire what is due."""
         self._beat_turn()
         limit = 1 if self._single_until is not None else settings.ENGINE_BATCH_MAX
-        received, read_to = self._read(limit)
-        read_at = time.monotonic()
-        self._watch_webhooks()
+        received, read_to, read_at = self._read(limit)
         if self._suspect and received:
             self._refuse_suspect(received[0])
         elif received:
@@ -163,16 +178,33 @@ class Engine:
         ):
             self._single_until = None
 
-    def _read(self, limit: int) -> tuple[list[Received], str]:
-        """What is waiting, and up to which id; nothing while Valkey does not answer."""
+    def _read(self, limit: int) -> tuple[list[Received], str, float]:
+        """What is waiting, up to which id, and when it was read; nothing without Valkey."""
+        last_id = self.state.last_id
+        ahead, self._ahead = self._ahead, _NOTHING_READ
         try:
             self._watch_server()
-            return self._inbox.read(self.state.last_id, limit, self._block_ms())
+            if ahead.after == last_id:
+                return ahead.received, ahead.read_to, ahead.read_at
+            received, read_to = self._inbox.read(last_id, limit, self._block_ms())
+            return received, read_to, time.monotonic()
         except redis.RedisError as error:
             logger.warning("the stream cannot be read: %s", error)
             self._next_server = 0.0
             self.stopping.wait(0.1)
-            return [], self.state.last_id
+            return [], last_id, time.monotonic()
+
+    def _read_ahead(self, after: str) -> None:
+        """Read the next batch while PostgreSQL commits the one that ends at `after`."""
+        if self._single_until is not None:
+            return
+        try:
+            received, read_to = self._inbox.read(after, settings.ENGINE_BATCH_MAX, None)
+        except redis.RedisError as error:
+            logger.warning("the stream cannot be read ahead: %s", error)
+            return
+        if received:
+            self._ahead = ReadAhead(after, received, read_to, time.monotonic())
 
     def _refuse_suspect(self, suspect: Received) -> None:
         """The command at which the engine has died again and again is not tried any more."""
@@ -201,15 +233,6 @@ class Engine:
             self._inbox.align(self.state.last_id)
             self._publisher.check_server()
             self._next_server = time.monotonic() + _SERVER_SECONDS
-
-    def _watch_webhooks(self) -> None:
-        """Know which brokers want webhooks."""
-        if time.monotonic() >= self._next_webhooks:
-            rows = self._connection.execute(
-                "SELECT DISTINCT broker_id FROM brokers_webhookendpoint WHERE is_active"
-            ).fetchall()
-            self.state.webhook_brokers = {broker_id.bytes for (broker_id,) in rows}
-            self._next_webhooks = time.monotonic() + _WEBHOOKS_SECONDS
 
 
 def database_dsn() -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from orders.calculations import UNITS, buy_hold
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
+from orders.types import Reason
 
 
 @dataclass(slots=True)
@@ -34,6 +35,9 @@ class InstrumentRules:
     collar_rate: int | None
     maker_rate: int
     taker_rate: int
+    # Kinds of the ledger accounts that its assets are kept in.
+    base_kind: str
+    quote_kind: str
     # Money of one tick times one lot.
     factor: int = field(init=False)
 
@@ -114,6 +118,11 @@ class LiveOrder(Order):
         return self.order_id  # type: ignore[return-value]
 
     @property
+    def claims_key(self) -> bool:
+        """Whether its client_order_id is taken: one that came too late may be sent again."""
+        return self.client_order_id is not None and self.reason != Reason.DEADLINE_EXCEEDED
+
+    @property
     def may_rest(self) -> bool:
         """Whether what does not trade at once goes into the book."""
         return self.order_type == OrderType.LIMIT and self.time_in_force != TimeInForce.IOC
@@ -146,8 +155,6 @@ class ShardState:
     # Ids of ledger accounts: (trading account, asset) of clients, asset of the fee accounts.
     client_ledger_ids: dict[tuple[int, int], int] = field(default_factory=dict)
     fee_ledger_ids: dict[int, int] = field(default_factory=dict)
-    # Brokers that want webhooks.
-    webhook_brokers: set[bytes] = field(default_factory=set)
 
     def add_instrument(self, rules: InstrumentRules) -> None:
         """Know an instrument, new or with changed rules; its book is made when it has none."""
