@@ -67,6 +67,8 @@ def _install_with_uv(requirements: str) -> bool:
         return False
     # Of several indexes pip takes the best match of all, and so shall uv; the hashes keep it safe.
     options = ["--quiet", "--require-hashes", "--index-strategy", "unsafe-best-match"]
+    # Once here, instead of in each of the processes that start at the same time.
+    options += ["--compile-bytecode"]
     install = ["-m", "uv", "pip", "install", "--python", _PYTHON, *options, "-r", requirements]
     return _run(_PYTHON, *install, environ=dict(_pip_sources(), **os.environ)) == 0
 
