@@ -186,7 +186,8 @@ def print_statements() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT calls, round(total_exec_time), rows, wal_bytes, left(query, 60)"
-            " FROM pg_stat_statements WHERE query ~ 'orders_|ledger_|brokers_|COMMIT' ORDER BY total_exec_time DESC LIMIT 25"
+            " FROM pg_stat_statements WHERE query ~ 'orders_|ledger_|brokers_|COMMIT'"
+            " ORDER BY total_exec_time DESC LIMIT 25"
         )
         for line in cursor.fetchall():
             print(*line)

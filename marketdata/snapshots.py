@@ -65,9 +65,7 @@ def write_snapshots(
         client.eval(_WRITE_NEWER, len(keys), *keys, str(epoch), str(sequence), *payloads)
 
 
-def read_snapshot(
-    client: "redis.Redis", *, shard: int, instrument_id: int
-) -> BookSnapshot | None:
+def read_snapshot(client: "redis.Redis", *, shard: int, instrument_id: int) -> BookSnapshot | None:
     """The newest snapshot of a book; None when the read side has none."""
     data: Any = client.hget(book_key(shard, instrument_id), "d")
     return None if data is None else _decoder.decode(data)

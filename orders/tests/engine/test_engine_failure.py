@@ -12,8 +12,8 @@ from marketdata.models import Instrument
 from orders.commands import ErrorOutcome, PlaceOrder
 from orders.models import EngineShard, Order, Trade
 from orders.streams import COMMAND_FIELD, command_stream
-from orders.tests.engine.harness import BUY, SELL, Harness, Venue, make_account, stored
-from orders.tests.engine.invariants import check_all
+from orders.tests.engine.harness import BUY, SELL, Harness, Venue, fund, make_account, stored
+from orders.tests.engine.invariants import check_all, describe
 
 _replace = msgspec.structs.replace
 
@@ -21,9 +21,9 @@ _replace = msgspec.structs.replace
 def send_garbage(harness: Harness, count: int = 1) -> str:
     """Entries that are no commands; the id of the last."""
     for number in range(count):
-        entry = {b"other": b"x"} if number % 2 else {COMMAND_FIELD: b"\xc1garbage"}
-        last_id = harness.client.xadd(command_stream(0), entry)
-    return last_id.decode()
+        entry: Any = {b"other": b"x"} if number % 2 else {COMMAND_FIELD: b"\xc1garbage"}
+        last_id: Any = harness.client.xadd(command_stream(0), entry)
+    return str(last_id, "ascii")
 
 
 def checkpoint() -> str:
@@ -162,6 +162,36 @@ def test_a_command_that_fails_at_commit_is_refused_alone(harness: Harness) -> No
     ] * 5
     assert outcomes[2] == ErrorOutcome(bad.command_id, "engine_error")
     assert Order.objects.count() == 5
+    check_all(harness.engine)
+
+
+def test_a_batch_that_is_not_stored_leaves_no_trace_in_memory(harness: Harness) -> None:
+    """Filled, partly filled, canceled in the middle of a queue, expired: all is as it was."""
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "1000")
+    harness.place(buyer, BUY, 1, 500)
+    harness.place(seller, SELL, 1, 500)
+    queue = [harness.place_command(buyer, BUY, 2, 1_000) for _ in range(5)]
+    soon = harness.place_command(buyer, BUY, 1, 990, valid_until=harness.clock() + 20_000)
+    harness.carry_out(*queue, soon, harness.place_command(buyer, BUY, 3, 980))
+    before = describe(harness.engine.state)
+    while harness.clock() < before["next_expiry"]:
+        pass
+    harness.send(
+        harness.cancel_command(buyer, queue[3].command_id),
+        harness.place_command(seller, SELL, 5, 1_000),
+        harness.place_command(buyer, BUY, 1, 1_000),
+        harness.place_command(buyer, BUY, 1, 970),
+        harness.place_command(seller, SELL, 9, 2_000),
+        harness.place_command(seller, SELL, 1, 3_000, client_order_id="x" * 65),
+    )
+    received, _read_to = harness.engine._inbox.read(harness.engine.state.last_id, 100, 100)
+    assert not harness.engine._executor._attempt(received)
+    assert describe(harness.engine.state) == before
+    check_all(harness.engine)
+    harness.turn()
+    assert Order.objects.filter(status="EXPIRED").count() == 1
+    assert Order.objects.filter(status="FILLED").count() == 5
     check_all(harness.engine)
 
 
