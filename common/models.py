@@ -9,9 +9,7 @@ from common.money import DECIMAL_PLACES, MAX_DIGITS
 
 def money_field(**kwargs: Any) -> models.DecimalField:
     """NUMERIC(38, 8): amounts, prices and quantities of every asset, never rounded."""
-    return models.DecimalField(
-        max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES, **kwargs
-    )
+    return models.DecimalField(max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES, **kwargs)
 
 
 def rate_field(**kwargs: Any) -> models.DecimalField:
