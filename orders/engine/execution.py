@@ -7,6 +7,7 @@ which is answered `engine_error`: one command never stops the others.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +27,16 @@ logger = logging.getLogger(__name__)
 
 _RETRIES_MAX = 5
 _RETRIED_STATES = {"40001", "40P01", "55P03"}
+
+
+@dataclass(slots=True)
+class _Run:
+    """One try of a batch: the owners to lock too, and what it has changed in memory so far."""
+
+    also: set[int]
+    # Books that it may have changed; and all that it did, once it has come to its end.
+    touched: set[int] = field(default_factory=set)
+    changes: BatchChanges | None = None
 
 
 class Executor:
@@ -102,24 +113,24 @@ class Executor:
         """Run and commit one batch; False when it failed and everything is as before."""
         also: set[int] = set()
         for _retry in range(_RETRIES_MAX):
-            touched: set[int] = set()
+            run = _Run(also)
             self._on_try()
             try:
-                self._run(received, also, touched)
+                self._run(received, run)
             except RowNotLocked as miss:
                 also.add(miss.account_id)
-                self._undo(touched)
+                self._undo(run)
             except loading.FenceLost:
                 raise
             except psycopg.OperationalError as error:
                 if not self._may_go_on(error):
                     raise
-                self._undo(touched)
+                self._undo(run)
             except Exception:
                 if self._connection.closed or self._connection.broken:
                     raise
                 logger.exception("a batch of %s failed", len(received))
-                self._undo(touched)
+                self._undo(run)
                 return False
             else:
                 return True
@@ -132,21 +143,22 @@ class Executor:
         logger.warning("batch tried again: %s", error)
         return error.sqlstate in _RETRIED_STATES
 
-    def _run(self, received: list[Received], also: set[int], touched: set[int]) -> None:
-        """Expire, lock, run, write, COMMIT, answer. `touched` collects the books that changed."""
+    def _run(self, received: list[Received], run: _Run) -> None:
+        """Expire, lock, run, write, COMMIT, answer. `run` is told what has changed in memory."""
         state, connection = self._state, self._connection
         batch_time = self._batch_time()
         self._know_instruments(received)
         expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
-        touched.update(order.instrument.instrument_id for order in expired)
-        needs = loading.find_needs(state, received, expired, also)
+        run.touched.update(order.instrument.instrument_id for order in expired)
+        needs = loading.find_needs(state, received, expired, run.also)
         loading.prepare(connection, state, needs)
         context = loading.begin(connection, state, needs)
         ledger = LedgerBatch([*context.rows.values(), *context.fee_rows.values()])
         changes = BatchChanges(batch_time, ledger)
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
-        touched.update(_books_of(received, state))
+        run.touched.update(_books_of(received, state))
         Processor(state, context, changes).run(received, expired, waited_ms)
+        run.changes = changes
         self._commit(changes, received[-1].stream_id if received else state.last_id)
 
     def _commit(self, changes: BatchChanges, last_id: str) -> None:
@@ -173,7 +185,7 @@ class Executor:
         if unknown:
             recovery.rebuild(self._connection, self._state, unknown)
 
-    def _undo(self, touched: set[int]) -> None:
+    def _undo(self, run: _Run) -> None:
         """Roll back, in the database and in memory."""
         self._connection.rollback()
         row = self._connection.execute(
@@ -182,7 +194,10 @@ class Executor:
         assert row is not None
         self._state.next_sequence = row[0]
         self._forget_ledger_ids()
-        recovery.rebuild(self._connection, self._state, touched)
+        if run.changes is not None:
+            recovery.take_back(self._connection, self._state, run.changes)
+        else:
+            recovery.rebuild(self._connection, self._state, run.touched)
 
     def _forget_ledger_ids(self) -> None:
         self._state.client_ledger_ids.clear()

@@ -1,15 +1,20 @@
-"""Rebuilds the engine's memory from the database: a start, and the repair after a failed batch."""
+"""Rebuilds the engine's memory from the database: a start, and the repair after a failed batch.
+
+A batch that failed on its way is repaired by reading its books anew (`rebuild`), one that was run
+to its end but could not be stored by reading the orders that it changed (`take_back`).
+"""
 
 from typing import Any
 
 import psycopg
 
 from orders.engine import instruments
+from orders.engine.batch import BatchChanges
 from orders.engine.sql import plain_array, units
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 
-_OPEN_ORDERS = """
+_COLUMNS = """
 SELECT o.id, o.account_id, o.broker_id, o.instrument_id, o.client_order_id, o.side,
        o.time_in_force, o.limit_price, o.quantity, o.filled_quantity,
        (extract(epoch FROM o.valid_until) * 1000000)::bigint,
@@ -17,9 +22,12 @@ SELECT o.id, o.account_id, o.broker_id, o.instrument_id, o.client_order_id, o.si
        o.status, o.hold_amount, o.maker_fee_rate, o.taker_fee_rate, o.maker_notional,
        o.taker_notional, o.maker_fee, o.taker_fee, o.sequence
   FROM orders_order o
- WHERE o.status IN ('OPEN', 'PARTIALLY_FILLED') AND o.instrument_id = ANY(%s::bigint[])
- ORDER BY o.sequence
+ WHERE o.status IN ('OPEN', 'PARTIALLY_FILLED')
 """
+_OPEN_ORDERS = _COLUMNS + " AND o.instrument_id = ANY(%s::bigint[]) ORDER BY o.sequence"
+_SOME_ORDERS = _COLUMNS + " AND o.id = ANY(%s::uuid[])"
+# No row is locked here, and a slow machine may take its time with what it has fetched.
+_MAY_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
 # The last trade of each instrument: one look-up at the end of an index range for each.
 _LAST_PRICES = """
 SELECT i.id, t.price
@@ -27,7 +35,10 @@ SELECT i.id, t.price
  CROSS JOIN LATERAL (SELECT price FROM orders_trade
                       WHERE instrument_id = i.id AND venue = 'BOOK' ORDER BY id DESC LIMIT 1) AS t
 """
-_FETCH_SIZE = 20_000
+_FETCH_SIZE = 5_000
+
+# Instrument, side and price: a queue of a book.
+Queue = tuple[int, Side, int]
 
 
 def load_shard(connection: psycopg.Connection[Any], state: ShardState) -> None:
@@ -52,14 +63,60 @@ def load_orders(
     """Rest the open orders of some instruments in their empty books, and know their last prices."""
     ids = plain_array(instrument_ids)
     with connection.transaction(), connection.cursor(name="open_orders") as cursor:
+        connection.execute(_MAY_IDLE)
         cursor.itersize = _FETCH_SIZE
         cursor.execute(_OPEN_ORDERS, [ids])
         for row in cursor:
             order = _live_order(row, state.instruments[row[3]])
             state.live_orders[order.id_bytes] = order
             state.matcher.restore(order.instrument.instrument_id, order)
-    for instrument_id, price in connection.execute(_LAST_PRICES, [ids]):
-        state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
+    _load_last_prices(connection, state, instrument_ids)
+
+
+def take_back(
+    connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges
+) -> None:
+    """Undo in memory what a whole batch did that is not in the database; the rest is as it was.
+
+    Reads the orders that it changed, not their books: these may be long.
+    """
+    for order in changes.new_orders:
+        if order.is_resting:
+            state.matcher.cancel(order.instrument.instrument_id, order.order_id)
+            del state.live_orders[order.id_bytes]
+    for order in changes.changed_orders.values():
+        state.matcher.cancel(order.instrument.instrument_id, order.order_id)
+    queues: dict[Queue, list[LiveOrder]] = {}
+    ids = plain_array(order_id.hex() for order_id in changes.changed_orders)
+    for row in connection.execute(_SOME_ORDERS, [ids]):
+        order = _live_order(row, state.instruments[row[3]])
+        assert order.price is not None, "only limit orders rest"
+        queues.setdefault((row[3], order.side, order.price), []).append(order)
+    for queue, orders in queues.items():
+        _put_back(state, queue, orders)
+    traded = {trade.buy.instrument.instrument_id for trade in changes.trades}
+    for instrument_id in traded:
+        del state.last_prices[instrument_id]
+    _load_last_prices(connection, state, traded)
+
+
+def _put_back(state: ShardState, queue: Queue, orders: list[LiveOrder]) -> None:
+    """Rest orders in one queue again, each at the place that its sequence gives it."""
+    instrument_id, side, price = queue
+    waiting: list[Any] = state.matcher.books[instrument_id].at_price(side, price)
+    for order in waiting:
+        state.matcher.cancel(instrument_id, order.order_id)
+    for order in sorted([*waiting, *orders], key=lambda order: order.sequence):
+        state.matcher.restore(instrument_id, order)
+        state.live_orders[order.id_bytes] = order
+
+
+def _load_last_prices(
+    connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
+) -> None:
+    if instrument_ids:
+        for instrument_id, price in connection.execute(_LAST_PRICES, [plain_array(instrument_ids)]):
+            state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
 
 
 def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:

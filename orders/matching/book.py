@@ -66,6 +66,14 @@ class OrderBook:
         """The resting order with this id."""
         return self._orders.get(order_id)
 
+    def at_price(self, side: Side, price: int) -> list[Order]:
+        """The resting orders of one price, first in line first."""
+        if side == _BUY:
+            level = self._bids.items.get(price)
+        else:
+            level = self._asks.items.get(-price)
+        return [] if level is None else list(level)
+
     def match(self, taker: Order) -> list[Execution]:
         """Trade the taker against the resting orders as far as its price and quantity go.
 

@@ -27,6 +27,8 @@ class Place:
     is_ioc: bool
     lasts: int
     key: int | None
+    # Refused by the database when everything is written: the whole batch is taken back.
+    is_bad: bool
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ places = st.builds(
     is_ioc=weighted({False: 9, True: 1}),
     lasts=weighted({0: 6, 1: 1, 2: 1}),
     key=weighted({None: 12, 0: 1, 1: 1, 2: 1}),
+    is_bad=weighted({False: 40, True: 1}),
 )
 cancels = st.builds(Cancel, st.integers(0, 12), weighted({False: 4, True: 1}))
 repeats = st.builds(Repeat, st.integers(0, 12))
@@ -133,6 +136,7 @@ class World:
 
     def _place(self, harness: Harness, action: Place) -> AnyCommand:
         account = self.accounts[action.account]
+        key = None if action.key is None else f"key {action.key}"
         is_resting = action.price is not None and not action.is_ioc
         command = harness.place_command(
             account,
@@ -143,7 +147,7 @@ class World:
             order_type=OrderType.MARKET if action.price is None else OrderType.LIMIT,
             time_in_force=TimeInForce.GTC if is_resting else TimeInForce.IOC,
             valid_until=harness.clock() + action.lasts * STEP if action.lasts else None,
-            client_order_id=None if action.key is None else f"key {action.key}",
+            client_order_id="bad" * 30 if action.is_bad else key,
             window_ms=600_000,
         )
         self.owners[command.command_id] = account

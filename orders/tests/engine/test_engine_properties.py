@@ -88,7 +88,7 @@ def run(harness: Harness, clock: Clock, world: World, batch: Batch) -> list[AnyC
     return commands
 
 
-@examples(10)
+@examples(8)
 @given(plan=plans)
 def test_books_orders_and_ledger_agree_after_every_batch(
     timed: Harness, clock: Clock, plan: list[Batch]
@@ -100,7 +100,7 @@ def test_books_orders_and_ledger_agree_after_every_batch(
         check_all(timed.engine)
 
 
-@examples(4)
+@examples(3)
 @given(plan=plans)
 def test_the_same_batches_do_the_same_on_a_fresh_engine(
     timed: Harness, clock: Clock, plan: list[Batch]
