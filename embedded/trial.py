@@ -122,6 +122,7 @@ def trial_venue(
     supervisor = Supervisor(folder, screen=Screen(screen))
     try:
         services.make_state_folders(folder)
+        (folder / "static").mkdir()
         options = VenueOptions(port=ports.choose_free_port())
         complete = _environ(folder) | dict(environ or {})
         complete |= _start_servers(supervisor, folder)
