@@ -36,7 +36,8 @@ class Publisher:
         self._client = client
         self._state = state
         self._run_id: str | None = None
-        self._all_is_due = True
+        # Valkey may show books that are older than the database.
+        self.is_behind = True
         # Is there as long as the server has forgotten nothing.
         self._mark = key(f"books:{{{state.shard}}}")
 
@@ -60,7 +61,7 @@ class Publisher:
         try:
             results = message.execute()
         except redis.RedisError as error:
-            self._all_is_due = True
+            self.is_behind = True
             logger.warning("answers of a batch not published: %s", error)
             return
         if changes.webhooks and results[-1]:
@@ -69,7 +70,7 @@ class Publisher:
     def check_server(self) -> None:
         """Publish all books anew when Valkey was restarted or emptied, or a batch was not told."""
         run_id = self._client.info("server")["run_id"]
-        if run_id != self._run_id or self._all_is_due or not self._client.exists(self._mark):
+        if run_id != self._run_id or self.is_behind or not self._client.exists(self._mark):
             self.publish_all()
             self._run_id = run_id
 
@@ -79,7 +80,7 @@ class Publisher:
         for start in range(0, len(ids), _PUBLISH_CHUNK):
             self._snapshots(self._client, ids[start : start + _PUBLISH_CHUNK])
         self._client.set(self._mark, self._state.epoch)
-        self._all_is_due = False
+        self.is_behind = False
 
     def _snapshots(
         self, client: "redis.Redis | redis.client.Pipeline", instrument_ids: Iterable[int]

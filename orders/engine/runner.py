@@ -228,8 +228,8 @@ class Engine:
         return due_at is not None and due_at <= self._clock()
 
     def _watch_server(self) -> None:
-        """Notice a restarted Valkey: align the stream, publish all books."""
-        if time.monotonic() >= self._next_server:
+        """Notice a restarted Valkey, or one that missed a batch: align the stream, publish all."""
+        if time.monotonic() >= self._next_server or self._publisher.is_behind:
             self._inbox.align(self.state.last_id)
             self._publisher.check_server()
             self._next_server = time.monotonic() + _SERVER_SECONDS

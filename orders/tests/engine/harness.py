@@ -92,12 +92,17 @@ def change(instrument: Instrument, **fields: Any) -> None:
 
 
 class Harness:
-    """An engine that leads shard 0 and takes one batch at each `turn`."""
+    """An engine that leads a shard and takes one batch at each `turn`."""
 
     def __init__(
-        self, instrument: Instrument, *, clock: Callable[[], int] = microseconds_now
+        self,
+        instrument: Instrument,
+        *,
+        clock: Callable[[], int] = microseconds_now,
+        shard: int = 0,
     ) -> None:
         self.instrument = instrument
+        self.shard = shard
         self.clock = clock
         self.client: redis.Redis = get_client()
         self.replies = self.client.pubsub(ignore_subscribe_messages=True)
@@ -107,7 +112,7 @@ class Harness:
         self.engine = self._started()
 
     def _started(self) -> Engine:
-        engine = Engine(database_dsn(), 0, clock=self.clock)
+        engine = Engine(database_dsn(), self.shard, clock=self.clock)
         assert engine.lead()
         return engine
 
@@ -151,7 +156,7 @@ class Harness:
     def send(self, *commands: AnyCommand) -> None:
         """Put commands in the stream; the next `turn` takes them as one batch."""
         for command in commands:
-            self.client.xadd(command_stream(0), {COMMAND_FIELD: encode(command)})
+            self.client.xadd(command_stream(self.shard), {COMMAND_FIELD: encode(command)})
 
     def turn(self) -> None:
         """One batch of the engine, and the answers that are there."""

@@ -81,6 +81,27 @@ def test_a_start_publishes_every_book(harness: Harness) -> None:
     assert snapshot_of(harness) == before == BookSnapshot(None, 1_000, [], [(1_000, 2, 1)])
 
 
+def test_a_batch_that_could_not_be_told_is_shown_at_the_next_turn(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = redis.client.Pipeline.execute
+
+    def cut_off(self: Any, *args: Any, **options: Any) -> Any:
+        if any(command[0][0] == "PUBLISH" for command in self.command_stack):
+            raise redis.ConnectionError("cut off")
+        return execute(self, *args, **options)
+
+    order = harness.place_command(make_account(), BUY, 1, 1_000)
+    harness.send(order)
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.client.Pipeline, "execute", cut_off)
+        harness.engine.turn()
+    assert Order.objects.get().status == "OPEN"
+    assert snapshot_of(harness) == BookSnapshot(None, None, [], [])
+    harness.engine.turn()
+    assert snapshot_of(harness) == BookSnapshot(None, None, [(1_000, 1, 1)], [])
+
+
 # --- a loss of Valkey ---------------------------------------------------------------------------
 
 
