@@ -9,6 +9,10 @@ opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `bes
 and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` O(orders
 looked at); `open_quantity` O(levels).  Canceled and filled orders leave nothing behind.
 
+Known limits: whoever changes ``valid_until`` or ``sequence`` of an order must cancel it before and
+place it again; sequences are unique in a book, not negative and below 2**64, for the two together
+are the key of the order in the ladder of times.
+
 Not here: a clock (the book knows which order runs out first, `Matcher` knows when), money,
 self-trade prevention, and any check of an order beyond assertions.
 """
@@ -17,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from orders.matching.expiry import expiry_key
 from orders.matching.ladder import Ladder
 from orders.matching.level import Level
 from orders.matching.types import Execution, Order, OrderType, PriceRule, Side
@@ -90,13 +93,7 @@ class OrderBook:
         if not top or top[-1] < floor:
             return []
         own_price = self._price_set_by_taker(taker.side, taker.order_type, price)
-        executions = self._sweep(taker, ladder, floor, own_price)
-        if self._times.top:
-            for execution in executions:
-                maker = execution[0]
-                if maker.valid_until is not None and not maker.remaining:
-                    self._times.remove(expiry_key(maker))
-        return executions
+        return self._sweep(taker, ladder, floor, own_price)
 
     def rest(self, order: Order) -> None:
         """Put an order with something remaining at the back of the queue of its price."""
@@ -109,7 +106,8 @@ class OrderBook:
             ladder, key = self._asks, -price
         self._orders[order.order_id] = order
         if order.valid_until is not None:
-            self._times.add(expiry_key(order), order)
+            order._expiry_key = -(order.valid_until << 64 | order.sequence)
+            self._times.add(order._expiry_key, order)
         order._next = None
         level = ladder.items.get(key)
         if level is None:
@@ -134,7 +132,7 @@ class OrderBook:
         if order is None:
             return None
         if order.valid_until is not None:
-            self._times.remove(expiry_key(order))
+            self._times.remove(order._expiry_key)
         level = order._level
         assert level is not None
         order._level = None
@@ -260,6 +258,8 @@ class OrderBook:
                 maker.remaining = 0
                 executions.append(_new(Execution, (maker, price, quantity, 0, remaining)))
                 del orders[maker.order_id]
+                if maker.valid_until is not None:
+                    self._times.remove(maker._expiry_key)
                 maker._level = None
                 following = maker._next
                 if following is None:

@@ -1,16 +1,13 @@
-"""When resting orders run out: the keys of a book's ladder of times, and a heap over the books.
+"""Finds the book in which an order runs out next: a heap over the books.
 
-Ordering: ``(valid_until, sequence)``, in a book and over all books.
+Each book knows which of its own orders runs out first, since it takes them out of its ladder of
+times at once when they leave; so nothing piles up there and nothing has to be swept.  (A heap of
+orders with lazy deletion takes about half the time per order, but with a million orders each
+sweep took most of a second, and so did a look at the earliest time after a mass cancel.)  Only the
+heads of the books kept here go stale; there are never many more than books, and they are put
+right when they come up.
 
-Cost: O(log n) for an order to come or go, O(1) for a book's earliest, O(log b) with b books for
-the earliest of all.  An order that is filled or canceled leaves its ladder at once, so nothing
-piles up and nothing has to be swept.  (A heap with lazy deletion takes about half the time per
-order, but with a million orders each sweep took most of a second, and so did the look at the
-earliest time after a mass cancel.)  Only the heads of the books go stale; there are never many
-more than books, and they are put right when they come up.
-
-Known limits: whoever changes ``valid_until`` or ``sequence`` of a resting order must cancel it
-before and place it again; sequences are unique in a book, not negative and below 2**64.
+Ordering: ``(valid_until, sequence)`` over all books.  Cost: O(log b) with b books.
 """
 
 from __future__ import annotations
@@ -22,12 +19,6 @@ from typing import Protocol
 from orders.matching.types import Order
 
 _SLACK = 64  # stale heads that are not worth sweeping
-
-
-def expiry_key(order: Order) -> int:
-    """The key of an order in a ladder whose best is the one that runs out first."""
-    assert order.valid_until is not None
-    return -(order.valid_until << 64 | order.sequence)
 
 
 class TimedBook(Protocol):
@@ -52,9 +43,7 @@ class ExpiryHeads:
         self._heads: list[tuple[int, int, int]] = []
 
     def note(self, instrument_id: int, order: Order) -> None:
-        """Take notice that this order, with a ``valid_until``, now rests in this book."""
-        if self._books[instrument_id].first_to_expire is not order:
-            return
+        """Take notice that this order is now the first of its book to run out."""
         heads = self._heads
         heappush(heads, _head(order, instrument_id))
         if len(heads) > 2 * len(self._books) + _SLACK:

@@ -56,7 +56,7 @@ class Matcher:
         executions = book.match(order)
         if order.remaining and order.order_type == _LIMIT and order.time_in_force != _IOC:
             book.rest(order)
-            if valid_until is not None:
+            if valid_until is not None and book.first_to_expire is order:
                 self._heads.note(instrument_id, order)
         return executions
 
@@ -86,11 +86,12 @@ class Matcher:
 
         One that is past its time rests too, until `expire` reports it; `place` insists on that.
         """
-        self.books[instrument_id].rest(order)
-        if order.valid_until is not None:
+        book = self.books[instrument_id]
+        book.rest(order)
+        if book.first_to_expire is order:
             self._heads.note(instrument_id, order)
-            if order.valid_until <= self.now:
-                self._has_overdue = True
+        if order.valid_until is not None and order.valid_until <= self.now:
+            self._has_overdue = True
 
     def next_expiry(self, instrument_id: int) -> int | None:
         """The earliest ``valid_until`` among the resting orders of one book."""

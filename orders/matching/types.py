@@ -61,6 +61,7 @@ class Order:
     """
 
     __slots__ = (
+        "_expiry_key",
         "_level",
         "_next",
         "_previous",
@@ -76,6 +77,7 @@ class Order:
         "valid_until",
     )
 
+    _expiry_key: int
     _level: Level | None
     _next: Order | None
     _previous: Order | None
