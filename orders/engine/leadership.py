@@ -57,8 +57,13 @@ VALUES (%s, 1, '0-0', 1, 0, 1)
     ON CONFLICT (shard) DO UPDATE SET epoch = s.epoch + 1, starts = s.starts + 1
 RETURNING epoch, last_id, next_sequence, batch_time, starts
 """
+_EPOCH = "SELECT epoch FROM orders_engineshard WHERE shard = %s"
 _FORGET_STARTS = "UPDATE orders_engineshard SET starts = 1 WHERE shard = %s AND epoch = %s"
-# A leader that ends late must not take down the sign of the next one.
+# A leader that wakes or ends late must not touch the sign of the next one.
+_SHOW_UNLESS_OLDER = """
+local shown = tonumber(redis.call('GET', KEYS[1]) or -1)
+if shown <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+"""
 _DELETE_OWN = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 """
@@ -108,6 +113,16 @@ def raise_epoch(connection: psycopg.Connection[Any], state: ShardState) -> int:
 def forget_starts(connection: psycopg.Connection[Any], state: ShardState) -> None:
     """Count from this start on: nothing was waiting, so no command has ended an engine."""
     connection.execute(_FORGET_STARTS, [state.shard, state.epoch])
+
+
+def still_leads(connection: psycopg.Connection[Any], state: ShardState) -> bool:
+    """Whether nobody leads after us.
+
+    Raises:
+        psycopg.OperationalError: the connection, and with it the lead, is lost.
+    """
+    row = connection.execute(_EPOCH, [state.shard]).fetchone()
+    return row is not None and row[0] == state.epoch
 
 
 class Heartbeat(threading.Thread):
@@ -165,6 +180,7 @@ class Heartbeat(threading.Thread):
 
     def _show_alive(self) -> None:
         try:
-            self._client.set(alive_key(self._shard), self._epoch, px=ALIVE_MS)
+            sign = alive_key(self._shard)
+            self._client.eval(_SHOW_UNLESS_OLDER, 1, sign, str(self._epoch), str(ALIVE_MS))
         except redis.RedisError as error:
             logger.warning("sign of life not written: %s", error)

@@ -21,6 +21,7 @@ from orders.engine import leadership, recovery
 from orders.engine.batch import Received
 from orders.engine.execution import Executor
 from orders.engine.inbox import Inbox, split_id
+from orders.engine.loading import FenceLost
 from orders.engine.publisher import Publisher
 from orders.engine.state import ShardState
 
@@ -30,6 +31,7 @@ IDLE_MS = 200
 # After so many starts without a commit, the first command is taken for the cause and refused.
 DEATHS_MAX = 3
 _SERVER_SECONDS = 2.0
+_LEAD_SECONDS = 1.0
 
 
 def microseconds_now() -> int:
@@ -78,7 +80,7 @@ class Engine:
         self._heartbeat: leadership.Heartbeat | None = None
         self._single_until: str | None = None
         self._suspect = False
-        self._next_server = 0.0
+        self._next_server = self._next_lead = 0.0
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -173,6 +175,8 @@ class Engine:
                 self.stopping.wait(IDLE_MS / 1000)
         elif read_to != self.state.last_id:
             self._executor.move_past(read_to)
+        else:
+            self._watch_lead()
         if self._single_until is not None and split_id(self.state.last_id) >= split_id(
             self._single_until
         ):
@@ -226,6 +230,17 @@ class Engine:
     def _is_expiry_due(self) -> bool:
         due_at = self.state.matcher.next_expiry_any()
         return due_at is not None and due_at <= self._clock()
+
+    def _watch_lead(self) -> None:
+        """Notice, without a batch that would tell, that the lead or the database is gone.
+
+        Else a leader that was paused while nobody sent anything would go on as a second one, and
+        one whose database was restarted would find out at the cost of the next order.
+        """
+        if time.monotonic() >= self._next_lead:
+            if not leadership.still_leads(self._connection, self.state):
+                raise FenceLost(f"shard {self.state.shard} is led by another engine")
+            self._next_lead = time.monotonic() + _LEAD_SECONDS
 
     def _watch_server(self) -> None:
         """Notice a restarted Valkey, or one that missed a batch: align the stream, publish all."""

@@ -112,6 +112,37 @@ def test_a_leader_that_is_paused_within_its_transaction_cannot_commit(harness: H
         check_all(second)
 
 
+def test_a_leader_finds_out_also_while_nobody_sends_anything(harness: Harness) -> None:
+    harness.turn()
+    fall_silent(harness.engine)
+    with standby() as (_second, thread):
+        thread.join(5)
+        assert not thread.is_alive()
+        harness.engine._next_lead = 0.0
+        with pytest.raises(psycopg.OperationalError):
+            harness.engine.turn()
+
+
+def test_a_later_epoch_ends_an_idle_leader(harness: Harness) -> None:
+    harness.turn()
+    EngineShard.objects.update(epoch=7)
+    harness.engine._next_lead = 0.0
+    with pytest.raises(FenceLost):
+        harness.engine.turn()
+
+
+def test_a_late_beat_leaves_the_sign_of_the_next_leader(harness: Harness) -> None:
+    heartbeat = harness.engine._heartbeat
+    assert heartbeat is not None
+    harness.client.set(alive_key(0), 7)
+    heartbeat._show_alive()
+    assert harness.client.get(alive_key(0)) == b"7"
+    harness.client.delete(alive_key(0))
+    heartbeat._show_alive()
+    assert harness.client.get(alive_key(0)) == b"1"
+    assert 0 < harness.client.pttl(alive_key(0)) <= leadership.ALIVE_MS
+
+
 def test_a_raised_epoch_fences_the_leader_off(harness: Harness) -> None:
     account = make_account()
     harness.place(account, BUY, 1, 1_000)
