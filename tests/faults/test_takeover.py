@@ -74,3 +74,25 @@ def test_a_stopped_leader_is_passed_over_and_ends_itself_when_it_wakes(
     floor.assert_nothing_lost()
     floor.assert_all_were_answered()
     assert took < _TAKEOVER_SECONDS_MAX, f"{took:.2f} s"
+
+
+def test_leaders_find_out_also_while_nobody_sends_anything(
+    venue: TrialVenue, caller: Caller
+) -> None:
+    pid, epoch = facts.leader(venue)
+    born = birth_of(pid)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        _time_takeover(venue, caller, epoch, time.monotonic())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert venue.supervisor.wait_until(lambda: birth_of(pid) != born, seconds=_EXIT_SECONDS_MAX), (
+        venue.tell()
+    )
+
+    _, epoch = facts.leader(venue)
+    os.kill(venue.supervisor.pid_of("postgres"), signal.SIGKILL)
+    has_led = venue.supervisor.wait_until(
+        lambda: venue.is_healthy() and _serving_epoch(caller) > epoch, seconds=30
+    )
+    assert has_led, venue.tell()
