@@ -16,12 +16,12 @@ import psutil
 
 from benchmarks.flow import BROKERS, CANCELS_PER_ORDER, SYMBOLS, Flow
 
-ACCOUNTS_PER_BROKER = 10
+ACCOUNTS_PER_BROKER = 4
 DAY_MICROS = 86_400_000_000
 
 
 def make_venue() -> tuple[list[int], list[tuple[int, bytes]]]:
-    """450 equities and 1,000 funded accounts: ids of instruments, (account, broker) ids."""
+    """450 equities and 400 funded accounts: ids of instruments, (account, broker) ids."""
     from django.db import connection
 
     from brokers.models import Broker, TradingAccount
