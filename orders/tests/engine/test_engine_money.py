@@ -96,6 +96,9 @@ def test_credit_reaches_down_to_its_limit_and_may_go_short(harness: Harness) -> 
         ("0.00755", "0.00745", 33, 7, (3, 1, 1)),
         ("-0.001", "0.0005", 101, 3, (1, 1)),
         ("0.5", "0.5", 3, 1, (1, 1, 1)),
+        # Half a unit of fee for each fill: rounded up, the rest could not be held as by the rule.
+        ("0.005", "0.005", 1, 1, (1,)),
+        ("0.005", "0.005", 1, 1, (1, 1, 1)),
     ],
 )
 def test_who_has_exactly_the_hold_can_pay_every_fill(
@@ -241,7 +244,7 @@ def test_a_maker_can_earn_a_rebate(harness: Harness) -> None:
     check_all(harness.engine)
 
 
-# --- prices ---------------------------------------------------------------------------------------
+# --- prices and parties ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("rule", "gap_price"), [("SELLER", "9.90"), ("MAKER", "10")])
@@ -257,9 +260,6 @@ def test_the_rule_decides_the_price_of_a_gap(harness: Harness, rule: str, gap_pr
     prices = Trade.objects.order_by("sequence").values_list("price", flat=True)
     # The resting seller's price under both rules, and the resting bid's for a market sell.
     assert list(prices) == [D(gap_price), D("9.80"), D("9.70")]
-
-
-# --- who trades with whom -------------------------------------------------------------------------
 
 
 def test_an_account_may_trade_with_itself(harness: Harness) -> None:

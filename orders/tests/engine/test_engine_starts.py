@@ -73,7 +73,12 @@ def test_quiet_starts_blame_no_command(harness: Harness) -> None:
     for _ in range(5):
         harness.restart()
     orders = [harness.place_command(make_account(), BUY, 1, 1_000) for _ in range(2)]
-    assert [o.status for o in harness.carry_out(*orders)] == ["OPEN", "OPEN"]
+    die_with(harness, *orders)
+    harness.restart()
+    assert starts() == 2
+    harness.turn()
+    harness.turn()
+    assert [o.status for o in harness.answers(*orders)] == ["OPEN", "OPEN"]
 
 
 # --- deaths at awkward moments ------------------------------------------------------------------
