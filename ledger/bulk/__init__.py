@@ -18,7 +18,16 @@ from ledger.bulk.accounts import (
     ensure_venue_accounts,
 )
 from ledger.bulk.batch import LedgerBatch, LedgerRow
-from ledger.bulk.writing import UNITS8, Written, lock_rows, lock_statement, read_rows, write
+from ledger.bulk.writing import (
+    UNITS8,
+    Written,
+    lock_rows,
+    lock_statement,
+    read_rows,
+    write,
+    write_balances,
+    write_entries,
+)
 
 __all__ = [
     "UNITS8",
@@ -33,4 +42,6 @@ __all__ = [
     "lock_statement",
     "read_rows",
     "write",
+    "write_balances",
+    "write_entries",
 ]

@@ -88,10 +88,24 @@ def write(executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: da
     Raises (now, or at the pipeline's sync):
         IntegrityError: a named constraint of the ledger refused it.
     """
+    write_entries(executor, batch, actor=actor, occurred_at=occurred_at)
+    return write_balances(executor, batch)
+
+
+def write_entries(
+    executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: datetime
+) -> None:
+    """Insert the entries and postings since the last call; `write_balances` ends the batch."""
     if batch.entries:
         executor.execute(*_entries_statement(batch.entries, actor, occurred_at))
+        batch.entries = []
     if batch.postings:
         executor.execute(*_postings_statement(batch.postings))
+        batch.postings = []
+
+
+def write_balances(executor: Executor, batch: LedgerBatch) -> Written:
+    """Update the balances that the batch changed. Raises as `write` does."""
     rows = batch.dirty_rows()
     result = executor.execute(*_balances_statement(rows)) if rows else None
     return Written(result, len(rows))

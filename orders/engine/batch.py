@@ -77,8 +77,9 @@ class BatchChanges:
     batch_time: int
     ledger: LedgerBatch
     new_orders: list[LiveOrder] = field(default_factory=list)
-    # Stored orders that changed, by id.
+    # Stored orders that changed, by id, and those of them whose change is not written yet.
     changed_orders: dict[bytes, LiveOrder] = field(default_factory=dict)
+    unwritten_changes: dict[bytes, LiveOrder] = field(default_factory=dict)
     trades: list[TradeRow] = field(default_factory=list)
     commands: list[tuple[bytes, str, str]] = field(default_factory=list)
     # Sold minus bought by (broker, asset).

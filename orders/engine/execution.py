@@ -157,22 +157,26 @@ class Executor:
         changes = BatchChanges(batch_time, ledger)
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
         run.touched.update(_books_of(received, state))
-        Processor(state, context, changes).run(received, expired, waited_ms)
-        run.changes = changes
-        self._commit(changes, received[-1].stream_id if received else state.last_id)
+        last_id = received[-1].stream_id if received else state.last_id
+        writer = persistence.Writer(connection, state, changes)
+        with connection.pipeline():
+            processor = Processor(state, context, changes)
+            processor.run(received, expired, waited_ms, after_part=writer.write_part)
+            run.changes = changes
+            message = self._finish(writer, changes, last_id)
+        self._commit(writer, message, changes, last_id)
 
-    def _commit(self, changes: BatchChanges, last_id: str) -> None:
-        """Write, COMMIT and answer. The answers are composed while PostgreSQL writes."""
-        messages: list[Message] = []
-        persistence.commit(
-            self._connection,
-            self._state,
-            changes,
-            last_id,
-            while_writing=lambda: messages.append(self._publisher.compose(changes, last_id)),
-            while_committing=lambda: self._on_commit(last_id),
-        )
-        self._publisher.publish(messages[0], changes)
+    def _finish(self, writer: persistence.Writer, changes: BatchChanges, last_id: str) -> Message:
+        """Send the rest of the batch, and compose the answers while PostgreSQL writes it."""
+        writer.finish(last_id)
+        return self._publisher.compose(changes, last_id)
+
+    def _commit(
+        self, writer: persistence.Writer, message: Message, changes: BatchChanges, last_id: str
+    ) -> None:
+        """COMMIT what was written, reading ahead meanwhile, and answer."""
+        writer.commit(lambda: self._on_commit(last_id))
+        self._publisher.publish(message, changes)
 
     def _know_instruments(self, received: list[Received]) -> None:
         """Read the rules of instruments that were listed since."""
@@ -205,8 +209,11 @@ class Executor:
 
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
-        self._connection.execute("BEGIN")
-        self._commit(changes, last_id)
+        writer = persistence.Writer(self._connection, self._state, changes)
+        with self._connection.pipeline():
+            self._connection.execute("BEGIN")
+            message = self._finish(writer, changes, last_id)
+        self._commit(writer, message, changes, last_id)
 
     def _no_changes(self) -> BatchChanges:
         return BatchChanges(self._batch_time(), LedgerBatch())
@@ -226,7 +233,10 @@ class Executor:
         try:
             self._connection.execute("BEGIN")
             reset.empty_tables(self._connection)
-            persistence.commit(self._connection, state, changes, received.stream_id)
+            writer = persistence.Writer(self._connection, state, changes)
+            with self._connection.pipeline():
+                writer.finish(received.stream_id)
+            writer.commit(lambda: None)
         except psycopg.OperationalError as error:
             if not self._may_go_on(error):
                 raise

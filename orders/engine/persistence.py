@@ -1,4 +1,4 @@
-"""Writes what a batch did, set-based, and commits it with the checkpoint: one round trip.
+"""Writes what a batch did, set-based, and commits it with the checkpoint.
 
 Each table gets one statement of array parameters, whatever the size of the batch. The caller's
 session has sequential, hash and merge joins switched off, so that every join of `unnest` with a
@@ -13,7 +13,7 @@ import psycopg
 
 from brokers.bulk import queue_webhook_events
 from ledger import bulk
-from orders.engine.batch import BatchChanges
+from orders.engine.batch import BatchChanges, TradeRow
 from orders.engine.loading import FenceLost
 from orders.engine.sql import array, plain_array
 from orders.engine.state import LiveOrder, ShardState
@@ -103,57 +103,78 @@ def instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _nothing() -> None:
-    """What there is to do while PostgreSQL works, by default."""
+class Writer:
+    """Sends what a batch does to PostgreSQL, part by part, while the next part is matched.
 
-
-def commit(
-    connection: psycopg.Connection[Any],
-    state: ShardState,
-    changes: BatchChanges,
-    last_id: str,
-    *,
-    while_writing: Callable[[], None] = _nothing,
-    while_committing: Callable[[], None] = _nothing,
-) -> None:
-    """Write everything and COMMIT; then the checkpoint in memory is moved too.
-
-    The two callables run while PostgreSQL works: what they do costs no time of the batch.
-
-    Raises:
-        FenceLost: the checkpoint row was not ours any more.
-        psycopg.Error: the transaction was not committed, or the connection was lost.
+    Used inside one pipeline: nothing is waited for before its end. Then `commit`.
     """
-    now = instant(changes.batch_time)
-    with connection.pipeline():
-        if changes.new_orders:
-            _insert_orders(connection, changes.new_orders, now)
-        updated = None
-        if changes.changed_orders:
-            updated = _update_orders(connection, list(changes.changed_orders.values()), now)
-        if changes.trades:
-            _insert_trades(connection, changes, now)
-        written = bulk.write(
-            connection, changes.ledger, actor=f"engine {state.shard}", occurred_at=now
-        )
-        _insert_small(connection, state, changes, now)
-        checkpoint = connection.execute(
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges
+    ) -> None:
+        self._connection = connection
+        self._state = state
+        self._changes = changes
+        self._now = instant(changes.batch_time)
+        self._actor = f"engine {state.shard}"
+        self._orders_done = self._trades_done = 0
+        # Cursors of the updates with the rows that each must find.
+        self._updates: list[tuple[Any, int]] = []
+        self._balances: bulk.Written | None = None
+        self._checkpoint: Any = None
+        self._last_id = state.last_id
+
+    def write_part(self) -> None:
+        """Send the orders, trades and entries that have come since the last part."""
+        connection, changes, now = self._connection, self._changes, self._now
+        orders = changes.new_orders[self._orders_done :]
+        if orders:
+            _insert_orders(connection, orders, now)
+            self._orders_done += len(orders)
+        if changes.unwritten_changes:
+            changed = list(changes.unwritten_changes.values())
+            self._updates.append((_update_orders(connection, changed, now), len(changed)))
+            changes.unwritten_changes = {}
+        trades = changes.trades[self._trades_done :]
+        if trades:
+            _insert_trades(connection, trades, now)
+            self._trades_done += len(trades)
+        bulk.write_entries(connection, changes.ledger, actor=self._actor, occurred_at=now)
+
+    def finish(self, last_id: str) -> None:
+        """Send the last part, the balances, what is small, and the checkpoint."""
+        state, changes = self._state, self._changes
+        self.write_part()
+        self._balances = bulk.write_balances(self._connection, changes.ledger)
+        _insert_small(self._connection, state, changes, self._now)
+        self._last_id = last_id
+        self._checkpoint = self._connection.execute(
             _CHECKPOINT,
             [last_id, state.next_sequence, changes.batch_time, state.shard, state.epoch,
              state.last_id],
         )  # fmt: skip
-        while_writing()
-    written.check()
-    if updated is not None:
-        count = len(changes.changed_orders)
-        assert updated.rowcount == count, f"{updated.rowcount} of {count} orders updated"
-    if checkpoint.rowcount != 1:
-        raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
-    with connection.pipeline():
-        connection.execute("COMMIT")
-        while_committing()
-    state.last_id = last_id
-    state.batch_time = changes.batch_time
+
+    def commit(self, meanwhile: Callable[[], None]) -> None:
+        """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
+
+        `meanwhile` runs while PostgreSQL commits: what it does costs no time of the batch.
+
+        Raises:
+            FenceLost: the checkpoint row was not ours any more.
+            psycopg.Error: the transaction was not committed, or the connection was lost.
+        """
+        state = self._state
+        assert self._balances is not None, "finish first"
+        self._balances.check()
+        for cursor, count in self._updates:
+            assert cursor.rowcount == count, f"{cursor.rowcount} of {count} orders updated"
+        if self._checkpoint.rowcount != 1:
+            raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
+        with self._connection.pipeline():
+            self._connection.execute("COMMIT")
+            meanwhile()
+        state.last_id = self._last_id
+        state.batch_time = self._changes.batch_time
 
 
 def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any) -> None:
@@ -219,8 +240,7 @@ def _update_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
     )
 
 
-def _insert_trades(connection: psycopg.Connection[Any], changes: BatchChanges, now: Any) -> None:
-    trades = changes.trades
+def _insert_trades(connection: psycopg.Connection[Any], trades: list[TradeRow], now: Any) -> None:
     connection.execute(
         _INSERT_TRADES,
         [
