@@ -9,6 +9,7 @@ import argparse
 import multiprocessing
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -25,6 +26,15 @@ def in_new_process(measure: Callable[[], list[Row]]) -> list[Row]:
         return executor.submit(measure).result()
 
 
+def measured_or_failed(name: str, measure: Callable[[], list[Row]]) -> list[Row]:
+    """The rows that `measure` brings, or one that tells why there are none; the others go on."""
+    try:
+        return in_new_process(measure)
+    except Exception as error:
+        traceback.print_exception(error)
+        return [Row(row=name, what="not measured", figure="", value=0.0, failure=repr(error)[:500])]
+
+
 def main() -> int:
     """Measure, print, save; 1 when a row failed (not when a target was missed)."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -39,8 +49,8 @@ def main() -> int:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     machine, began = report.describe_machine(), time.monotonic()
     rows: list[Row] = []
-    for measure in choose(wanted, options.quick, options.profile):
-        rows += in_new_process(measure)
+    for name, measure in choose(wanted, options.quick, options.profile):
+        rows += measured_or_failed(name, measure)
     rows.sort(key=lambda row: row.row)
     machine |= {"quick": options.quick, "seconds": round(time.monotonic() - began)}
     report.print_report(machine, rows)

@@ -20,8 +20,8 @@ ACCOUNTS_PER_BROKER = 4
 DAY_MICROS = 86_400_000_000
 
 
-def make_venue() -> tuple[list[int], list[tuple[int, bytes]]]:
-    """450 equities and 400 funded accounts: ids of instruments, (account, broker) ids."""
+def make_venue(accounts_per_broker: int) -> tuple[list[int], list[tuple[int, bytes]]]:
+    """450 equities and funded accounts: ids of instruments, (account, broker) ids."""
     from django.db import connection
 
     from brokers.models import Broker, TradingAccount
@@ -50,7 +50,7 @@ def make_venue() -> tuple[list[int], list[tuple[int, bytes]]]:
     accounts = TradingAccount.objects.bulk_create(
         TradingAccount(broker=broker, document_number=str(n), funding="PREFUNDED")
         for broker in brokers
-        for n in range(ACCOUNTS_PER_BROKER)
+        for n in range(accounts_per_broker)
     )
     with connection.cursor() as cursor:
         keys = [(a.id, usd.id, "CASH") for a in accounts]
@@ -193,12 +193,18 @@ def print_statements() -> None:
             print(*line)
 
 
-def run(orders: int = 200_000, batch: int = 1_000, profile: bool = False, seed: int = 1) -> Any:
+def run(
+    orders: int = 200_000,
+    batch: int = 1_000,
+    profile: bool = False,
+    seed: int = 1,
+    accounts_per_broker: int = ACCOUNTS_PER_BROKER,
+) -> Any:
     """One row for the table of results. Django is set up and the database is empty."""
     from django.conf import settings
 
     settings.ENGINE_BATCH_MAX = batch
-    instruments, accounts = make_venue()
+    instruments, accounts = make_venue(accounts_per_broker)
     queued = queue(commands(orders, instruments, accounts, seed))
     measured = drain(profile)
     from orders.models import Order, Trade
