@@ -30,13 +30,14 @@ def measure_engine(quick: bool, profile: bool) -> list[Row]:
         else:
             result = engine.run(_P3_ORDERS, profile=profile)
     rate = result["orders_per_second"]
+    commands_per_batch = result["commands"] / result["batches"]
     engine_us, postgres_us = (result[f"{who}_cpu_us_per_order"] for who in ("engine", "postgres"))
     return [
         Row(
             row="P3",
             what="engine alone, queued orders of the P1 mix",
-            figure=f"{rate:,} orders/s in batches of {result['commands'] / result['batches']:.0f}; an "
-            f"order: engine {engine_us:.0f} µs, PostgreSQL {postgres_us:.0f} µs",
+            figure=f"{rate:,} orders/s in batches of {commands_per_batch:.0f}; an order: "
+            f"engine {engine_us:.0f} µs, PostgreSQL {postgres_us:.0f} µs",
             value=rate,
             target=f"> {_P3_TARGET:,} orders/s",
             is_met=rate > _P3_TARGET,
