@@ -9,7 +9,7 @@ class Principal:
     """The caller behind an API key: `request.auth` of every authenticated API request.
 
     `account_id` is set where the key is bound to one account: it then sees and uses only that one.
-    The venue's own admin key has no broker. A cached principal may be two seconds old.
+    The venue's own admin key has no broker. A cached principal may be four seconds old.
     """
 
     key_id: UUID | None

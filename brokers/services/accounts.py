@@ -10,8 +10,9 @@ from brokers.models import TradingAccount
 from brokers.selectors import find_account, get_broker
 from common.caching import TtlCache
 
-# Ids never change; the time to live only bounds what a reset of the venue leaves behind.
-_account_ids: TtlCache[tuple[UUID, str], int] = TtlCache(max_size=200_000, ttl_seconds=10.0)
+# Ids never change, and accounts are only removed together with their broker, whose key then fails:
+# the time to live bounds memory alone.
+_account_ids: TtlCache[tuple[UUID, str], int] = TtlCache(max_size=200_000, ttl_seconds=600.0)
 
 _INSERT = """
     INSERT INTO brokers_tradingaccount

@@ -1,6 +1,6 @@
 """From a key to its caller, without a query in the common case.
 
-A key is found by the SHA-256 of the whole of it. What was found is remembered for two seconds in
+A key is found by the SHA-256 of the whole of it. What was found is remembered for four seconds in
 each process, so revocation and suspension work everywhere within that time; expiry is looked at on
 each use. Of use, `last_used_at` is noted at most once a minute, when the key is read anyway.
 """
@@ -20,7 +20,7 @@ from brokers.types import Principal
 from common.caching import TtlCache
 from common.errors import NotAuthenticated
 
-CACHE_SECONDS = 2.0
+CACHE_SECONDS = 4.0
 _KEY_CHARACTERS_MAX = 200
 _NOTED_EVERY = timedelta(seconds=60)
 
@@ -49,7 +49,7 @@ def hash_key(raw_key: str) -> str:
 
 
 def authenticate_key(raw_key: str) -> Principal:
-    """The caller that `raw_key` belongs to. May ask the database, once in two seconds a key.
+    """The caller that `raw_key` belongs to. May ask the database, once in four seconds a key.
 
     Raises:
         NotAuthenticated: the key is unknown, expired or revoked.
@@ -66,7 +66,7 @@ def authenticate_key(raw_key: str) -> Principal:
 
 
 def forget_keys() -> None:
-    """Make this process ask the database for every key anew (others do within two seconds)."""
+    """Make this process ask the database for every key anew (others do within four seconds)."""
     _known_keys.clear()
     _unknown_keys.clear()
 

@@ -66,7 +66,7 @@ def create_api_key(
 
 
 def revoke_api_key(*, api_key: ApiKey) -> None:
-    """End a key: no process takes it after two seconds. Revoking it again changes nothing."""
+    """End a key: no process takes it after four seconds. Revoking it again changes nothing."""
     revoked = ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True)
     revoked.update(revoked_at=timezone.now(), updated_at=timezone.now())
     api_key.refresh_from_db(fields=["revoked_at", "updated_at"])

@@ -1,4 +1,4 @@
-"""Whose account an order is for. Ids and owners never change, so they are remembered briefly."""
+"""Whose account an order is for. Ids and owners never change, so they are remembered."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -15,8 +15,8 @@ class _Owner(NamedTuple):
     document_number: str
 
 
-# The time to live only bounds what a reset of the venue leaves behind.
-_owners: TtlCache[int, _Owner] = TtlCache(max_size=200_000, ttl_seconds=10.0)
+# Accounts are only removed together with their broker, whose key then fails.
+_owners: TtlCache[int, _Owner] = TtlCache(max_size=200_000, ttl_seconds=600.0)
 
 
 def resolve_account(
