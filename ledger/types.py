@@ -36,6 +36,7 @@ class EntryKind(StrEnum):
     TRANSFER = "TRANSFER"
     REVERSAL = "REVERSAL"
     ADJUSTMENT = "ADJUSTMENT"
+    CONVERSION = "CONVERSION"
 
 
 @dataclass(frozen=True, slots=True)

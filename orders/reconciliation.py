@@ -6,23 +6,34 @@ Perpetual trades move no asset, so they are not among the trades that are compar
 from common.reconciliation import Check
 
 # A buy sets the quote asset aside, a sell the base asset: currencies as cash, others as securities.
+# Pending transfers and requested withdrawals hold what they are to take.
 _HOLDS = """
 SELECT coalesce(a.trading_account_id, o.account_id) AS account, s.code AS asset,
        coalesce(a.kind, o.kind) AS kind, coalesce(a.held, 0) AS held,
-       coalesce(o.holds, 0) AS open_orders
+       coalesce(o.holds, 0) AS set_aside
   FROM (SELECT trading_account_id, asset_id, kind, held_amount AS held
           FROM ledger_ledgeraccount
          WHERE trading_account_id IS NOT NULL AND held_amount <> 0) a
   FULL JOIN (
-       SELECT o.account_id,
-              h.id AS asset_id,
-              CASE h.kind WHEN 'SECURITY' THEN 'SECURITY' ELSE 'CASH' END AS kind,
-              sum(o.hold_amount) AS holds
-         FROM orders_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
-         JOIN marketdata_asset h
-           ON h.id = CASE o.side WHEN 'BUY' THEN i.quote_asset_id ELSE i.base_asset_id END
-        WHERE o.hold_amount <> 0
-        GROUP BY 1, 2, 3) o
+       SELECT account_id, asset_id, kind, sum(amount) AS holds
+         FROM (SELECT o.account_id,
+                      h.id AS asset_id,
+                      CASE h.kind WHEN 'SECURITY' THEN 'SECURITY' ELSE 'CASH' END AS kind,
+                      o.hold_amount AS amount
+                 FROM orders_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+                 JOIN marketdata_asset h
+                   ON h.id = CASE o.side WHEN 'BUY' THEN i.quote_asset_id ELSE i.base_asset_id END
+                WHERE o.hold_amount <> 0
+               UNION ALL
+               SELECT a.trading_account_id, a.asset_id, a.kind, t.amount
+                 FROM ledger_transfer t JOIN ledger_ledgeraccount a ON a.id = t.source_id
+                WHERE t.status = 'PENDING'
+               UNION ALL
+               SELECT a.trading_account_id, a.asset_id, a.kind, r.amount
+                 FROM ledger_moneyrequest r
+                 JOIN ledger_ledgeraccount a ON a.id = r.ledger_account_id
+                WHERE r.status = 'REQUESTED' AND r.kind = 'WITHDRAWAL') AS holds
+        GROUP BY account_id, asset_id, kind) o
     ON o.account_id = a.trading_account_id AND o.asset_id = a.asset_id AND o.kind = a.kind
   JOIN marketdata_asset s ON s.id = coalesce(a.asset_id, o.asset_id)
  WHERE coalesce(a.held, 0) <> coalesce(o.holds, 0)
@@ -117,7 +128,8 @@ SELECT broker_id AS broker, shard, s.code AS asset, coalesce(n.net_amount, 0) AS
 CHECKS = (
     Check(
         "holds",
-        "What is held on an account is what its open orders set aside.",
+        "What is held on an account is what its open orders, pending transfers and requested "
+        "withdrawals set aside.",
         "SELECT 1 FROM orders_order WHERE status IN ('PENDING', 'OPEN', 'PARTIALLY_FILLED')",
         _HOLDS,
     ),

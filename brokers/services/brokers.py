@@ -48,7 +48,7 @@ def register_broker(
 
 
 def suspend_broker(*, broker: Broker) -> None:
-    """Keep the broker from trading, in every process within four seconds; it may read and cancel."""
+    """Keep the broker from trading, in every process within four seconds; it may read, cancel."""
     _set_status(broker, Broker.Status.SUSPENDED)
 
 

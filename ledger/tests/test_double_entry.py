@@ -74,7 +74,7 @@ def test_a_posting_without_an_entry(cash: LedgerAccount, transit: LedgerAccount)
     nowhere = new_uuid()
     lines = [nowhere, cash.id, cash.asset_id, 5, 2, nowhere, transit.id, cash.asset_id, -5, 2]
 
-    refused("foreign key", _INSERT, lines)
+    refused("is not in the journal", _INSERT, lines)
 
 
 @pytest.mark.parametrize(

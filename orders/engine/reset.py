@@ -9,6 +9,8 @@ _STATEMENTS = (
     """
     TRUNCATE orders_orderkey, orders_trade, orders_order, orders_brokernet, orders_enginecommand,
              ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
+             ledger_transfer, ledger_idempotencykey, ledger_conversionquote, ledger_moneyrequest,
+             ledger_approval, ledger_seal, ledger_ledgercheck, ledger_alert,
              brokers_webhookdelivery
     """,
     """

@@ -1,7 +1,6 @@
-"""Tables of the double-entry ledger. Triggers (migration 0002) keep what constraints cannot.
+"""The ledger's accounts: of clients, whose cash accounts are the wallets, and of the venue.
 
-Invariants: the postings of an entry sum to zero for each asset; entries and postings are never
-changed or deleted; `posted_balance` is the sum of an account's postings; `0 <= held_amount` and
+Invariants: `posted_balance` is the sum of an account's postings; `0 <= held_amount` and
 `posted_balance - held_amount >= -overdraft_limit`.
 """
 
@@ -33,6 +32,11 @@ class LedgerAccount(models.Model):
         INSURANCE = "INSURANCE", "Insurance fund"
         CONVERSION = "CONVERSION", "Currency conversion"
 
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", "Active"
+        SUSPENDED = "SUSPENDED", "Suspended"
+        CLOSED = "CLOSED", "Closed"
+
     CLIENT_KINDS = (Kind.CASH, Kind.SECURITY, Kind.MARGIN)
     SERVICES_SHARD = -1
 
@@ -53,6 +57,15 @@ class LedgerAccount(models.Model):
         null=True, blank=True, help_text="How far below zero it may go; empty = without limit."
     )
     version = models.BigIntegerField(default=0, db_default=0)
+    status = models.CharField(
+        max_length=9,
+        choices=Status,
+        default=Status.ACTIVE,
+        db_default=Status.ACTIVE,
+        help_text="Of a wallet: only an active one sends and takes transfers. Trading goes by the "
+        "status of the trading account.",
+    )
+    opened_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
@@ -89,85 +102,3 @@ class LedgerAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.asset_id} #{self.id}"
-
-
-class JournalEntry(models.Model):
-    """Header of one event. Its cause is `(source_kind, source_id)`, never a foreign key upward.
-
-    The engine's entries take the id of their trade, so the primary key keeps them single; those of
-    services claim their source in `EntrySource`.
-    """
-
-    class Kind(models.TextChoices):
-        TRADE = "TRADE", "Trade"
-        DEPOSIT = "DEPOSIT", "Deposit"
-        WITHDRAWAL = "WITHDRAWAL", "Withdrawal"
-        TRANSFER = "TRANSFER", "Transfer"
-        REVERSAL = "REVERSAL", "Reversal"
-        ADJUSTMENT = "ADJUSTMENT", "Adjustment"
-
-    id = models.UUIDField(primary_key=True)
-    kind = models.CharField(max_length=12, choices=Kind)
-    source_kind = models.CharField(max_length=20)
-    source_id = models.UUIDField()
-    actor = models.CharField(max_length=100, help_text="Who caused it: engine 0, a user, a key.")
-    memo = models.CharField(max_length=200, blank=True, default="", db_default="")
-    occurred_at = models.DateTimeField()
-    posted_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name_plural = "journal entries"
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
-
-
-class EntrySource(models.Model):
-    """The claim of a service on a cause, so that one cause is booked once."""
-
-    kind = models.CharField(max_length=20)
-    source_id = models.UUIDField()
-    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="+")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["kind", "source_id"], name="entry_source_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.source_id}"
-
-
-class Posting(models.Model):
-    """One signed line of an entry; net for one account in one entry, never zero.
-
-    `account_version` counts the postings of an account: statements are ordered by it.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
-    # The database's foreign key is (ledger_account, asset), made in migration 0002.
-    ledger_account = models.ForeignKey(
-        LedgerAccount,
-        on_delete=models.PROTECT,
-        related_name="postings",
-        db_constraint=False,
-        db_index=False,
-    )
-    asset = models.ForeignKey(
-        Asset, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    amount = money_field()
-    balance_after = money_field()
-    account_version = models.BigIntegerField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["ledger_account", "account_version"], name="posting_once_per_version"
-            ),
-            models.CheckConstraint(name="posting_not_zero", condition=~Q(amount=0)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.amount} on {self.ledger_account_id}"
