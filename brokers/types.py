@@ -6,9 +6,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The caller behind an API key: `request.auth` of every authenticated API request.
+    """The caller behind an API key or a person's token: `request.auth` of every API request.
 
     `account_id` is set where the key is bound to one account: it then sees and uses only that one.
+    `user_id` is set for a person, who calls with the own account bound; for a key it is empty.
     The venue's own admin key has no broker. A cached principal may be four seconds old.
     """
 
@@ -19,6 +20,7 @@ class Principal:
     scopes: frozenset[str]
     is_broker_suspended: bool = False
     is_venue_admin: bool = False
+    user_id: UUID | None = None
 
     @property
     def own_broker_id(self) -> UUID:
@@ -29,4 +31,6 @@ class Principal:
     @property
     def actor(self) -> str:
         """How this caller is named in journals and audit rows."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
         return "venue-admin" if self.is_venue_admin else f"key:{self.key_id}"
