@@ -1,6 +1,6 @@
 """What the ledger refuses: one class per broken rule."""
 
-from common.errors import Conflict, ExchangeError, NotFound
+from common.errors import Conflict, ExchangeError, MalformedRequest, NotFound, PermissionDenied
 
 
 class InsufficientFunds(ExchangeError):
@@ -14,6 +14,19 @@ class AccountNotActive(ExchangeError):
     """The trading account is suspended or closed. Facts: account_id, account_status."""
 
     code = "account_not_active"
+    status = 422
+
+
+class WalletNotFound(NotFound):
+    """There is no such wallet. Facts: wallet_id."""
+
+    code = "wallet_not_found"
+
+
+class WalletNotActive(ExchangeError):
+    """The wallet is suspended or closed. Facts: wallet_id, wallet_status."""
+
+    code = "wallet_not_active"
     status = 422
 
 
@@ -35,6 +48,115 @@ class EntryNotReversible(Conflict):
     code = "entry_not_reversible"
 
 
+class EntryReversed(Conflict):
+    """The entry has been reversed already. Facts: entry_id, reversal_id."""
+
+    code = "entry_reversed"
+
+
+class ReversalRequested(Conflict):
+    """A reversal of the entry has been asked for and waits for approval. Facts: entry_id."""
+
+    code = "reversal_requested"
+
+
+class AccountNotAdjustable(Conflict):
+    """Cash in transit and perpetual clearing are not adjusted by hand. Facts: account_kind."""
+
+    code = "account_not_adjustable"
+
+
+class RequestNotFound(NotFound):
+    """There is no such request. Facts: request_id."""
+
+    code = "request_not_found"
+
+
+class RequestNotOpen(Conflict):
+    """The request is closed: completed, rejected, canceled or failed. Facts: request_status."""
+
+    code = "request_not_open"
+
+
+class OwnRequest(PermissionDenied):
+    """Nobody decides on a request of their own, nor on their own money."""
+
+    code = "own_request"
+
+
+class AlreadyDecided(Conflict):
+    """This person has approved the request already; it needs another one."""
+
+    code = "already_decided"
+
+
+class NoConversionRate(ExchangeError):
+    """There is no rate between these currencies. Facts: from_currency, to_currency."""
+
+    code = "no_conversion_rate"
+    status = 422
+
+
+class InverseRateExists(Conflict):
+    """The pair has a rate the other way round, from which this one follows."""
+
+    code = "inverse_rate_exists"
+
+
+class AmountTooSmall(ExchangeError):
+    """The amount comes to nothing in the other currency. Facts: rate."""
+
+    code = "amount_too_small"
+    status = 422
+
+
+class WalletsOfTwoAccounts(ExchangeError):
+    """A conversion is between two wallets of one account."""
+
+    code = "wallets_of_two_accounts"
+    status = 422
+
+
+class QuoteNotFound(NotFound):
+    """There is no such quote, or no such conversion. Facts: quote_id."""
+
+    code = "quote_not_found"
+
+
+class QuoteExpired(ExchangeError):
+    """The quote is too old; ask for a new one. Facts: expires_at."""
+
+    code = "quote_expired"
+    status = 422
+
+
+class StoredRefusal(ExchangeError):
+    """The refusal is itself a fact that is stored: what was written with it stays written."""
+
+    code = "refused"
+    status = 422
+
+
+class InvalidIdempotencyKey(MalformedRequest):
+    """The header Idempotency-Key must be 1 to 255 printable ASCII characters."""
+
+    code = "invalid_idempotency_key"
+
+
+class IdempotencyKeyReused(ExchangeError):
+    """This Idempotency-Key was sent before with another request."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class RequestInProgress(Conflict):
+    """A request with this Idempotency-Key is still running."""
+
+    code = "request_in_progress"
+    retry_after_seconds = 1
+
+
 class LedgerRuleBroken(Conflict):
     """The database refused a change that would break double entry."""
 
@@ -47,4 +169,6 @@ CONSTRAINT_ERRORS: dict[str, type[ExchangeError]] = {
     "ledger_account_held_not_negative": LedgerRuleBroken,
     "posting_sum_zero": LedgerRuleBroken,
     "ledger_append_only": LedgerRuleBroken,
+    "request_one_open_reversal": ReversalRequested,
+    "approval_once_per_person": AlreadyDecided,
 }

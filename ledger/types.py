@@ -39,6 +39,13 @@ class EntryKind(StrEnum):
     CONVERSION = "CONVERSION"
 
 
+class AlertSeverity(StrEnum):
+    """How much an alert matters: a critical one is told by `GET /health` too."""
+
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+
 @dataclass(frozen=True, slots=True)
 class ClientAccount:
     """A client's ledger account, made when it is first posted to."""
@@ -123,3 +130,25 @@ class StatementSection:
     account_kind: AccountKind
     opening_version: int
     opening_balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """An Idempotency-Key of a caller (`owner`), and the SHA-256 of the request that names it."""
+
+    owner: str
+    key: str
+    fingerprint: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What is unique: the same key of another owner is another key."""
+        return self.owner, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer to a request, as it is stored for its key: status and body, byte for byte."""
+
+    status: int
+    body: str

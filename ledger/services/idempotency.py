@@ -1,0 +1,122 @@
+"""Answers that are kept for an Idempotency-Key: written in the transaction of their effect.
+
+While a request runs, its key is an advisory lock of its transaction, so that a second one learns at
+once that the first is still running, and nothing is left where a process dies. Every function
+here works inside a transaction of its caller.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from common.database import retry_on_conflict
+from ledger import locks
+from ledger.bulk.sql import Cursor, texts, words
+from ledger.errors import IdempotencyKeyReused, RequestInProgress
+from ledger.models import IdempotencyKey
+from ledger.selectors.idempotency import find_answers
+from ledger.types import RequestKey, StoredAnswer
+
+KEPT = timedelta(days=7)
+_CHUNK = 5_000
+
+_INSERT = """
+INSERT INTO ledger_idempotencykey (owner, key, fingerprint, status, body)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::smallint[], %s::text[])
+"""
+
+
+class KeyLedger:
+    """The keys of the requests of one transaction: which run, which have their answer already."""
+
+    def __init__(self, cursor: Cursor, keys: Iterable[RequestKey]) -> None:
+        """Lock the keys, then look for their answers."""
+        names = sorted({key.name for key in keys})
+        self._running = locks.try_lock_keys(cursor, names) if names else set()
+        self._answers = find_answers(cursor, names) if names else {}
+        self._new: list[tuple[RequestKey, StoredAnswer]] = []
+
+    def find(self, key: RequestKey) -> StoredAnswer | None:
+        """The answer that the same request got before; None where it is to run now.
+
+        Raises:
+            RequestInProgress: it runs in another transaction.
+            IdempotencyKeyReused: the key was sent with another request.
+        """
+        if key.name not in self._running:
+            raise RequestInProgress()
+        found = self._answers.get(key.name)
+        if found is None:
+            return None
+        fingerprint, answer = found
+        if fingerprint != key.fingerprint:
+            raise IdempotencyKeyReused()
+        return answer
+
+    def keep(self, key: RequestKey, answer: StoredAnswer) -> None:
+        """Remember the answer, for later requests and, after `statement`, for ever."""
+        self._answers[key.name] = (key.fingerprint, answer)
+        self._new.append((key, answer))
+
+    def statement(self) -> tuple[str, list[Any]] | None:
+        """The statement that stores the answers that were kept; None without any."""
+        if not self._new:
+            return None
+        return _INSERT, [
+            texts(key.owner for key, _ in self._new),
+            texts(key.key for key, _ in self._new),
+            words(key.fingerprint for key, _ in self._new),
+            words(str(answer.status) for _, answer in self._new),
+            texts(answer.body for _, answer in self._new),
+        ]
+
+
+@retry_on_conflict
+@transaction.atomic
+def answer_once(
+    *, key: RequestKey, run: Callable[[], StoredAnswer | None]
+) -> tuple[StoredAnswer, bool] | None:
+    """Run a request whose answer is kept for `key`, or find the answer that it got before.
+
+    `run` works in the same transaction, and gives the answer to keep, None where it must not be
+    kept. What it raises rolls everything back, and nothing is kept. The flag tells whether the
+    answer is an earlier one; None means that `run` had nothing to keep.
+
+    Raises:
+        RequestInProgress, IdempotencyKeyReused: as `KeyLedger.find`.
+    """
+    with connection.cursor() as cursor:
+        keys = KeyLedger(cursor, [key])
+        before = keys.find(key)
+        if before is not None:
+            return before, True
+        answer = run()
+        if answer is None:
+            return None
+        keys.keep(key, answer)
+        statement = keys.statement()
+        assert statement is not None
+        cursor.execute(*statement)
+    return answer, False
+
+
+def purge_idempotency_keys() -> int:
+    """Forget keys older than a week, in chunks; returns how many."""
+    purged = 0
+    while chunk := _purge_chunk():
+        purged += chunk
+    return purged
+
+
+@transaction.atomic
+def _purge_chunk() -> int:
+    old = (
+        IdempotencyKey.objects.select_for_update(skip_locked=True)
+        .filter(created_at__lt=timezone.now() - KEPT)
+        .order_by("created_at")
+        .values_list("id", flat=True)[:_CHUNK]
+    )
+    return IdempotencyKey.objects.filter(id__in=list(old)).delete()[0]
