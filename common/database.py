@@ -6,9 +6,10 @@ transaction is rolled back and run again. Only who began the outermost transacti
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection
 
@@ -39,6 +40,24 @@ def retry_on_conflict(service: Callable[P, T]) -> Callable[P, T]:
         return service(*args, **kwargs)
 
     return run
+
+
+@contextmanager
+def pipelined() -> Iterator[Any]:
+    """Django's connection as psycopg's own, in pipeline mode: statements wait for no answers.
+
+    What was executed is answered when one of its cursors is fetched from, at the latest at the end;
+    errors are raised then, as Django's.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield connection.connection
+
+
+def allow_long_statements(seconds: int) -> None:
+    """Let each statement of the present transaction take up to `seconds`, for a report or a job."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
 
 
 def is_conflict(error: OperationalError) -> bool:

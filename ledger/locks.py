@@ -15,6 +15,9 @@ from ledger.bulk.sql import Cursor, integers
 from ledger.errors import QuoteNotFound, RequestNotFound, UnknownEntry
 from ledger.models import ConversionQuote, EntrySource, JournalEntry, MoneyRequest
 
+# The key of the advisory lock of who seals.
+_SEALING_LOCK = 0x7365616C
+
 _CLAIM_SOURCE = """
 INSERT INTO ledger_entrysource (kind, source_id, entry_id) VALUES (%s, %s, %s)
     ON CONFLICT DO NOTHING RETURNING entry_id
@@ -99,6 +102,25 @@ def lock_ledger_accounts(cursor: Cursor, ids: set[int]) -> dict[int, LedgerRow]:
     return {row.id: row for row in lock_rows(cursor, ids)}
 
 
+def try_lock_sealing(cursor: Cursor) -> bool:
+    """Whether this transaction is now the only one that seals; it does not wait to become it."""
+    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SEALING_LOCK])
+    return bool(cursor.fetchall()[0][0])
+
+
 def _lock_number(owner: str, key: str) -> int:
     digest = hashlib.sha256(f"idempotency {owner} {key}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
+
+
+def lock_wallets(executor: Executor, ids: set[int]) -> dict[int, LockedWallet]:
+    """The wallets among these ledger accounts, locked until the transaction ends.
+
+    In a pipeline it is one round trip: what is not locked is read after the locks.
+    """
+    locked = executor.execute(*lock_statement(ids))
+    described = executor.execute(_DESCRIBE_WALLETS, [integers(ids)])
+    facts = {row[0]: row[1:] for row in described.fetchall()}
+    return {
+        row.id: LockedWallet(row, *facts[row.id]) for row in read_rows(locked) if row.id in facts
+    }

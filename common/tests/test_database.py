@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from common.database import retry_on_conflict
+from common.database import allow_long_statements, retry_on_conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,3 +95,15 @@ def test_what_does_not_go_away_is_not_tried_again() -> None:
         too_slow()
 
     assert len(runs) == 1
+
+
+def test_long_statements_are_allowed_in_one_transaction_alone() -> None:
+    def timeout() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return str(cursor.fetchone()[0])
+
+    with transaction.atomic():
+        allow_long_statements(90)
+        assert timeout() == "90s"
+    assert timeout() == "5s"
