@@ -1,5 +1,7 @@
 """What the ledger refuses: one class per broken rule."""
 
+from typing import Any
+
 from common.errors import Conflict, ExchangeError, MalformedRequest, NotFound, PermissionDenied
 
 
@@ -134,6 +136,97 @@ class StoredRefusal(ExchangeError):
     """The refusal is itself a fact that is stored: what was written with it stays written."""
 
     code = "refused"
+    status = 422
+
+
+class WalletExists(Conflict):
+    """The account has a wallet in this currency. Facts: wallet_id, wallet_status."""
+
+    code = "wallet_exists"
+
+
+class WalletNotEmpty(Conflict):
+    """Only a wallet without money and without holds is closed. Facts: posted_balance, held_amount.
+
+    A balance below zero is not empty either.
+    """
+
+    code = "wallet_not_empty"
+
+
+class NotOwnWallet(PermissionDenied):
+    """The wallet that pays is not one of the caller's. Facts: wallet_id."""
+
+    code = "not_own_wallet"
+
+
+class RecipientNotFound(NotFound):
+    """Nobody with this email address has an account that takes transfers."""
+
+    code = "recipient_not_found"
+
+
+class SameWallet(ExchangeError):
+    """A transfer needs two wallets. Facts: wallet_id."""
+
+    code = "same_wallet"
+    status = 422
+
+
+class CurrencyMismatch(ExchangeError):
+    """A transfer is between wallets of one currency. Facts: from_currency, to_currency."""
+
+    code = "currency_mismatch"
+    status = 422
+
+
+class StaleVersion(Conflict):
+    """The wallet is not at the version that was expected. Facts: wallet_id, version."""
+
+    code = "stale_version"
+
+
+class TransferRefused(StoredRefusal):
+    """The transfer was refused and is stored as FAILED.
+
+    `code` is the reason (`ledger.types.TransferReason`). Facts: transfer_id, required, available.
+    """
+
+    code = "transfer_refused"
+
+    def __init__(self, reason: str, **facts: Any) -> None:
+        super().__init__(f"The transfer was refused: {reason.replace('_', ' ')}", **facts)
+        self.code = reason
+
+
+class TransferNotFound(NotFound):
+    """There is no such transfer. Facts: transfer_id."""
+
+    code = "transfer_not_found"
+
+
+class NotOwnTransfer(PermissionDenied):
+    """The caller has no wallet in the transfer, or not the one that may do this."""
+
+    code = "not_own_transfer"
+
+
+class TransferFinished(Conflict):
+    """The transfer is over and stays as it is. Facts: transfer_status, reason."""
+
+    code = "transfer_finished"
+
+
+class TransferTimedOut(Conflict):
+    """The pending transfer's time is over: its hold is being freed. Facts: expires_at."""
+
+    code = "transfer_timed_out"
+
+
+class AmountAbovePending(ExchangeError):
+    """No more can be posted than the pending transfer holds. Facts: amount."""
+
+    code = "amount_above_pending"
     status = 422
 
 

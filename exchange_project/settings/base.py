@@ -4,6 +4,9 @@ The environment (or the file `.env` beside `manage.py`) is read here and nowhere
 fails at start: a missing secret, a database that is not PostgreSQL, a number that is none.
 """
 
+from decimal import Decimal
+import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -48,6 +51,18 @@ ENGINE_BATCH_MAX: int = env.int("ENGINE_BATCH_MAX", default=1_000)
 API_RATE_PER_SECOND: int = env.int("API_RATE_PER_SECOND", default=10_000)
 WEB_THREADS: int = env.int("WEB_THREADS", default=16)
 
+# A withdrawal above this needs two persons; the second one is the limit of single currencies.
+WITHDRAWAL_TWO_PERSONS_ABOVE: Decimal = env(
+    "WITHDRAWAL_TWO_PERSONS_ABOVE", cast=Decimal, default=Decimal(10_000)
+)
+WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = env.dict(
+    "WITHDRAWAL_TWO_PERSONS_ABOVE_OF",
+    cast={"value": Decimal},
+    default={"BTC": Decimal("0.1"), "ETH": Decimal(3)},
+)
+# Seconds that a conversion may be made at the rate that was quoted.
+QUOTE_SECONDS: int = env.int("QUOTE_SECONDS", default=10)
+
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
@@ -66,6 +81,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
@@ -153,6 +169,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire-due-orders": {"task": "orders.tasks.expire_due_orders", "schedule": 5.0},
     "deliver-webhooks": {"task": "brokers.tasks.deliver_webhooks", "schedule": 5.0},
     "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
+    "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
 }
 
 # --- people ---------------------------------------------------------------------------------------
@@ -172,6 +189,28 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# The broker of people who register themselves; made when the first one does, if it is not there.
+RETAIL_BROKER: str = env("RETAIL_BROKER", default="Retail")
+# Trading and transfers only for verified addresses. Off by default, since a venue without a mail
+# server (the embedded one prints its mails) would have nobody who can trade.
+REQUIRE_VERIFIED_EMAIL: bool = env.bool("REQUIRE_VERIFIED_EMAIL", default=False)
+# Attempts a minute to register, log in and the like: for one email address, and three times as many
+# for one network address; 0: as many as anybody likes.
+AUTH_ATTEMPTS_PER_MINUTE: int = env.int("AUTH_ATTEMPTS_PER_MINUTE", default=10)
+# Proxies before the venue that add the caller's address to X-Forwarded-For. Too high a number lets
+# callers make addresses up, too low a one takes all of them for the proxy.
+PROXY_COUNT: int = env.int("PROXY_COUNT", default=0)
+PASSWORD_RESET_TIMEOUT = 3600
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    # A key of its own: what is signed for another purpose is no token, whatever it says.
+    "SIGNING_KEY": hashlib.sha256(f"tokens of people:{SECRET_KEY}".encode()).hexdigest(),
+}
+# consolemail:// prints mails to the worker's log; smtp+tls://user:password@host:587 sends them.
+vars().update(env.email("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = env("DEFAULT_FROM_EMAIL", default="Bourse <no-reply@localhost>")
 
 # --- language, time, static files -----------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
@@ -207,6 +246,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "TAGS": [
         {"name": "brokers and keys", "description": "Brokers, and the keys of their programs."},
+        {"name": "people", "description": "Log in by email address and password; tokens."},
         {"name": "accounts", "description": "Trading accounts of a broker's clients."},
         {"name": "webhooks", "description": "Where events are delivered, and what became of them."},
         {"name": "orders", "description": "Place, cancel and look at orders and their fills."},

@@ -1,6 +1,21 @@
 """Reads of the ledger, as plain values."""
 
-from ledger.selectors.balances import find_balance, lines_of_entry, list_balances
+from ledger.selectors.alerts import (
+    OpenAlerts,
+    count_open_critical_alerts,
+    get_open_alerts,
+)
+from ledger.selectors.balances import account_of, find_balance, lines_of_entry, list_balances
+from ledger.selectors.requests import (
+    BalanceChange,
+    count_approvals,
+    find_reversal,
+    get_request,
+    get_wallet_with_owner,
+    is_own_request,
+    list_balance_changes,
+    list_requests,
+)
 from ledger.selectors.statements import (
     iterate_lines,
     list_posted_lines,
@@ -8,10 +23,22 @@ from ledger.selectors.statements import (
 )
 
 __all__ = [
+    "BalanceChange",
+    "OpenAlerts",
+    "account_of",
+    "count_approvals",
+    "count_open_critical_alerts",
     "find_balance",
+    "find_reversal",
+    "get_open_alerts",
+    "get_request",
+    "get_wallet_with_owner",
+    "is_own_request",
     "iterate_lines",
     "lines_of_entry",
+    "list_balance_changes",
     "list_balances",
     "list_posted_lines",
+    "list_requests",
     "list_statement_sections",
 ]

@@ -29,11 +29,19 @@ def find_balance(account_id: int, asset: str, kind: AccountKind) -> Balance | No
 def lines_of_entry(entry_id: UUID) -> list[Line]:
     """What an entry booked, as lines that could be booked again."""
     return [
-        Line(_account_of(posting.ledger_account), posting.amount)
+        Line(account_of(posting.ledger_account), posting.amount)
         for posting in Posting.objects.filter(entry_id=entry_id)
         .select_related("ledger_account")
         .order_by("id")
     ]
+
+
+def account_of(row: LedgerAccount) -> ClientAccount | VenueAccount:
+    """The ledger account as a line of an entry names it."""
+    kind = AccountKind(row.kind)
+    if row.trading_account_id is None:
+        return VenueAccount(kind, row.asset_id, row.shard)
+    return ClientAccount(row.trading_account_id, row.asset_id, kind)
 
 
 def _balance(row: LedgerAccount) -> Balance:
@@ -46,10 +54,3 @@ def _balance(row: LedgerAccount) -> Balance:
         overdraft_limit=row.overdraft_limit,
         version=row.version,
     )
-
-
-def _account_of(row: LedgerAccount) -> ClientAccount | VenueAccount:
-    kind = AccountKind(row.kind)
-    if row.trading_account_id is None:
-        return VenueAccount(kind, row.asset_id, row.shard)
-    return ClientAccount(row.trading_account_id, row.asset_id, kind)

@@ -3,12 +3,26 @@
 from ledger.services.alerts import acknowledge_alert, raise_alert, resolve_alert
 from ledger.services.approvals import approve_request, reject_request
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
+from ledger.services.requests import (
+    cancel_request,
+    request_adjustment,
+    request_deposit,
+    request_reversal,
+    request_withdrawal,
+)
 
 __all__ = [
     "acknowledge_alert",
+    "approve_request",
+    "cancel_request",
     "deposit",
     "post_entry",
     "raise_alert",
+    "reject_request",
+    "request_adjustment",
+    "request_deposit",
+    "request_reversal",
+    "request_withdrawal",
     "resolve_alert",
     "reverse_entry",
     "withdraw",

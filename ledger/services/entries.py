@@ -54,10 +54,12 @@ def post_entry(
     actor: str,
     memo: str = "",
     occurred_at: datetime | None = None,
+    freed: Sequence[Line] = (),
 ) -> Entry:
     """Book one entry, under locks on its accounts; missing ones are made.
 
-    The same source again answers the first entry and books nothing.
+    What is `freed` was held on accounts of the entry, and is held no more. The same source again
+    answers the first entry and books nothing.
 
     Raises:
         ValidationFailed: an amount has more decimals than its asset, or the memo is no text.
@@ -77,8 +79,10 @@ def post_entry(
             return _first_entry(claimed, kind, lines)
         rows = _lock_rows_of(cursor, [line.account for line in lines])
         batch = LedgerBatch(rows.values())
+        for line, amount in zip(freed, _amounts_in_units8(freed), strict=True):
+            batch.set_hold(rows[line.account], -amount)
         pairs = [(rows[line.account], amount) for line, amount in zip(lines, amounts, strict=True)]
-        _check_funds(pairs)
+        check_funds(pairs)
         batch.post(entry_id.bytes, kind, source_kind, source_id.bytes, pairs, memo=memo)
         write(cursor, batch, actor=actor, occurred_at=occurred_at or now).check()
     return Entry(entry_id, kind, source_kind, source_id, occurred_at or now, is_new=True)
@@ -129,8 +133,11 @@ def withdraw(
     source_id: UUID,
     actor: str,
     memo: str = "",
+    is_held: bool = False,
 ) -> Entry:
     """Pay `amount` of an asset out, against cash in transit: never what is held, nor collateral.
+
+    With `is_held` the amount was set aside for this withdrawal: its hold is freed in the same step.
 
     Raises:
         AccountNotFound, UnknownAsset, ValidationFailed: no such account, asset or amount.
@@ -142,13 +149,15 @@ def withdraw(
     account = locks.lock_trading_account(account_id)
     if account.status != TradingAccount.Status.ACTIVE:
         raise AccountNotActive(account_id=account_id, account_status=account.status)
+    lines = _transit_lines(account_id, found, None, -amount)
     return post_entry(
         kind=EntryKind.WITHDRAWAL,
         source_kind="withdrawal",
         source_id=source_id,
-        lines=_transit_lines(account_id, found, None, -amount),
+        lines=lines,
         actor=actor,
         memo=memo,
+        freed=[Line(lines[0].account, amount)] if is_held else (),
     )
 
 
@@ -164,11 +173,7 @@ def reverse_entry(*, entry_id: UUID, reason: str, actor: str) -> Entry:
     """
     if not reason.strip():
         raise ValidationFailed(errors=[FieldError("reason", "required", "Say why.")])
-    entry = JournalEntry.objects.filter(id=entry_id).first()
-    if entry is None:
-        raise UnknownEntry(entry_id=entry_id)
-    if entry.kind in _IRREVERSIBLE:
-        raise EntryNotReversible(entry_id=entry_id, entry_kind=entry.kind)
+    check_reversible(entry_id)
     return post_entry(
         kind=EntryKind.REVERSAL,
         source_kind="reversal",
@@ -177,6 +182,20 @@ def reverse_entry(*, entry_id: UUID, reason: str, actor: str) -> Entry:
         actor=actor,
         memo=reason,
     )
+
+
+def check_reversible(entry_id: UUID) -> None:
+    """See that the entry is of a kind that can be reversed here.
+
+    Raises:
+        UnknownEntry: there is no such entry.
+        EntryNotReversible: it is a trade or a reversal.
+    """
+    entry = JournalEntry.objects.filter(id=entry_id).first()
+    if entry is None:
+        raise UnknownEntry(entry_id=entry_id)
+    if entry.kind in _IRREVERSIBLE:
+        raise EntryNotReversible(entry_id=entry_id, entry_kind=entry.kind)
 
 
 def _transit_lines(
@@ -226,7 +245,12 @@ def _lock_rows_of(
     }
 
 
-def _check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
+def check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
+    """See that locked accounts can bear the sum of these changes, in units8.
+
+    Raises:
+        InsufficientFunds: one has not enough that is posted and not held.
+    """
     net: dict[LedgerRow, int] = {}
     for row, amount in pairs:
         net[row] = net.get(row, 0) + amount

@@ -6,6 +6,7 @@ from uuid import UUID
 from brokers.models import Funding, TradingAccount
 from brokers.services import create_account, register_broker
 from common.ids import new_uuid
+from ledger.models import LedgerAccount
 from ledger.selectors import find_balance
 from ledger.services import deposit, withdraw
 from ledger.types import AccountKind, Entry
@@ -51,3 +52,8 @@ def balance_of(
     """The posted balance of one ledger account, zero before it was first used."""
     balance = find_balance(account.id, asset, kind)
     return Decimal(0) if balance is None else balance.posted_balance
+
+
+def wallet_of(account: TradingAccount, asset: str = "USD") -> LedgerAccount:
+    """The account's wallet in a currency, as it stands."""
+    return LedgerAccount.objects.get(trading_account=account, asset__code=asset, kind="CASH")

@@ -1,0 +1,126 @@
+"""Requests for money, and what an approval would change."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Q, QuerySet
+
+from ledger.errors import RequestNotFound, WalletNotFound
+from ledger.models import EntrySource, LedgerAccount, MoneyRequest, Posting
+
+_BIGINT_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceChange:
+    """A ledger account as it stands, and what a request would add to it."""
+
+    account: LedgerAccount
+    amount: Decimal
+    freed_hold: Decimal = Decimal(0)
+
+    @property
+    def available_balance(self) -> Decimal:
+        """What is posted and not held."""
+        return self.account.posted_balance - self.account.held_amount
+
+    @property
+    def posted_balance_after(self) -> Decimal:
+        """What is posted once the request is booked."""
+        return self.account.posted_balance + self.amount
+
+    @property
+    def available_balance_after(self) -> Decimal:
+        """What is free to use once the request is booked."""
+        return self.available_balance + self.amount + self.freed_hold
+
+
+def get_wallet_with_owner(wallet_id: int) -> LedgerAccount:
+    """A client's cash account with its trading account and asset, of whichever broker.
+
+    Raises:
+        WalletNotFound: there is none.
+    """
+    wallet = None
+    if 0 < wallet_id <= _BIGINT_MAX:
+        wallets = LedgerAccount.objects.select_related("trading_account", "asset")
+        wallet = wallets.filter(kind=LedgerAccount.Kind.CASH, id=wallet_id).first()
+    if wallet is None:
+        raise WalletNotFound(wallet_id=wallet_id)
+    return wallet
+
+
+def get_request(request_id: UUID, *, kinds: Collection[str]) -> MoneyRequest:
+    """A request of one of these kinds, with the account that it concerns.
+
+    Raises:
+        RequestNotFound: there is none.
+    """
+    request = (
+        MoneyRequest.objects.select_related(
+            "ledger_account__asset", "ledger_account__trading_account"
+        )
+        .filter(id=request_id, kind__in=kinds)
+        .first()
+    )
+    if request is None:
+        raise RequestNotFound(request_id=request_id)
+    return request
+
+
+def list_requests(
+    *, kind: str, broker_id: UUID, account_id: int | None, wallet_id: int | None = None
+) -> QuerySet[MoneyRequest]:
+    """Requests of a kind on the wallets of a broker, of one account, or on one wallet."""
+    requests = MoneyRequest.objects.select_related("ledger_account__asset").filter(
+        kind=kind, ledger_account__trading_account__broker_id=broker_id
+    )
+    if account_id is not None:
+        requests = requests.filter(ledger_account__trading_account_id=account_id)
+    return requests if wallet_id is None else requests.filter(ledger_account_id=wallet_id)
+
+
+def count_approvals(requests: QuerySet[MoneyRequest]) -> QuerySet[MoneyRequest]:
+    """`requests`, each with the number of its approvals as `approval_count`."""
+    return requests.annotate(
+        approval_count=Count("approvals", filter=Q(approvals__is_approved=True))
+    )
+
+
+def find_reversal(entry_id: UUID) -> UUID | None:
+    """The entry that reversed `entry_id`."""
+    source = EntrySource.objects.filter(kind="reversal", source_id=entry_id).first()
+    return None if source is None else source.entry_id
+
+
+def is_own_request(request: MoneyRequest, user_id: UUID) -> bool:
+    """Whether `user_id` asked for it, or owns an account that it concerns."""
+    if request.requested_by_id == user_id:
+        return True
+    if request.reversed_entry_id is None:
+        accounts = LedgerAccount.objects.filter(id=request.ledger_account_id)
+        return accounts.filter(trading_account__owner_id=user_id).exists()
+    return Posting.objects.filter(
+        entry_id=request.reversed_entry_id, ledger_account__trading_account__owner_id=user_id
+    ).exists()
+
+
+def list_balance_changes(request: MoneyRequest) -> list[BalanceChange]:
+    """What an approval would change now: accounts with their balances, clients' first.
+
+    The venue's own side of a deposit, a withdrawal or an adjustment is cash in transit, which is
+    not shown.
+    """
+    if request.reversed_entry_id is not None:
+        postings = Posting.objects.filter(entry_id=request.reversed_entry_id).select_related(
+            "ledger_account__asset", "ledger_account__trading_account"
+        )
+        changes = [BalanceChange(posting.ledger_account, -posting.amount) for posting in postings]
+        return sorted(changes, key=lambda one: (not one.account.trading_account_id, one.account.id))
+    account, amount = request.ledger_account, request.amount
+    assert account is not None and amount is not None
+    if request.kind == MoneyRequest.Kind.WITHDRAWAL:
+        return [BalanceChange(account, -amount, freed_hold=amount)]
+    return [BalanceChange(account, amount)]

@@ -1,0 +1,152 @@
+"""The word of staff on a request: with the last approval that it needs, it is booked.
+
+Whoever calls has seen that the person may decide (permission `ledger.add_approval`). Decisions on
+one request queue up at its lock, so that exactly one outcome counts.
+
+A booking that is not possible at the moment (the money was spent, the account is suspended) is
+refused: nothing changes, the approval neither, and the request waits on. One that never will be
+(the account is closed, the entry has been reversed) ends the request as FAILED, with the reason.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from brokers.models import TradingAccount
+from common.database import retry_on_conflict
+from common.errors import FieldError, ValidationFailed
+from ledger import locks
+from ledger.errors import AlreadyDecided, OwnRequest, WalletNotActive
+from ledger.models import Approval, LedgerAccount, MoneyRequest
+from ledger.selectors import account_of, find_reversal, is_own_request
+from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
+from ledger.services.requests import check_open, check_wallet_active, close_request
+from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
+
+_Kind = MoneyRequest.Kind
+_Status = MoneyRequest.Status
+
+
+@retry_on_conflict
+@transaction.atomic
+def approve_request(*, request_id: UUID, user_id: UUID, note: str = "") -> MoneyRequest:
+    """Approve a request, and book it if no other person is needed.
+
+    The answer's status tells: REQUESTED (another person is needed), COMPLETED, or FAILED.
+
+    Raises:
+        RequestNotFound, RequestNotOpen: there is none, or it is closed.
+        OwnRequest: the person asked for it, or owns the account.
+        AlreadyDecided: the person has approved it before.
+        AccountNotActive, WalletNotActive: suspended at the moment.
+        InsufficientFunds: what was to be taken is not there at the moment.
+    """
+    request = _take_up(request_id, user_id)
+    _record(request, user_id, is_approved=True, note=note)
+    if request.approvals.filter(is_approved=True).count() < request.approvals_needed:
+        return request
+    obstacle = _lasting_obstacle(request)
+    if obstacle:
+        return close_request(request, _Status.FAILED, obstacle)
+    entry = _book(request, actor=f"user:{user_id}")
+    request.status = _Status.COMPLETED
+    request.entry_id = entry.id
+    request.finished_at = timezone.now()
+    request.save(update_fields=["status", "entry", "finished_at"])
+    return request
+
+
+@retry_on_conflict
+@transaction.atomic
+def reject_request(*, request_id: UUID, user_id: UUID, note: str) -> MoneyRequest:
+    """Reject a request; what a withdrawal holds is freed. One person is enough.
+
+    Raises:
+        RequestNotFound, RequestNotOpen: there is none, or it is closed.
+        OwnRequest: the person asked for it, or owns the account.
+        AlreadyDecided: the person has approved it before.
+        ValidationFailed: no reason is given.
+    """
+    if not note.strip():
+        raise ValidationFailed(errors=[FieldError("note", "required", "Say why.")])
+    request = _take_up(request_id, user_id)
+    _record(request, user_id, is_approved=False, note=note)
+    return close_request(request, _Status.REJECTED, note)
+
+
+def _take_up(request_id: UUID, user_id: UUID) -> MoneyRequest:
+    """The request, locked and open, on which this person has not decided yet and may."""
+    request = locks.lock_request(request_id)
+    check_open(request)
+    if is_own_request(request, user_id):
+        raise OwnRequest()
+    if request.approvals.filter(user_id=user_id).exists():
+        raise AlreadyDecided()
+    return request
+
+
+def _record(request: MoneyRequest, user_id: UUID, *, is_approved: bool, note: str) -> None:
+    Approval.objects.create(request=request, user_id=user_id, is_approved=is_approved, note=note)
+
+
+def _lasting_obstacle(request: MoneyRequest) -> str:
+    """Why this request can never be booked; empty where it can."""
+    if request.reversed_entry_id is not None:
+        reversal_id = find_reversal(request.reversed_entry_id)
+        return "" if reversal_id is None else f"reversed already by entry {reversal_id}"
+    if request.kind == _Kind.ADJUSTMENT:
+        return ""
+    wallet = request.ledger_account
+    assert wallet is not None and wallet.trading_account_id is not None
+    account = locks.lock_trading_account(wallet.trading_account_id)
+    if account.status == TradingAccount.Status.CLOSED:
+        return "the account is closed"
+    return "the wallet is closed" if wallet.status == LedgerAccount.Status.CLOSED else ""
+
+
+def _book(request: MoneyRequest, *, actor: str) -> Entry:
+    if request.reversed_entry_id is not None:
+        return reverse_entry(entry_id=request.reversed_entry_id, reason=request.reason, actor=actor)
+    if request.kind == _Kind.ADJUSTMENT:
+        return _book_adjustment(request, actor)
+    return _book_wallet(request, actor)
+
+
+def _book_adjustment(request: MoneyRequest, actor: str) -> Entry:
+    account, amount = request.ledger_account, request.amount
+    assert account is not None and amount is not None
+    return post_entry(
+        kind=EntryKind.ADJUSTMENT,
+        source_kind="adjustment",
+        source_id=request.id,
+        lines=[
+            Line(account_of(account), amount),
+            Line(VenueAccount(AccountKind.TRANSIT, account.asset_id), -amount),
+        ],
+        actor=actor,
+        memo=request.reason,
+    )
+
+
+def _book_wallet(request: MoneyRequest, actor: str) -> Entry:
+    """Book a deposit or a withdrawal; the wallet is looked at once its lock is held."""
+    wallet, amount = request.ledger_account, request.amount
+    assert wallet is not None and wallet.trading_account_id is not None and amount is not None
+    is_withdrawal = request.kind == _Kind.WITHDRAWAL
+    given: dict[str, Any] = {
+        "account_id": wallet.trading_account_id,
+        "asset": wallet.asset.code,
+        "amount": amount,
+        "source_id": request.id,
+        "actor": actor,
+        "memo": request.reason,
+    }
+    entry = withdraw(**given, is_held=True) if is_withdrawal else deposit(**given)
+    wallet.refresh_from_db(fields=["status"])
+    if is_withdrawal:
+        check_wallet_active(wallet)
+    elif wallet.status == LedgerAccount.Status.CLOSED:
+        raise WalletNotActive(wallet_id=wallet.id, wallet_status=wallet.status)
+    return entry
