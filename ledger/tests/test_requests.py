@@ -360,32 +360,33 @@ def test_what_was_closed_for_good_fails_the_request_and_frees_its_hold(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_all_who_decide_at_once_one_is_first(account: TradingAccount) -> None:
-    people = [UserFactory.create() for _ in range(8)]
-    for _ in range(3):
-        before = state(account)
-        request = ask(account, "10")
+@pytest.mark.parametrize("leader", ["approve", "reject", "cancel"])
+def test_of_all_who_decide_at_once_one_is_first(account: TradingAccount, leader: str) -> None:
+    people = [UserFactory.create() for _ in range(9)]
+    request = ask(account, "10")
+    decisions = ["approve", "reject", "cancel"] * 3
+    decisions.remove(leader)
 
-        def decide(number: int) -> str:
-            try:
-                if number == 8:
-                    return cancel_request(request_id=request.id, actor="test").status
-                user_id = people[number].id
-                if number % 2:
-                    return approve_request(request_id=request.id, user_id=user_id).status
-                return reject_request(request_id=request.id, user_id=user_id, note="no").status
-            except ExchangeError as error:
-                return error.code
-            finally:
-                connection.close()
+    def decide(number: int, decision: str) -> str:
+        user_id = people[number].id
+        try:
+            if decision == "cancel":
+                return cancel_request(request_id=request.id, actor="test").status
+            if decision == "approve":
+                return approve_request(request_id=request.id, user_id=user_id).status
+            return reject_request(request_id=request.id, user_id=user_id, note="no").status
+        except ExchangeError as error:
+            return error.code
+        finally:
+            connection.close()
 
-        with ThreadPoolExecutor(9) as pool:
-            outcomes = list(pool.map(decide, range(9)))
+    with ThreadPoolExecutor(9) as pool:
+        outcomes = list(pool.map(decide, range(9), [leader, *decisions]))
 
-        outcome = stored(request).status
-        assert sorted(outcomes) == sorted([outcome] + ["request_not_open"] * 8)
-        paid = 10 if outcome == "COMPLETED" else 0
-        assert state(account) == (before[0] - paid, 0, before[2] + (1 if paid else 0))
+    outcome = stored(request).status
+    assert sorted(outcomes) == sorted([outcome] + ["request_not_open"] * 8)
+    assert state(account) == ((90, 0, 2) if outcome == "COMPLETED" else (100, 0, 1))
+    assert Approval.objects.count() == (0 if outcome == "CANCELED" else 1)
 
 
 @pytest.mark.django_db(transaction=True)
