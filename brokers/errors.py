@@ -1,6 +1,25 @@
 """What brokers, keys, accounts and webhooks can be refused for."""
 
-from common.errors import Conflict, ExchangeError, NotFound, PermissionDenied, ValidationFailed
+from common.errors import (
+    Conflict,
+    ExchangeError,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    ValidationFailed,
+)
+
+
+class WrongCredentials(NotAuthenticated):
+    """The email address or the password is wrong."""
+
+    code = "wrong_credentials"
+
+
+class InvalidToken(NotAuthenticated):
+    """The token is wrong, expired, used up or ended."""
+
+    code = "invalid_token"
 
 
 class MissingScope(PermissionDenied):
@@ -19,6 +38,24 @@ class OtherAccount(PermissionDenied):
     """The account belongs to another broker, or the key is bound to another account."""
 
     code = "other_account"
+
+
+class UserSuspended(PermissionDenied):
+    """The person is suspended: no token and no key of the own account works."""
+
+    code = "user_suspended"
+
+
+class UserClosed(PermissionDenied):
+    """The person's login is closed and stays so."""
+
+    code = "user_closed"
+
+
+class WrongPassword(PermissionDenied):
+    """The present password is another one."""
+
+    code = "wrong_password"
 
 
 class ScopeNotHeld(PermissionDenied):
@@ -97,6 +134,12 @@ class WebhookUrlRefused(ValidationFailed):
     """Webhooks are not sent to this address."""
 
     code = "webhook_url_refused"
+
+
+class InvalidMailToken(ValidationFailed):
+    """The token of the mail is wrong, expired or used up."""
+
+    code = "invalid_mail_token"
 
 
 class ReceiverRefused(Exception):

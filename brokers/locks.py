@@ -1,10 +1,25 @@
-"""The only row locks of the brokers app."""
+"""The only locks of the brokers app."""
 
 from uuid import UUID
 
-from brokers.models import ApiKey
+from django.db import connection
+
+from brokers.models import ApiKey, User
+
+_RETAIL_BROKER_LOCK = 0x72657461
 
 
 def lock_api_key(key_id: UUID) -> ApiKey:
     """The key, locked until the transaction ends; references to it stay possible."""
     return ApiKey.objects.select_for_update(no_key=True).get(pk=key_id)
+
+
+def lock_user(user_id: UUID) -> User:
+    """The person, locked until the transaction ends; references to the row stay possible."""
+    return User.objects.select_for_update(no_key=True).get(pk=user_id)
+
+
+def lock_retail_broker() -> None:
+    """Keep others from making the retail broker until the transaction ends (advisory)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RETAIL_BROKER_LOCK])

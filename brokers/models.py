@@ -34,15 +34,24 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email__iexact=username)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin, TimeStampedModel):
     """A person with an email login."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", "Active"
+        SUSPENDED = "SUSPENDED", "Suspended"
+        CLOSED = "CLOSED", "Closed"
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
     email = models.EmailField(unique=True)
     full_name = models.CharField(max_length=150, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May log in to the back office.")
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    status = models.CharField(max_length=9, choices=Status, default=Status.ACTIVE)
+    status_changed_at = models.DateTimeField(null=True, blank=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True)
+    password_changed_at = models.DateTimeField(
+        null=True, blank=True, help_text="By the person; what staff set stands in their log."
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -54,6 +63,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        """What Django's logins ask for; the database has `status` alone."""
+        return self.status == User.Status.ACTIVE
 
 
 class Funding(models.TextChoices):

@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 from brokers.errors import (
     AccountNotFound,
@@ -11,7 +13,7 @@ from brokers.errors import (
     WebhookDeliveryNotFound,
     WebhookEndpointNotFound,
 )
-from brokers.models import ApiKey, Broker, TradingAccount, WebhookDelivery, WebhookEndpoint
+from brokers.models import ApiKey, Broker, TradingAccount, User, WebhookDelivery, WebhookEndpoint
 
 _BIGINT_MAX = 2**63 - 1
 
@@ -33,6 +35,32 @@ def get_broker(broker_id: UUID) -> Broker:
     if broker is None:
         raise BrokerNotFound(broker_id=broker_id)
     return broker
+
+
+def find_retail_broker() -> Broker | None:
+    """The broker of people, named by RETAIL_BROKER; None before the first of them registers.
+
+    A name is nobody's property: what registered itself under it does not count, nor a later one.
+    """
+    named = Broker.objects.filter(name=settings.RETAIL_BROKER, is_self_registered=False)
+    return named.order_by("created_at", "id").first()
+
+
+def get_user(user_id: UUID) -> User:
+    """The person of an id that an authenticated caller has; people are never deleted."""
+    return User.objects.get(pk=user_id)
+
+
+def find_user_by_email(email: str) -> User | None:
+    """The person of an email address, in upper or lower case."""
+    return User.objects.alias(address=Lower("email")).filter(address=email.lower()).first()
+
+
+def find_retail_account(user_id: UUID) -> TradingAccount | None:
+    """The person's account at the retail broker, with its broker; None where there is none."""
+    broker = find_retail_broker()
+    accounts = TradingAccount.objects.filter(owner_id=user_id, broker=broker)
+    return None if broker is None else accounts.select_related("broker").order_by("id").first()
 
 
 def get_account(account_id: int) -> TradingAccount:

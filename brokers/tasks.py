@@ -1,12 +1,15 @@
-"""Celery's way into the webhook delivery, and the nudge after a commit that wrote events."""
+"""Celery's way into webhooks and mails, and the nudge after a commit that wrote events."""
 
 import logging
+from uuid import UUID
 
 import kombu.exceptions
 import redis
 from celery import shared_task
 
 from brokers.services.delivery import deliver_due_webhooks, delivery_slot, has_due_deliveries
+from brokers.services.mails import send_password_reset_mail, send_verification_mail
+from brokers.services.tokens import purge_expired_tokens
 from common.valkey import get_client, key
 
 _log = logging.getLogger(__name__)
@@ -30,6 +33,25 @@ def deliver_webhooks() -> None:
     _forget_nudge()
     if has_due_deliveries():
         nudge_webhooks()
+
+
+# A mail server that is away (SMTPException is an OSError) is tried again for about half an hour.
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def mail_verification(user_id: str) -> None:
+    """Mail the token that verifies a person's address."""
+    send_verification_mail(UUID(user_id))
+
+
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def mail_password_reset(email: str) -> None:
+    """Mail the token that resets a password, if somebody has this address."""
+    send_password_reset_mail(email)
+
+
+@shared_task
+def purge_tokens() -> None:
+    """Delete refresh tokens that have expired: they are refused for that alone."""
+    purge_expired_tokens()
 
 
 def nudge_webhooks() -> None:

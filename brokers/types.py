@@ -23,10 +23,21 @@ class Principal:
     user_id: UUID | None = None
 
     @property
+    def is_person_with_account(self) -> bool:
+        """Whether this is a person who may act for an account of the own."""
+        return self.user_id is not None and self.account_id is not None
+
+    @property
     def own_broker_id(self) -> UUID:
         """`broker_id` of a caller with a scope; only the venue's admin key has neither."""
         assert self.broker_id is not None
         return self.broker_id
+
+    @property
+    def own_user_id(self) -> UUID:
+        """`user_id` of a caller that was found to be a person."""
+        assert self.user_id is not None
+        return self.user_id
 
     @property
     def actor(self) -> str:

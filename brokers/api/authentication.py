@@ -1,4 +1,4 @@
-"""Who sends an API request: three header forms, one lookup."""
+"""Who sends an API request: three header forms, of a key or of a person's access token."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,9 @@ from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from brokers.services.access import authenticate_token
 from brokers.services.authentication import authenticate_key
+from brokers.services.tokens import is_token
 from brokers.types import Principal
 from common.api.ratelimits import take_request
 from common.errors import NotAuthenticated
@@ -33,22 +35,27 @@ def authenticate_headers(headers: Mapping[str, str]) -> Principal | None:
     """The caller behind WSGI's names of the headers (`request.META`); None without any key.
 
     Raises:
-        NotAuthenticated: the key is wrong, expired or revoked.
+        NotAuthenticated: the key or token is wrong, expired or revoked.
+        UserSuspended, UserClosed: the person is shut out.
     """
     raw_key = find_raw_key(headers.get("HTTP_AUTHORIZATION", ""), headers.get("HTTP_X_API_KEY", ""))
-    return None if raw_key is None else authenticate_key(raw_key)
+    if raw_key is None:
+        return None
+    return authenticate_token(raw_key) if is_token(raw_key) else authenticate_key(raw_key)
 
 
 def authenticate_request(request: HttpRequest) -> Principal | None:
-    """`authenticate_headers`, counted against the key's rate limit.
+    """`authenticate_headers`, counted against the rate limit of the key or the person.
 
     Raises:
-        NotAuthenticated: the key is wrong, expired or revoked.
+        NotAuthenticated: the key or token is wrong, expired or revoked.
+        UserSuspended, UserClosed: the person is shut out.
         Throttled: the key sends too many requests.
     """
     principal = authenticate_headers(request.META)
     if principal is not None and not principal.is_venue_admin:
-        request.rate_limit = take_request(principal.key_id)  # type: ignore[attr-defined]
+        caller_id = principal.key_id or principal.user_id
+        request.rate_limit = take_request(caller_id)  # type: ignore[attr-defined]
     return principal
 
 

@@ -2,8 +2,16 @@
 
 from typing import Any
 
-from brokers.models import ApiKey, Broker, TradingAccount, WebhookDelivery, WebhookEndpoint
+from brokers.models import (
+    ApiKey,
+    Broker,
+    TradingAccount,
+    User,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from brokers.selectors import delivery_status
+from brokers.services import TokenPair
 
 
 def broker_document(broker: Broker) -> dict[str, Any]:
@@ -39,6 +47,27 @@ def account_document(account: TradingAccount) -> dict[str, Any]:
         "credit_limit": account.credit_limit,
         "status": account.status,
         "created_at": account.created_at,
+    }
+
+
+def person_document(user: User, account: TradingAccount | None) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "full_name": user.full_name,
+        "status": user.status,
+        "email_verified_at": user.email_verified_at,
+        "created_at": user.created_at,
+        "account": None if account is None else account_document(account),
+    }
+
+
+def token_document(pair: TokenPair) -> dict[str, Any]:
+    return {
+        "access": pair.access,
+        "refresh": pair.refresh,
+        "token_type": "Bearer",
+        "expires_in": pair.expires_in_seconds,
     }
 
 

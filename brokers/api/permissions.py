@@ -7,6 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from brokers.errors import BrokerSuspended, MissingScope, OtherAccount
+from brokers.models import Scope
 from brokers.types import Principal
 from common.errors import NotAuthenticated
 
@@ -14,11 +15,15 @@ if TYPE_CHECKING:  # rest_framework.views imports this module
     from rest_framework.views import APIView
 
 VENUE_ADMIN = "venue_admin"
+# Somebody who has logged in; and who may have keys: a broker's administrator, or a person for the
+# own account.
+PERSON = "person"
+ADMIN_OR_PERSON = "admin_or_person"
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
 class HasScope(BasePermission):
-    """Checks the view's `required_scope`: a scope, `venue_admin`, or one for each method.
+    """Checks the view's `required_scope`: a scope or a kind of caller, or one for each method.
 
     A view without one (or without the method) is closed to all. A suspended broker may read; it
     may write where the view says `allowed_while_suspended = True` (cancels).
@@ -51,8 +56,11 @@ def check_scope(principal: Principal, scope: str) -> None:
     Raises:
         MissingScope: it has not.
     """
-    held = principal.is_venue_admin if scope == VENUE_ADMIN else scope in principal.scopes
-    if not held:
+    if scope == ADMIN_OR_PERSON:
+        if principal.is_person_with_account:
+            return
+        scope = Scope.ADMIN.value
+    if not _has_scope(principal, scope):
         raise MissingScope(required_scope=scope)
 
 
@@ -65,6 +73,14 @@ def check_account_visible(principal: Principal, *, broker_id: UUID, account_id: 
     is_bound_elsewhere = principal.account_id not in (None, account_id)
     if principal.broker_id != broker_id or is_bound_elsewhere:
         raise OtherAccount()
+
+
+def _has_scope(principal: Principal, scope: str) -> bool:
+    if scope == VENUE_ADMIN:
+        return principal.is_venue_admin
+    if scope == PERSON:
+        return principal.user_id is not None
+    return scope in principal.scopes
 
 
 def _required_scope(view: "APIView", method: str) -> str:

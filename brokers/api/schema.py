@@ -1,4 +1,7 @@
-"""Brokers, keys, accounts and webhooks in the OpenAPI document. The classes only describe."""
+"""Brokers, keys, accounts and webhooks in the OpenAPI document. The classes only describe.
+
+The makers of operations serve `people_schema` too.
+"""
 
 from typing import Any
 
@@ -52,7 +55,7 @@ class RegisteredBrokerDocument(BrokerDocument):
 
 
 class OwnBrokerDocument(BrokerDocument):
-    key_id = serializers.UUIDField()
+    key_id = serializers.UUIDField(allow_null=True, help_text="null: a person's token.")
     scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices))
     account_id = serializers.IntegerField(allow_null=True)
 
@@ -87,11 +90,11 @@ class WebhookDeliveryDocument(serializers.Serializer):
     last_error = serializers.CharField(allow_blank=True)
 
 
-def _request(title: str, /, **fields: serializers.Field) -> serializers.Serializer:
+def request_of(title: str, /, **fields: serializers.Field) -> serializers.Serializer:
     return inline_serializer(f"{title}Request", fields)
 
 
-def _operation(
+def operation(
     tag: str, operation_id: str, summary: str, responses: dict[Any, Any], **options: Any
 ) -> Any:
     return extend_schema(
@@ -99,145 +102,145 @@ def _operation(
     )
 
 
-def _example(**value: Any) -> list[OpenApiExample]:
+def example(**value: Any) -> list[OpenApiExample]:
     return [OpenApiExample("Request", value, request_only=True)]
 
 
-_WRITE_ERRORS = problems(400, 401, 403, 413, 415, 422, 429)
-_READ_ERRORS = problems(401, 403, 429)
-_NONE = OpenApiResponse(description="Done")
+WRITE_ERRORS = problems(400, 401, 403, 413, 415, 422, 429)
+READ_ERRORS = problems(401, 403, 429)
+NONE = OpenApiResponse(description="Done")
 
-register_broker = _operation(
+register_broker = operation(
     _BROKERS,
     "brokers_register",
     "Take a broker in, with its first key (the venue's admin key alone)",
-    {201: RegisteredBrokerDocument, **_WRITE_ERRORS},
-    request=_request(
+    {201: RegisteredBrokerDocument, **WRITE_ERRORS},
+    request=request_of(
         "RegisterBroker",
         name=serializers.CharField(max_length=100),
         webhook_url=serializers.URLField(max_length=500, required=False),
         default_funding=serializers.ChoiceField(Funding.choices, default=Funding.CREDIT),
         default_credit_limit=serializers.DecimalField(38, 8, required=False),
     ),
-    examples=_example(name="North Brokers", webhook_url="https://north.example/hook"),
+    examples=example(name="North Brokers", webhook_url="https://north.example/hook"),
 )
-get_own_broker = _operation(
-    _BROKERS, "brokers_me", "The broker of the key", {200: OwnBrokerDocument, **_READ_ERRORS}
+get_own_broker = operation(
+    _BROKERS, "brokers_me", "The broker of the key", {200: OwnBrokerDocument, **READ_ERRORS}
 )
-list_api_keys = _operation(
+list_api_keys = operation(
     _BROKERS,
     "api_keys_list",
-    "Keys of the broker, newest first, revoked ones too",
-    {200: page_of(ApiKeyDocument), **_READ_ERRORS, **problems(422)},
+    "Keys of the broker, or of a person's own account; newest first, revoked ones too",
+    {200: page_of(ApiKeyDocument), **READ_ERRORS, **problems(422)},
     parameters=list(PAGING),
 )
-create_api_key = _operation(
+create_api_key = operation(
     _BROKERS,
     "api_keys_create",
-    "Make a key, with scopes that the asking key has",
-    {201: CreatedApiKeyDocument, **_WRITE_ERRORS},
-    request=_request(
+    "Make a key, with scopes that who asks has",
+    {201: CreatedApiKeyDocument, **WRITE_ERRORS},
+    request=request_of(
         "CreateApiKey",
         name=serializers.CharField(max_length=100, required=False),
         scopes=serializers.ListField(child=serializers.ChoiceField(Scope.choices), required=False),
         account_id=serializers.IntegerField(required=False, help_text="Binds the key to it."),
         expires_at=serializers.DateTimeField(required=False),
     ),
-    examples=_example(name="risk desk", scopes=["read"]),
+    examples=example(name="risk desk", scopes=["read"]),
 )
-revoke_api_key = _operation(
+revoke_api_key = operation(
     _BROKERS,
     "api_keys_revoke",
     "End a key, everywhere within five seconds",
-    {200: ApiKeyDocument, **_READ_ERRORS, **problems(404)},
+    {200: ApiKeyDocument, **READ_ERRORS, **problems(404)},
     request=None,
 )
-delete_api_key = _operation(
+delete_api_key = operation(
     _BROKERS,
     "api_keys_delete",
     "End a key (the same by another name)",
-    {204: _NONE, **_READ_ERRORS, **problems(404)},
+    {204: NONE, **READ_ERRORS, **problems(404)},
 )
-rotate_api_key = _operation(
+rotate_api_key = operation(
     _BROKERS,
     "api_keys_rotate",
     "Replace a key by a successor; the old one ends at once, or after an overlap",
-    {201: CreatedApiKeyDocument, **_WRITE_ERRORS, **problems(404, 409)},
-    request=_request(
+    {201: CreatedApiKeyDocument, **WRITE_ERRORS, **problems(404, 409)},
+    request=request_of(
         "RotateApiKey",
         overlap_seconds=serializers.IntegerField(
             required=False, min_value=0, max_value=OVERLAP_SECONDS_MAX, default=0
         ),
     ),
-    examples=_example(overlap_seconds=3600),
+    examples=example(overlap_seconds=3600),
 )
 
-list_accounts = _operation(
+list_accounts = operation(
     _ACCOUNTS,
     "accounts_list",
     "Accounts of the broker, newest first",
-    {200: page_of(AccountDocument), **_READ_ERRORS, **problems(422)},
+    {200: page_of(AccountDocument), **READ_ERRORS, **problems(422)},
     parameters=[OpenApiParameter("document_number", OpenApiTypes.STR), *PAGING],
 )
-create_account = _operation(
+create_account = operation(
     _ACCOUNTS,
     "accounts_create",
     "Open an account for a client; its first order does so too",
-    {201: AccountDocument, **_WRITE_ERRORS, **problems(409)},
-    request=_request("CreateAccount", document_number=serializers.CharField(max_length=20)),
-    examples=_example(document_number="12345678901"),
+    {201: AccountDocument, **WRITE_ERRORS, **problems(409)},
+    request=request_of("CreateAccount", document_number=serializers.CharField(max_length=20)),
+    examples=example(document_number="12345678901"),
 )
-get_account = _operation(
+get_account = operation(
     _ACCOUNTS,
     "accounts_retrieve",
     "An account",
-    {200: AccountDocument, **_READ_ERRORS, **problems(404)},
+    {200: AccountDocument, **READ_ERRORS, **problems(404)},
 )
 
-list_webhook_endpoints = _operation(
+list_webhook_endpoints = operation(
     _WEBHOOKS,
     "webhook_endpoints_list",
     "Where events are delivered, newest first",
-    {200: page_of(WebhookEndpointDocument), **_READ_ERRORS, **problems(422)},
+    {200: page_of(WebhookEndpointDocument), **READ_ERRORS, **problems(422)},
     parameters=list(PAGING),
 )
-create_webhook_endpoint = _operation(
+create_webhook_endpoint = operation(
     _WEBHOOKS,
     "webhook_endpoints_create",
     "Deliver events to an address too",
-    {201: WebhookEndpointDocument, **_WRITE_ERRORS, **problems(409)},
-    request=_request("CreateWebhookEndpoint", url=serializers.URLField(max_length=500)),
-    examples=_example(url="https://north.example/hook"),
+    {201: WebhookEndpointDocument, **WRITE_ERRORS, **problems(409)},
+    request=request_of("CreateWebhookEndpoint", url=serializers.URLField(max_length=500)),
+    examples=example(url="https://north.example/hook"),
 )
-get_webhook_endpoint = _operation(
+get_webhook_endpoint = operation(
     _WEBHOOKS,
     "webhook_endpoints_retrieve",
     "An endpoint",
-    {200: WebhookEndpointDocument, **_READ_ERRORS, **problems(404)},
+    {200: WebhookEndpointDocument, **READ_ERRORS, **problems(404)},
 )
-update_webhook_endpoint = _operation(
+update_webhook_endpoint = operation(
     _WEBHOOKS,
     "webhook_endpoints_update",
     "Change an endpoint's address, or switch it on or off",
-    {200: WebhookEndpointDocument, **_WRITE_ERRORS, **problems(404, 409)},
-    request=_request(
+    {200: WebhookEndpointDocument, **WRITE_ERRORS, **problems(404, 409)},
+    request=request_of(
         "UpdateWebhookEndpoint",
         url=serializers.URLField(max_length=500, required=False),
         is_active=serializers.BooleanField(required=False),
     ),
-    examples=_example(is_active=False),
+    examples=example(is_active=False),
 )
-delete_webhook_endpoint = _operation(
+delete_webhook_endpoint = operation(
     _WEBHOOKS,
     "webhook_endpoints_delete",
     "Switch an endpoint off; what waits for delivery is given up",
-    {204: _NONE, **_READ_ERRORS, **problems(404)},
+    {204: NONE, **READ_ERRORS, **problems(404)},
 )
-list_webhook_deliveries = _operation(
+list_webhook_deliveries = operation(
     _WEBHOOKS,
     "webhook_deliveries_list",
     "Deliveries, newest first",
-    {200: page_of(WebhookDeliveryDocument), **_READ_ERRORS, **problems(422)},
+    {200: page_of(WebhookDeliveryDocument), **READ_ERRORS, **problems(422)},
     parameters=[
         OpenApiParameter("status", OpenApiTypes.STR, enum=list(DELIVERY_STATUSES)),
         OpenApiParameter("event", OpenApiTypes.STR),
@@ -245,10 +248,10 @@ list_webhook_deliveries = _operation(
         *PAGING,
     ],
 )
-replay_webhook_delivery = _operation(
+replay_webhook_delivery = operation(
     _WEBHOOKS,
     "webhook_deliveries_replay",
     "Deliver an event again",
-    {202: WebhookDeliveryDocument, **_READ_ERRORS, **problems(404, 409)},
+    {202: WebhookDeliveryDocument, **READ_ERRORS, **problems(404, 409)},
     request=None,
 )

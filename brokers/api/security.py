@@ -1,13 +1,13 @@
-"""How the OpenAPI document tells of API keys. Imported when the app is ready."""
+"""How the OpenAPI document tells of keys and tokens. Imported when the app is ready."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
-    """Names the three forms in the OpenAPI document."""
+    """Names the three forms of a key, and the token of a person, in the OpenAPI document."""
 
     target_class = "brokers.api.authentication.ApiKeyAuthentication"
-    name = ["bearerKey", "tokenKey", "headerKey"]
+    name = ["bearerKey", "tokenKey", "headerKey", "bearerToken"]
 
     def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:
         """One of them is enough (one dictionary of all would ask for all)."""
@@ -23,4 +23,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
                 "description": "`Authorization: Token <key>`",
             },
             {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "`access` of `POST /api/v1/auth/token`",
+            },
         ]

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from brokers.api import schema
 from brokers.api.callers import caller_of
 from brokers.api.documents import account_document, api_key_document, broker_document
-from brokers.api.permissions import VENUE_ADMIN, check_account_visible
+from brokers.api.permissions import ADMIN_OR_PERSON, VENUE_ADMIN, check_account_visible
 from brokers.errors import OtherAccount
 from brokers.models import ApiKey, Funding, Scope, default_scopes
 from brokers.selectors import (
@@ -34,7 +34,6 @@ from brokers.services.keys import OVERLAP_SECONDS_MAX
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, list_page, read_page_request
 
-_ADMIN = Scope.ADMIN.value
 _ZERO = Decimal(0)
 _BIGINT_MAX = 2**63 - 1
 
@@ -88,7 +87,7 @@ class OwnBrokerView(APIView):
 class ApiKeysView(APIView):
     """`api-keys`: list them, make one."""
 
-    required_scope = _ADMIN
+    required_scope = ADMIN_OR_PERSON
 
     @schema.list_api_keys
     def get(self, request: Request) -> Response:
@@ -128,7 +127,7 @@ def _own_key(request: Request, key_id: UUID) -> ApiKey:
 class ApiKeyView(APIView):
     """`api-keys/{id}`: end it."""
 
-    required_scope = {"DELETE": _ADMIN}
+    required_scope = {"DELETE": ADMIN_OR_PERSON}
     allowed_while_suspended = True
 
     @schema.delete_api_key
@@ -140,7 +139,7 @@ class ApiKeyView(APIView):
 class RevokeApiKeyView(APIView):
     """`api-keys/{id}/revoke`."""
 
-    required_scope = {"POST": _ADMIN}
+    required_scope = {"POST": ADMIN_OR_PERSON}
     allowed_while_suspended = True
 
     @schema.revoke_api_key
@@ -153,7 +152,7 @@ class RevokeApiKeyView(APIView):
 class RotateApiKeyView(APIView):
     """`api-keys/{id}/rotate`."""
 
-    required_scope = {"POST": _ADMIN}
+    required_scope = {"POST": ADMIN_OR_PERSON}
 
     @schema.rotate_api_key
     def post(self, request: Request, key_id: UUID) -> Response:

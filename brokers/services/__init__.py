@@ -1,5 +1,6 @@
 """Writes of the brokers app, one function per use case."""
 
+from brokers.services.access import authenticate_token
 from brokers.services.accounts import (
     activate_account,
     create_account,
@@ -15,7 +16,17 @@ from brokers.services.brokers import (
     suspend_broker,
 )
 from brokers.services.keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
-from brokers.services.people import create_user
+from brokers.services.passwords import change_password, reset_password, verify_email
+from brokers.services.people import (
+    RegisteredPerson,
+    activate_user,
+    close_user,
+    create_user,
+    register_person,
+    rename_user,
+    suspend_user,
+)
+from brokers.services.tokens import TokenPair, log_in, log_out, refresh_tokens
 from brokers.services.webhooks import (
     create_webhook_endpoint,
     deactivate_webhook_endpoint,
@@ -26,9 +37,15 @@ from brokers.services.webhooks import (
 __all__ = [
     "CreatedKey",
     "RegisteredBroker",
+    "RegisteredPerson",
+    "TokenPair",
     "activate_account",
     "activate_broker",
+    "activate_user",
     "authenticate_key",
+    "authenticate_token",
+    "change_password",
+    "close_user",
     "create_account",
     "create_api_key",
     "create_user",
@@ -36,11 +53,19 @@ __all__ = [
     "deactivate_webhook_endpoint",
     "find_or_create_account",
     "get_or_create_account_id",
+    "log_in",
+    "log_out",
+    "refresh_tokens",
     "register_broker",
+    "register_person",
+    "rename_user",
     "replay_webhook_delivery",
+    "reset_password",
     "revoke_api_key",
     "rotate_api_key",
     "suspend_account",
     "suspend_broker",
+    "suspend_user",
     "update_webhook_endpoint",
+    "verify_email",
 ]

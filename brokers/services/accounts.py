@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import connection
 
 from brokers.errors import AccountClosed, AccountExists
-from brokers.models import TradingAccount
+from brokers.models import TradingAccount, User
 from brokers.selectors import find_account, get_broker
 from common.caching import TtlCache
 
@@ -61,8 +61,11 @@ def create_account(
     document_number: str,
     funding: str | None = None,
     credit_limit: Decimal | None = None,
+    owner: User | None = None,
 ) -> TradingAccount:
     """Open an account; without `funding` it gets the broker's default funding and credit limit.
+
+    `owner`: the person whose account it is, where it is one of the retail broker.
 
     Raises:
         BrokerNotFound: there is no such broker.
@@ -78,6 +81,7 @@ def create_account(
         document_number=document_number,
         funding=funding,
         credit_limit=credit_limit,
+        owner=owner,
     )
 
 

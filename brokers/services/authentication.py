@@ -3,6 +3,7 @@
 A key is found by the SHA-256 of the whole of it. What was found is remembered for four seconds in
 each process, so revocation and suspension work everywhere within that time; expiry is looked at on
 each use. Of use, `last_used_at` is noted at most once a minute, when the key is read anyway.
+Keys of an account end with its owner's login, and rest while that is suspended.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from brokers.models import ApiKey, Broker
+from brokers.services.tokens import check_user_active
 from brokers.types import Principal
 from common.caching import TtlCache
 from common.errors import NotAuthenticated
@@ -28,6 +30,7 @@ _NOTED_EVERY = timedelta(seconds=60)
 class _Known(NamedTuple):
     principal: Principal
     expires_at: float | None  # seconds since 1970
+    owner_status: str | None  # of the person whose account the key is bound to
 
 
 _known_keys: TtlCache[str, _Known] = TtlCache(max_size=50_000, ttl_seconds=CACHE_SECONDS)
@@ -53,6 +56,7 @@ def authenticate_key(raw_key: str) -> Principal:
 
     Raises:
         NotAuthenticated: the key is unknown, expired or revoked.
+        UserSuspended, UserClosed: the owner of the account that it is bound to is shut out.
     """
     if len(raw_key) > _KEY_CHARACTERS_MAX:
         raise NotAuthenticated()
@@ -62,6 +66,8 @@ def authenticate_key(raw_key: str) -> Principal:
     known = _known_keys.get(key_hash) or _load(key_hash)
     if known.expires_at is not None and known.expires_at <= time.time():
         raise NotAuthenticated()
+    if known.owner_status is not None:
+        check_user_active(known.owner_status)
     return known.principal
 
 
@@ -83,13 +89,14 @@ def _load(key_hash: str) -> _Known:
         raise NotAuthenticated()
     row = (
         ApiKey.objects.filter(key_hash=key_hash, revoked_at__isnull=True)
-        .select_related("broker")
+        .select_related("broker", "account__owner")
         .first()
     )
     if row is None:
         _unknown_keys.put(key_hash, True)
         raise NotAuthenticated()
     _note_use(row)
+    owner = row.account.owner if row.account else None
     known = _Known(
         principal=Principal(
             key_id=row.id,
@@ -100,6 +107,7 @@ def _load(key_hash: str) -> _Known:
             is_broker_suspended=row.broker.status == Broker.Status.SUSPENDED,
         ),
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
+        owner_status=owner.status if owner else None,
     )
     _known_keys.put(key_hash, known)
     return known

@@ -4,9 +4,9 @@ The environment (or the file `.env` beside `manage.py`) is read here and nowhere
 fails at start: a missing secret, a database that is not PostgreSQL, a number that is none.
 """
 
-from decimal import Decimal
 import hashlib
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import environ
