@@ -20,7 +20,6 @@ Anybody who has the rows can recompute a seal, with SHA-256 and nothing else of 
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -58,8 +57,7 @@ class SealedPosting(NamedTuple):
     account_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class SealedEntry:
+class SealedEntry(NamedTuple):
     """What is hashed of an entry; `postings` are in the order of their ids."""
 
     id: UUID

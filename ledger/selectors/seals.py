@@ -46,7 +46,7 @@ _FIRST_POSTED_AT = "SELECT min(posted_at) FROM ledger_journalentry"
 
 # A transaction that has written can have entries which nobody sees yet, posted since it began.
 _HORIZON = """
-SELECT least(clock_timestamp() - %s, min(xact_start))
+SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
   FROM pg_stat_activity
  WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 """
@@ -57,6 +57,11 @@ Header = tuple[Any, ...]
 def find_last_seal() -> Seal | None:
     """The head of the chain, without its leaves; None where nothing is sealed yet."""
     return Seal.objects.defer("leaves").order_by("number").last()
+
+
+def list_seals(*, from_number: int, limit: int) -> list[Seal]:
+    """The first seals from this number on, with their leaves, in order."""
+    return list(Seal.objects.filter(number__gte=from_number).order_by("number")[:limit])
 
 
 def head_of(seal: Seal | None) -> str:
@@ -77,7 +82,7 @@ def get_sealing_horizon(lag: timedelta) -> datetime:
     or never will be. `lag` is for clocks that are set back.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_HORIZON, [lag])
+        cursor.execute(_HORIZON, [lag.total_seconds()])
         [(horizon,)] = cursor.fetchall()
     return horizon
 
@@ -150,7 +155,7 @@ def _with_postings(headers: Sequence[Header]) -> list[SealedEntry]:
 
 
 def _entry(header: Header, postings: list[SealedPosting]) -> SealedEntry:
-    return SealedEntry(*header, tuple(postings))
+    return SealedEntry._make((*header, tuple(postings)))
 
 
 def _rows(query: str, given: Any) -> Sequence[Header]:
