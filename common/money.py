@@ -9,6 +9,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 # NUMERIC(38, 8): every amount of the ledger fits, and the context never rounds one.
 MAX_DIGITS = 38
 DECIMAL_PLACES = 8
+# Bulk code counts money, quantities and rates in integers of 10^-8, whatever an asset's scale.
+UNITS8 = 10**DECIMAL_PLACES
 EXACT = Context(prec=60)
 
 

@@ -157,7 +157,7 @@ def test_after_a_reset_the_demo_is_funded_anew() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(
-            "TRUNCATE ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount"
+            "TRUNCATE ledger_posting, ledger_journalentry, ledger_ledgeraccount CASCADE"
         )
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 

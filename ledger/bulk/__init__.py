@@ -19,7 +19,6 @@ from ledger.bulk.accounts import (
 )
 from ledger.bulk.batch import LedgerBatch, LedgerRow
 from ledger.bulk.writing import (
-    UNITS8,
     Written,
     lock_rows,
     lock_statement,
@@ -30,7 +29,6 @@ from ledger.bulk.writing import (
 )
 
 __all__ = [
-    "UNITS8",
     "ClientKey",
     "LedgerBatch",
     "LedgerRow",

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from ledger.bulk.sql import Cursor, integers, words
+from common.postgres_arrays import integers, words
+from ledger.bulk.sql import Cursor
 
 ClientKey = tuple[int, int, str]
 VenueKey = tuple[str, int, int]

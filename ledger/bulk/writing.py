@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from common.money import UNITS8
+from common.postgres_arrays import integers, texts, words
 from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
-from ledger.bulk.sql import Cursor, Executor, Statement, integers, texts, words
-
-UNITS8 = 100_000_000
+from ledger.bulk.sql import Cursor, Executor, Statement
 
 _LOCK_ROWS = f"""
 SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount * {UNITS8})::text,

@@ -19,6 +19,7 @@ from ledger.bulk import LedgerBatch
 from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue
 from orders.engine import loading, persistence, recovery, reset
 from orders.engine.batch import BatchChanges, Received, RowNotLocked
+from orders.engine.needs import find_needs
 from orders.engine.processor import Processor, refuse
 from orders.engine.publisher import Message, Publisher
 from orders.engine.state import LiveOrder, ShardState
@@ -150,7 +151,7 @@ class Executor:
         self._know_instruments(received)
         expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
         run.touched.update(order.instrument.instrument_id for order in expired)
-        needs = loading.find_needs(state, received, expired, run.also)
+        needs = find_needs(state, received, expired, run.also)
         loading.prepare(connection, state, needs)
         context = loading.begin(connection, state, needs)
         ledger = LedgerBatch([*context.rows.values(), *context.fee_rows.values()])

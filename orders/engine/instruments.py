@@ -5,8 +5,9 @@ from typing import Any
 
 import psycopg
 
-from orders.engine.sql import plain_array, units, units_or_none
+from common.postgres_arrays import integers
 from orders.engine.state import InstrumentRules, ShardState
+from orders.engine.units import units, units_or_none
 from orders.matching.types import PriceRule
 
 # A row's xmin changes with every UPDATE and with nothing else: it is the version of the rules.
@@ -33,7 +34,7 @@ def load_all(connection: psycopg.Connection[Any], state: ShardState) -> None:
 def load_some(connection: psycopg.Connection[Any], state: ShardState, ids: Iterable[int]) -> None:
     """Know some instruments anew. Those of other shards stay unknown."""
     query = _RULES + " AND i.id = ANY(%s::bigint[])"
-    for row in connection.execute(query, [state.shard, plain_array(ids)]):
+    for row in connection.execute(query, [state.shard, integers(ids)]):
         state.add_instrument(_rules(row))
 
 

@@ -1,22 +1,19 @@
 """Opens the transaction of a batch: the fence, and every row that the batch can touch, locked.
 
-One order everywhere: trading accounts by id, then ledger accounts by id. Locked are the senders of
-the batch's orders and, by a walk of the books before matching, the owners of the resting orders
-that these can reach. Ledger accounts that are missing are made before the transaction.
+One order everywhere: trading accounts by id, then ledger accounts by id. Ledger accounts that are
+missing are made before the transaction.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
+from common.postgres_arrays import integers, words
 from ledger import bulk
-from orders.commands import CancelOrder, PlaceOrder
 from orders.engine import instruments
-from orders.engine.batch import BatchContext, Received
-from orders.engine.sql import plain_array
-from orders.engine.state import LiveOrder, ShardState
-from orders.matching.types import Side
+from orders.engine.batch import BatchContext
+from orders.engine.needs import Needs
+from orders.engine.state import ShardState
 from orders.types import Reason
 
 _FEES = "FEES"
@@ -46,122 +43,6 @@ SELECT k.account_id, k.client_order_id, k.order_id
 
 class FenceLost(Exception):
     """Another engine leads this shard, or the checkpoint is not ours: exit."""
-
-
-# By instrument and side: total lots and worst price of the arriving orders. Sides are plain ints
-# here: an enum member hashes in Python.
-Taking = dict[tuple[int, int], tuple[int, int | None]]
-_BUY, _SELL = int(Side.BUY), int(Side.SELL)
-
-
-@dataclass(slots=True)
-class Needs:
-    """What a batch can touch."""
-
-    accounts: set[int] = field(default_factory=set)
-    # Ledger rows by (trading account, asset), with the kind that a missing one gets.
-    rows: dict[tuple[int, int], str] = field(default_factory=dict)
-    fee_assets: set[int] = field(default_factory=set)
-    instruments: set[int] = field(default_factory=set)
-    orders: list[bytes] = field(default_factory=list)
-    keys: list[tuple[int, str]] = field(default_factory=list)
-    commands: list[bytes] = field(default_factory=list)
-    closed_orders: list[bytes] = field(default_factory=list)
-
-
-def find_needs(
-    state: ShardState, received: list[Received], expired: list[LiveOrder], also: set[int]
-) -> Needs:
-    """Collect what the batch can touch; `also`: owners that an earlier try ran into."""
-    needs = Needs()
-    taking: Taking = {}
-    takers: dict[int, set[int]] = {}
-    canceled: list[LiveOrder] = []
-    for item in received:
-        command = item.command
-        if isinstance(command, PlaceOrder):
-            if command.instrument_id not in state.instruments:
-                continue
-            _need_placing(needs, taking, takers, command)
-            continue
-        needs.commands.append(command.command_id)
-        if isinstance(command, CancelOrder):
-            order = state.live_orders.get(command.order_id)
-            if order is None:
-                needs.closed_orders.append(command.order_id)
-            else:
-                _need_hold(needs, order)
-                canceled.append(order)
-    for order in canceled:
-        _reach_past(taking, order)
-    for order in expired:
-        _need_hold(needs, order)
-    _need_reachable(needs, state, taking, takers, also)
-    return needs
-
-
-def _need_placing(
-    needs: Needs,
-    taking: Taking,
-    takers: dict[int, set[int]],
-    command: PlaceOrder,
-) -> None:
-    instrument_id, price = command.instrument_id, command.price_ticks
-    needs.accounts.add(command.account_id)
-    needs.orders.append(command.command_id)
-    if command.client_order_id is not None:
-        needs.keys.append((command.account_id, command.client_order_id))
-    takers.setdefault(instrument_id, set()).add(command.account_id)
-    side = command.side
-    known = taking.get((instrument_id, side))
-    if known is None:
-        taking[instrument_id, side] = (command.quantity_lots, price)
-        return
-    lots, worst = known
-    if price is None or worst is None:
-        worst = None
-    else:
-        worst = max(price, worst) if side == _BUY else min(price, worst)
-    taking[instrument_id, side] = (lots + command.quantity_lots, worst)
-
-
-def _reach_past(taking: Taking, order: LiveOrder) -> None:
-    """A resting order that the batch cancels lets its takers reach so much further."""
-    taker_side = _SELL if order.side == Side.BUY else _BUY
-    known = taking.get((order.instrument.instrument_id, taker_side))
-    if known is not None:
-        lots, worst = known
-        taking[order.instrument.instrument_id, taker_side] = (lots + order.remaining, worst)
-
-
-def _need_hold(needs: Needs, order: LiveOrder) -> None:
-    if order.hold:
-        rules = order.instrument
-        if order.side == Side.BUY:
-            needs.rows[order.account_id, rules.quote_asset_id] = rules.quote_kind
-        else:
-            needs.rows[order.account_id, rules.base_asset_id] = rules.base_kind
-
-
-def _need_reachable(
-    needs: Needs,
-    state: ShardState,
-    taking: Taking,
-    takers: dict[int, set[int]],
-    also: set[int],
-) -> None:
-    for (instrument_id, side), (lots, worst) in taking.items():
-        book = state.matcher.books[instrument_id]
-        takers[instrument_id] |= book.reachable_accounts(Side(side), worst, lots)
-    rows = needs.rows
-    for instrument_id, owners in takers.items():
-        rules = state.instruments[instrument_id]
-        needs.instruments.add(instrument_id)
-        # Also without fees now: a resting order keeps the rates of its time.
-        needs.fee_assets.add(rules.quote_asset_id)
-        for account_id in owners | also:
-            rows[account_id, rules.quote_asset_id] = rules.quote_kind
-            rows[account_id, rules.base_asset_id] = rules.base_kind
 
 
 def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
@@ -200,19 +81,19 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         run = connection.execute
         run("BEGIN")
         fence = run(_FENCE, [state.shard, state.epoch, state.last_id])
-        accounts = _if_any(connection, _LOCK_ACCOUNTS, sorted(needs.accounts))
+        accounts = _if_any(connection, _LOCK_ACCOUNTS, integers(sorted(needs.accounts)))
         rows = None
         if row_keys or fee_keys:
             rows = run(*bulk.lock_statement([*row_keys, *fee_keys]))
         brokers = run(_WEBHOOK_BROKERS) if needs.accounts else None
-        versions = _if_any(connection, instruments.VERSIONS, needs.instruments)
-        orders = _if_any(connection, _KNOWN_ORDERS, [i.hex() for i in needs.orders])
-        commands = _if_any(connection, _KNOWN_COMMANDS, [i.hex() for i in needs.commands])
-        closed = _if_any(connection, _CLOSED_ORDERS, [i.hex() for i in needs.closed_orders])
+        versions = _if_any(connection, instruments.VERSIONS, integers(needs.instruments))
+        orders = _if_any(connection, _KNOWN_ORDERS, words([i.hex() for i in needs.orders]))
+        commands = _if_any(connection, _KNOWN_COMMANDS, words([i.hex() for i in needs.commands]))
+        closed = _if_any(connection, _CLOSED_ORDERS, words([i.hex() for i in needs.closed_orders]))
         keys = None
         if needs.keys:
             account_ids, client_ids = zip(*needs.keys, strict=True)
-            keys = run(_ORDER_KEYS, [plain_array(account_ids), list(client_ids)])
+            keys = run(_ORDER_KEYS, [integers(account_ids), list(client_ids)])
     if fence.fetchone() is None:
         raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
     context = BatchContext()
@@ -234,8 +115,8 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
     return context
 
 
-def _if_any(connection: psycopg.Connection[Any], query: str, values: Any) -> Any:
-    return connection.execute(query, [plain_array(values)]) if values else None
+def _if_any(connection: psycopg.Connection[Any], query: str, array: str) -> Any:
+    return connection.execute(query, [array]) if array != "{}" else None
 
 
 def _rows(cursor: Any) -> list[Any]:

@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 
 from brokers.bulk import queue_webhook_events
+from common.postgres_arrays import integers, integers_or_null, words
 from ledger import bulk
 from orders.engine.batch import BatchChanges, TradeRow
 from orders.engine.loading import FenceLost
-from orders.engine.sql import array, plain_array
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 
@@ -179,15 +179,15 @@ class Writer:
 
 def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any) -> None:
     columns = [
-        plain_array([o.id_bytes.hex() for o in orders]),
-        plain_array([o.account_id for o in orders]),
-        plain_array([o.broker_id.hex() for o in orders]),
-        plain_array([o.instrument.instrument_id for o in orders]),
+        words([o.id_bytes.hex() for o in orders]),
+        integers([o.account_id for o in orders]),
+        words([o.broker_id.hex() for o in orders]),
+        integers([o.instrument.instrument_id for o in orders]),
         [o.client_order_id for o in orders],
-        plain_array([_SIDES[o.side] for o in orders]),
-        plain_array([_TYPES[o.order_type] for o in orders]),
-        plain_array([_TIMES[o.time_in_force] for o in orders]),
-        array(
+        words([_SIDES[o.side] for o in orders]),
+        words([_TYPES[o.order_type] for o in orders]),
+        words([_TIMES[o.time_in_force] for o in orders]),
+        integers_or_null(
             [
                 o.price * o.instrument.tick
                 if o.price is not None and o.order_type == OrderType.LIMIT
@@ -195,19 +195,19 @@ def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
                 for o in orders
             ]
         ),
-        plain_array([o.quantity * o.instrument.lot for o in orders]),
-        plain_array([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
-        array([o.valid_until for o in orders]),
-        plain_array([o.status for o in orders]),
-        plain_array([o.reason or "NULL" for o in orders]),
-        plain_array([o.hold for o in orders]),
-        plain_array([o.maker_rate for o in orders]),
-        plain_array([o.taker_rate for o in orders]),
-        plain_array([o.maker_notional for o in orders]),
-        plain_array([o.taker_notional for o in orders]),
-        plain_array([o.maker_fee for o in orders]),
-        plain_array([o.taker_fee for o in orders]),
-        plain_array([o.sequence for o in orders]),
+        integers([o.quantity * o.instrument.lot for o in orders]),
+        integers([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
+        integers_or_null([o.valid_until for o in orders]),
+        words([o.status for o in orders]),
+        words([o.reason or "NULL" for o in orders]),
+        integers([o.hold for o in orders]),
+        integers([o.maker_rate for o in orders]),
+        integers([o.taker_rate for o in orders]),
+        integers([o.maker_notional for o in orders]),
+        integers([o.taker_notional for o in orders]),
+        integers([o.maker_fee for o in orders]),
+        integers([o.taker_fee for o in orders]),
+        integers([o.sequence for o in orders]),
     ]
     connection.execute(_INSERT_ORDERS, [now, now, *columns])
     keyed = [o for o in orders if o.claims_key]
@@ -215,9 +215,9 @@ def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
         connection.execute(
             _INSERT_KEYS,
             [
-                plain_array([o.account_id for o in keyed]),
+                integers([o.account_id for o in keyed]),
                 [o.client_order_id for o in keyed],
-                plain_array([o.id_bytes.hex() for o in keyed]),
+                words([o.id_bytes.hex() for o in keyed]),
             ],
         )
     for order in orders:
@@ -229,13 +229,13 @@ def _update_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
         _UPDATE_ORDERS,
         [
             now,
-            plain_array([o.id_bytes.hex() for o in orders]),
-            plain_array([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
-            plain_array([o.status for o in orders]),
-            plain_array([o.reason or "NULL" for o in orders]),
-            plain_array([o.hold for o in orders]),
-            plain_array([o.maker_notional for o in orders]),
-            plain_array([o.maker_fee for o in orders]),
+            words([o.id_bytes.hex() for o in orders]),
+            integers([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
+            words([o.status for o in orders]),
+            words([o.reason or "NULL" for o in orders]),
+            integers([o.hold for o in orders]),
+            integers([o.maker_notional for o in orders]),
+            integers([o.maker_fee for o in orders]),
         ],
     )
 
@@ -245,19 +245,19 @@ def _insert_trades(connection: psycopg.Connection[Any], trades: list[TradeRow], 
         _INSERT_TRADES,
         [
             now,
-            plain_array([t.trade_id.hex() for t in trades]),
-            plain_array([t.buy.instrument.instrument_id for t in trades]),
-            plain_array([t.price * t.buy.instrument.tick for t in trades]),
-            plain_array([t.quantity * t.buy.instrument.lot for t in trades]),
-            plain_array([t.notional for t in trades]),
-            plain_array([t.buy.id_bytes.hex() for t in trades]),
-            plain_array([t.sell.id_bytes.hex() for t in trades]),
-            plain_array([t.buy.account_id for t in trades]),
-            plain_array([t.sell.account_id for t in trades]),
-            plain_array([t.buy_fee for t in trades]),
-            plain_array([t.sell_fee for t in trades]),
-            plain_array(["BUY" if t.taker_is_buyer else "SELL" for t in trades]),
-            plain_array([t.sequence for t in trades]),
+            words([t.trade_id.hex() for t in trades]),
+            integers([t.buy.instrument.instrument_id for t in trades]),
+            integers([t.price * t.buy.instrument.tick for t in trades]),
+            integers([t.quantity * t.buy.instrument.lot for t in trades]),
+            integers([t.notional for t in trades]),
+            words([t.buy.id_bytes.hex() for t in trades]),
+            words([t.sell.id_bytes.hex() for t in trades]),
+            integers([t.buy.account_id for t in trades]),
+            integers([t.sell.account_id for t in trades]),
+            integers([t.buy_fee for t in trades]),
+            integers([t.sell_fee for t in trades]),
+            words(["BUY" if t.taker_is_buyer else "SELL" for t in trades]),
+            integers([t.sequence for t in trades]),
         ],
     )
 
@@ -271,9 +271,9 @@ def _insert_small(
             _ADD_NETS,
             [
                 state.shard,
-                plain_array([broker_id.hex() for (broker_id, _asset), _amount in nets]),
-                plain_array([asset_id for (_broker, asset_id), _amount in nets]),
-                plain_array([amount for _key, amount in nets]),
+                words([broker_id.hex() for (broker_id, _asset), _amount in nets]),
+                integers([asset_id for (_broker, asset_id), _amount in nets]),
+                integers([amount for _key, amount in nets]),
             ],
         )
     if changes.commands:
@@ -281,9 +281,9 @@ def _insert_small(
             _INSERT_COMMANDS,
             [
                 now,
-                plain_array([command_id.hex() for command_id, _kind, _result in changes.commands]),
-                plain_array([kind for _id, kind, _result in changes.commands]),
-                plain_array([result for _id, _kind, result in changes.commands]),
+                words([command_id.hex() for command_id, _kind, _result in changes.commands]),
+                words([kind for _id, kind, _result in changes.commands]),
+                words([result for _id, _kind, result in changes.commands]),
             ],
         )
     if changes.webhooks:

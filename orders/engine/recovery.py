@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 
+from common.postgres_arrays import integers, words
 from orders.engine import instruments
 from orders.engine.batch import BatchChanges
-from orders.engine.sql import plain_array, units
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.units import units
 from orders.matching.types import OrderType, Side, TimeInForce
 
 _COLUMNS = """
@@ -61,7 +62,7 @@ def load_orders(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
     """Rest the open orders of some instruments in their empty books, and know their last prices."""
-    ids = plain_array(instrument_ids)
+    ids = integers(instrument_ids)
     with connection.transaction(), connection.cursor(name="open_orders") as cursor:
         connection.execute(_MAY_IDLE)
         cursor.itersize = _FETCH_SIZE
@@ -87,7 +88,7 @@ def take_back(
     for order in changes.changed_orders.values():
         state.matcher.cancel(order.instrument.instrument_id, order.order_id)
     queues: dict[Queue, list[LiveOrder]] = {}
-    ids = plain_array(order_id.hex() for order_id in changes.changed_orders)
+    ids = words(order_id.hex() for order_id in changes.changed_orders)
     for row in connection.execute(_SOME_ORDERS, [ids]):
         order = _live_order(row, state.instruments[row[3]])
         assert order.price is not None, "only limit orders rest"
@@ -115,7 +116,7 @@ def _load_last_prices(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
     if instrument_ids:
-        for instrument_id, price in connection.execute(_LAST_PRICES, [plain_array(instrument_ids)]):
+        for instrument_id, price in connection.execute(_LAST_PRICES, [integers(instrument_ids)]):
             state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
 
 

@@ -122,10 +122,13 @@ class Engine:
         self._heartbeat.beat_once(self._connection)
         self._heartbeat.start()
         began = time.monotonic()
-        recovery.load_shard(self._connection, state)
+        gc.disable()  # nothing of the books is garbage, and looking for it doubles the time
+        try:
+            recovery.load_shard(self._connection, state)
+        finally:
+            gc.freeze()
+            gc.enable()
         self._judge_starts(starts, self._wait_for_valkey())
-        gc.collect()
-        gc.freeze()
         self._heartbeat.serve()
         logger.info(
             "shard %s leads, epoch %s: %s open orders in %s books, ready in %.2f s",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from ledger.bulk import LedgerRow
-from orders.calculations import UNITS, fee_on
+from orders.calculations import UNITS8, fee_on
 from orders.engine.batch import BatchChanges, BatchContext, TradeRow
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
@@ -102,7 +102,7 @@ def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_tim
             "order_id": str(UUID(bytes=order.id_bytes)),
             "symbol": rules.symbol,
             "side": "bid" if order.side == _BUY else "ask",
-            "price": trade.price * rules.tick * 100 // UNITS,
+            "price": trade.price * rules.tick * 100 // UNITS8,
             "quantity": _whole_or_text(trade.quantity * rules.lot),
             "order_remaining_quantity": _whole_or_text(remaining * rules.lot),
             "executed_at": _iso(batch_time),
@@ -184,7 +184,7 @@ def _event_id(batch_time: int, shard: int, sequence: int) -> bytes:
 
 
 def _whole_or_text(units: int) -> int | str:
-    whole, rest = divmod(units, UNITS)
+    whole, rest = divmod(units, UNITS8)
     return whole if not rest else f"{whole}.{rest:08d}".rstrip("0")
 
 

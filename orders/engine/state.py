@@ -6,7 +6,7 @@ Money is in units of 10^-8, prices in ticks, quantities in lots, instants in mic
 
 from dataclasses import dataclass, field
 
-from orders.calculations import UNITS, buy_hold
+from orders.calculations import UNITS8, buy_hold
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
 from orders.types import Reason
@@ -42,7 +42,7 @@ class InstrumentRules:
     factor: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.factor, rest = divmod(self.tick * self.lot, UNITS)
+        self.factor, rest = divmod(self.tick * self.lot, UNITS8)
         assert rest == 0, "tick_size × lot_size is not whole in the quote asset"
 
 

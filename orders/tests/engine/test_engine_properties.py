@@ -33,7 +33,7 @@ _RESULTS = {
 _FORGET = """
 TRUNCATE orders_orderkey, orders_trade, orders_order, orders_brokernet, orders_enginecommand,
          ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
-         orders_engineshard
+         orders_engineshard CASCADE
 """
 
 

@@ -1,0 +1,154 @@
+"""Which rows a batch can touch, found before its transaction by a look at the books. Pure.
+
+An order that can trade with nothing that is in the book or in the batch needs only the balance that
+it holds from; one that can needs both, and so do the owners of the resting orders within reach.
+Should matching still touch another row, it runs again with that one locked.
+"""
+
+from dataclasses import dataclass, field
+
+from orders.commands import CancelOrder, PlaceOrder
+from orders.engine.batch import Received
+from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.matching.types import Side
+
+# Sides are plain ints here: an enum member hashes in Python.
+_BUY, _SELL = int(Side.BUY), int(Side.SELL)
+# Above every price in ticks.
+_HIGHEST = 1 << 100
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a batch can touch."""
+
+    accounts: set[int] = field(default_factory=set)
+    # Ledger rows by (trading account, asset), with the kind that a missing one gets.
+    rows: dict[tuple[int, int], str] = field(default_factory=dict)
+    fee_assets: set[int] = field(default_factory=set)
+    instruments: set[int] = field(default_factory=set)
+    orders: list[bytes] = field(default_factory=list)
+    keys: list[tuple[int, str]] = field(default_factory=list)
+    commands: list[bytes] = field(default_factory=list)
+    closed_orders: list[bytes] = field(default_factory=list)
+
+    def add_both(self, account_id: int, rules: InstrumentRules) -> None:
+        """The balances of an account that may trade."""
+        self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
+        self.rows[account_id, rules.base_asset_id] = rules.base_kind
+
+    def add_paying(self, account_id: int, side: int, rules: InstrumentRules) -> None:
+        """The balance that an order of this side holds from and is checked against."""
+        if side == _BUY:
+            self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
+        else:
+            self.rows[account_id, rules.base_asset_id] = rules.base_kind
+
+
+@dataclass(slots=True)
+class _Arriving:
+    """The batch's orders of one instrument; `lots` and `worst` bound what each side can take."""
+
+    # Account, side, limit in ticks (None: market).
+    orders: list[tuple[int, int, int | None]] = field(default_factory=list)
+    # By side (BUY, SELL): all lots, and what resting orders the batch cancels would have taken.
+    lots: list[int] = field(default_factory=lambda: [0, 0, 0])
+    # Highest price of the buys and lowest of the sells; None: a market order, it takes any.
+    worst: dict[int, int | None] = field(default_factory=dict)
+
+    def add(self, command: PlaceOrder) -> None:
+        side, price = int(command.side), command.price_ticks
+        self.orders.append((command.account_id, side, price))
+        self.lots[side] += command.quantity_lots
+        if side not in self.worst:
+            self.worst[side] = price
+            return
+        worst = self.worst[side]
+        if price is None or worst is None:
+            self.worst[side] = None
+        elif side == _BUY:
+            self.worst[side] = max(price, worst)
+        else:
+            self.worst[side] = min(price, worst)
+
+
+def find_needs(
+    state: ShardState, received: list[Received], expired: list[LiveOrder], also: set[int]
+) -> Needs:
+    """Collect what the batch can touch; `also`: owners that an earlier try ran into."""
+    needs = Needs()
+    arriving: dict[int, _Arriving] = {}
+    canceled: list[LiveOrder] = []
+    for item in received:
+        command = item.command
+        if isinstance(command, PlaceOrder):
+            if command.instrument_id not in state.instruments:
+                continue
+            needs.accounts.add(command.account_id)
+            needs.orders.append(command.command_id)
+            if command.client_order_id is not None:
+                needs.keys.append((command.account_id, command.client_order_id))
+            known = arriving.get(command.instrument_id)
+            if known is None:
+                known = arriving[command.instrument_id] = _Arriving()
+            known.add(command)
+            continue
+        needs.commands.append(command.command_id)
+        if isinstance(command, CancelOrder):
+            order = state.live_orders.get(command.order_id)
+            if order is None:
+                needs.closed_orders.append(command.order_id)
+            else:
+                canceled.append(order)
+    for order in canceled:
+        _need_hold(needs, order)
+        _reach_past(arriving, order)
+    for order in expired:
+        _need_hold(needs, order)
+    for instrument_id, arrivals in arriving.items():
+        _need_matching(needs, state, instrument_id, arrivals, also)
+    return needs
+
+
+def _need_hold(needs: Needs, order: LiveOrder) -> None:
+    if order.hold:
+        needs.add_paying(order.account_id, order.side, order.instrument)
+
+
+def _reach_past(arriving: dict[int, _Arriving], order: LiveOrder) -> None:
+    """A resting order that the batch cancels lets its takers reach so much further."""
+    known = arriving.get(order.instrument.instrument_id)
+    if known is not None:
+        known.lots[_SELL if order.side == _BUY else _BUY] += order.remaining
+
+
+def _need_matching(
+    needs: Needs, state: ShardState, instrument_id: int, arrivals: _Arriving, also: set[int]
+) -> None:
+    rules, book = state.instruments[instrument_id], state.matcher.books[instrument_id]
+    needs.instruments.add(instrument_id)
+    # Also without fees now: a resting order keeps the rates of its time.
+    needs.fee_assets.add(rules.quote_asset_id)
+    trading = set(also)
+    for side, worst in arrivals.worst.items():
+        trading |= book.reachable_accounts(Side(side), worst, arrivals.lots[side])
+    # The prices that an order has to meet in order to trade: of the book, or of the batch.
+    asks = _with_worst(book.best_ask, arrivals, _SELL, market=0)
+    bids = _with_worst(book.best_bid, arrivals, _BUY, market=_HIGHEST)
+    lowest_ask, highest_bid = min(asks, default=_HIGHEST + 1), max(bids, default=-1)
+    for account_id, side, price in arrivals.orders:
+        if price is None or (price >= lowest_ask if side == _BUY else price <= highest_bid):
+            trading.add(account_id)
+        else:
+            needs.add_paying(account_id, side, rules)
+    for account_id in trading:
+        needs.add_both(account_id, rules)
+
+
+def _with_worst(best: int | None, arrivals: _Arriving, side: int, *, market: int) -> list[int]:
+    """The best price of this side in the book, and the one of the batch that goes furthest."""
+    prices = [] if best is None else [best]
+    if side in arrivals.worst:
+        worst = arrivals.worst[side]
+        prices.append(market if worst is None else worst)
+    return prices
