@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from common.errors import FieldError, ValidationFailed
-from common.money import DECIMAL_PLACES, from_units, plain, to_units
+from common.money import DECIMAL_PLACES, ceil_div, from_units, plain, to_units
 from ledger.types import ClientAccount, Line, VenueAccount
 
 # Far above any real amount, far below what NUMERIC(38, 8) holds: balances cannot overflow.
 AMOUNT_MAX = Decimal(10) ** 18
+# Of a conversion rate: NUMERIC(38, 18).
+RATE_PLACES = 18
 
 
 def check_amount(amount: Decimal, scale: int, *, field: str = "amount") -> None:
@@ -53,6 +55,31 @@ def net_by_account(lines: Iterable[Line]) -> dict[ClientAccount | VenueAccount, 
     for line in lines:
         net[line.account] = net.get(line.account, Decimal(0)) + line.amount
     return {account: amount for account, amount in net.items() if amount}
+
+
+def net_rate(rate: Decimal, spread_rate: Decimal, *, is_inverse: bool) -> Decimal:
+    """What a client gets for one unit: 18 places, rounded down, which favours the venue.
+
+    `rate` is the rate of a pair, or (`is_inverse`) of the pair the other way round. The venue keeps
+    `spread_rate` of the amount either way, so going there and back never gains.
+    """
+    given = to_units(rate, RATE_PLACES)
+    kept = to_units(1 - spread_rate, DECIMAL_PLACES)
+    one, whole = 10**RATE_PLACES, 10**DECIMAL_PLACES
+    units = one * one * kept // (given * whole) if is_inverse else given * kept // whole
+    return from_units(units, RATE_PLACES)
+
+
+def bought_amount(sell_amount: Decimal, rate: Decimal, *, sold_scale: int, scale: int) -> Decimal:
+    """What `sell_amount` buys at a net rate, rounded down to the smallest unit that is bought."""
+    units = to_units(sell_amount, sold_scale) * to_units(rate, RATE_PLACES) * 10**scale
+    return from_units(units // 10 ** (sold_scale + RATE_PLACES), scale)
+
+
+def sold_amount(buy_amount: Decimal, rate: Decimal, *, bought_scale: int, scale: int) -> Decimal:
+    """What must be sold for `buy_amount` at a net rate, rounded up to the smallest unit sold."""
+    units = to_units(buy_amount, bought_scale) * 10 ** (RATE_PLACES + scale)
+    return from_units(ceil_div(units, to_units(rate, RATE_PLACES) * 10**bought_scale), scale)
 
 
 def _refusal(field: str, code: str, detail: str) -> ValidationFailed:

@@ -6,6 +6,7 @@ from ledger.selectors.alerts import (
     get_open_alerts,
 )
 from ledger.selectors.balances import account_of, find_balance, lines_of_entry, list_balances
+from ledger.selectors.conversions import find_net_rate, get_quote, list_conversions
 from ledger.selectors.requests import (
     BalanceChange,
     count_approvals,
@@ -29,8 +30,10 @@ __all__ = [
     "count_approvals",
     "count_open_critical_alerts",
     "find_balance",
+    "find_net_rate",
     "find_reversal",
     "get_open_alerts",
+    "get_quote",
     "get_request",
     "get_wallet_with_owner",
     "is_own_request",
@@ -38,6 +41,7 @@ __all__ = [
     "lines_of_entry",
     "list_balance_changes",
     "list_balances",
+    "list_conversions",
     "list_posted_lines",
     "list_requests",
     "list_statement_sections",

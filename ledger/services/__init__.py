@@ -2,6 +2,7 @@
 
 from ledger.services.alerts import acknowledge_alert, raise_alert, resolve_alert
 from ledger.services.approvals import approve_request, reject_request
+from ledger.services.conversions import convert, quote_conversion, store_conversion_rate
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
 from ledger.services.requests import (
     cancel_request,
@@ -15,8 +16,10 @@ __all__ = [
     "acknowledge_alert",
     "approve_request",
     "cancel_request",
+    "convert",
     "deposit",
     "post_entry",
+    "quote_conversion",
     "raise_alert",
     "reject_request",
     "request_adjustment",
@@ -25,5 +28,6 @@ __all__ = [
     "request_withdrawal",
     "resolve_alert",
     "reverse_entry",
+    "store_conversion_rate",
     "withdraw",
 ]

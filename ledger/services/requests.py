@@ -184,10 +184,19 @@ def _active_wallet(wallet_id: int, amount: Decimal) -> LedgerAccount:
     check_amount(amount, wallet.asset.scale)
     assert wallet.trading_account_id is not None
     account = locks.lock_trading_account(wallet.trading_account_id)
-    if account.status != TradingAccount.Status.ACTIVE:
-        raise AccountNotActive(account_id=account.id, account_status=account.status)
+    check_account_active(account)
     check_wallet_active(wallet)
     return wallet
+
+
+def check_account_active(account: TradingAccount) -> None:
+    """See that a trading account takes and gives money.
+
+    Raises:
+        AccountNotActive: it is suspended or closed.
+    """
+    if account.status != TradingAccount.Status.ACTIVE:
+        raise AccountNotActive(account_id=account.id, account_status=account.status)
 
 
 def check_wallet_active(wallet: LedgerAccount) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 from brokers.models import Funding, TradingAccount
 from brokers.services import create_account, register_broker
 from common.ids import new_uuid
-from ledger.models import LedgerAccount
+from ledger.models import ConversionRate, LedgerAccount
 from ledger.selectors import find_balance
-from ledger.services import deposit, withdraw
+from ledger.services import deposit, store_conversion_rate, withdraw
 from ledger.types import AccountKind, Entry
 from marketdata.tests.factories import make_asset
 
@@ -57,3 +57,15 @@ def balance_of(
 def wallet_of(account: TradingAccount, asset: str = "USD") -> LedgerAccount:
     """The account's wallet in a currency, as it stands."""
     return LedgerAccount.objects.get(trading_account=account, asset__code=asset, kind="CASH")
+
+
+def make_rate(base: str, quote: str, rate: str, spread_rate: str = "0") -> ConversionRate:
+    """A rate between two currencies, which are made where they are missing."""
+    made = ConversionRate(
+        base=make_asset(base),
+        quote=make_asset(quote),
+        rate=Decimal(rate),
+        spread_rate=Decimal(spread_rate),
+    )
+    store_conversion_rate(made)
+    return made

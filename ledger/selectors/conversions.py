@@ -1,0 +1,48 @@
+"""Rates, quotes and conversions."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from ledger.calculations import net_rate
+from ledger.errors import QuoteNotFound
+from ledger.models import ConversionQuote, ConversionRate
+
+_RELATED = ("source__asset", "source__trading_account", "destination__asset")
+
+
+def find_net_rate(from_asset_id: int, to_asset_id: int) -> Decimal | None:
+    """What a client gets for one unit, with the spread, at 18 places; None where nobody set a rate.
+
+    It may follow from the rate of the pair the other way round.
+    """
+    there = Q(base=from_asset_id, quote=to_asset_id)
+    back = Q(base=to_asset_id, quote=from_asset_id)
+    found = ConversionRate.objects.filter(there | back, is_active=True).first()
+    if found is None:
+        return None
+    is_inverse = found.base_id != from_asset_id
+    return net_rate(found.rate, found.spread_rate, is_inverse=is_inverse) or None
+
+
+def get_quote(quote_id: UUID) -> ConversionQuote:
+    """The quote with its wallets, of whichever account: the caller decides who may see it.
+
+    Raises:
+        QuoteNotFound: there is none.
+    """
+    quote = ConversionQuote.objects.select_related(*_RELATED).filter(id=quote_id).first()
+    if quote is None:
+        raise QuoteNotFound(quote_id=quote_id)
+    return quote
+
+
+def list_conversions(*, broker_id: UUID, account_id: int | None) -> QuerySet[ConversionQuote]:
+    """The quotes that were used, of a broker or of one account."""
+    conversions = ConversionQuote.objects.select_related(*_RELATED).filter(
+        entry__isnull=False, source__trading_account__broker_id=broker_id
+    )
+    if account_id is None:
+        return conversions
+    return conversions.filter(source__trading_account_id=account_id)

@@ -1,0 +1,180 @@
+"""Changing one currency into another: a quote that holds for some seconds, then one entry.
+
+The entry has two legs, each against the venue's conversion account in its currency. Amounts are
+rounded to the smallest unit of their currency, always in favour of the venue.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from common.database import retry_on_conflict
+from common.errors import FieldError, ValidationFailed
+from ledger import locks
+from ledger.bulk import ensure_client_accounts
+from ledger.calculations import bought_amount, check_amount, sold_amount
+from ledger.errors import (
+    AmountTooSmall,
+    InverseRateExists,
+    NoConversionRate,
+    QuoteExpired,
+    WalletsOfTwoAccounts,
+)
+from ledger.models import ConversionQuote, ConversionRate, LedgerAccount
+from ledger.selectors import account_of, find_net_rate, get_quote, get_wallet_with_owner
+from ledger.services.entries import post_entry
+from ledger.services.requests import check_account_active, check_wallet_active
+from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
+from marketdata.models import Asset
+from marketdata.selectors import get_asset
+
+
+@retry_on_conflict
+@transaction.atomic
+def quote_conversion(
+    *,
+    from_wallet_id: int,
+    to_wallet_id: int | None = None,
+    to_currency: str | None = None,
+    sell_amount: Decimal | None = None,
+    buy_amount: Decimal | None = None,
+) -> ConversionQuote:
+    """A rate for changing money of one wallet into another currency, good for `QUOTE_SECONDS`.
+
+    Give one of `to_wallet_id` and `to_currency` (the account's wallet in it, opened where it is
+    missing), and one of `sell_amount` and `buy_amount`. Nothing is held.
+
+    Raises:
+        WalletNotFound, UnknownAsset, ValidationFailed: no such wallet, currency or amount.
+        WalletsOfTwoAccounts: the wallets belong to different accounts.
+        AccountNotActive, WalletNotActive: the account or a wallet is suspended or closed.
+        NoConversionRate: there is no rate between the currencies.
+        AmountTooSmall: the amount comes to nothing in the other currency.
+    """
+    source = get_wallet_with_owner(from_wallet_id)
+    destination = None if to_wallet_id is None else get_wallet_with_owner(to_wallet_id)
+    if destination is not None and destination.trading_account_id != source.trading_account_id:
+        raise WalletsOfTwoAccounts()
+    assert source.trading_account is not None
+    check_account_active(source.trading_account)
+    check_wallet_active(source)
+    bought = get_asset(to_currency or "") if destination is None else destination.asset
+    rate = find_net_rate(source.asset_id, bought.id)
+    if rate is None:
+        raise NoConversionRate(from_currency=source.asset.code, to_currency=bought.code)
+    sold_and_bought = _amounts(source.asset, bought, rate, sell_amount, buy_amount)
+    if destination is None:
+        destination = _open_wallet(source, bought)
+    check_wallet_active(destination)
+    now = timezone.now()
+    return ConversionQuote.objects.create(
+        source=source,
+        destination=destination,
+        sell_amount=sold_and_bought[0],
+        buy_amount=sold_and_bought[1],
+        rate=rate,
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.QUOTE_SECONDS),
+    )
+
+
+@retry_on_conflict
+@transaction.atomic
+def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> ConversionQuote:
+    """Change the money at the quoted amounts, at `at` (now by itself). Once for a quote.
+
+    A quote that was used is answered as it is, and nothing is booked again.
+
+    Raises:
+        QuoteNotFound, QuoteExpired: there is none, or it is too old.
+        AccountNotActive, WalletNotActive: the account or a wallet is suspended or closed.
+        InsufficientFunds: there is less than is to be sold. Nothing is changed.
+    """
+    locked = locks.lock_quote(quote_id)
+    quote = get_quote(quote_id)
+    if locked.entry_id is not None:
+        return quote
+    now = at or timezone.now()
+    if now >= locked.expires_at:
+        raise QuoteExpired(expires_at=locked.expires_at)
+    assert quote.source.trading_account_id is not None
+    check_account_active(locks.lock_trading_account(quote.source.trading_account_id))
+    entry = _book(quote, actor)
+    for wallet in (quote.source, quote.destination):
+        wallet.refresh_from_db(fields=["status"])
+        check_wallet_active(wallet)
+    quote.entry_id, quote.converted_at = entry.id, now
+    quote.save(update_fields=["entry", "converted_at"])
+    return quote
+
+
+def store_conversion_rate(rate: ConversionRate) -> None:
+    """Save a new or changed rate; the inverse pair follows from it.
+
+    Raises:
+        ValidationFailed: it is not between two currencies, not above zero, or the spread no share.
+        InverseRateExists: the pair has a rate the other way round.
+    """
+    errors = []
+    if Asset.Kind.SECURITY in (rate.base.kind, rate.quote.kind) or rate.base_id == rate.quote_id:
+        errors.append(FieldError("quote", "invalid_pair", "Choose two different currencies."))
+    if rate.rate <= 0:
+        errors.append(FieldError("rate", "not_positive", "A rate is above zero."))
+    if not 0 <= rate.spread_rate < 1:
+        errors.append(FieldError("spread_rate", "out_of_range", "From 0 up to below 1."))
+    if errors:
+        raise ValidationFailed(errors=errors)
+    if ConversionRate.objects.filter(base=rate.quote_id, quote=rate.base_id).exists():
+        raise InverseRateExists()
+    rate.save()
+
+
+def _amounts(
+    sold: Asset,
+    bought: Asset,
+    rate: Decimal,
+    sell_amount: Decimal | None,
+    buy_amount: Decimal | None,
+) -> tuple[Decimal, Decimal]:
+    """What is sold and what is bought at a net rate; the one that was not given is computed."""
+    if sell_amount is not None:
+        check_amount(sell_amount, sold.scale, field="sell_amount")
+        buy_amount = bought_amount(sell_amount, rate, sold_scale=sold.scale, scale=bought.scale)
+        if not buy_amount:
+            raise AmountTooSmall(rate=rate)
+    else:
+        assert buy_amount is not None, "one of the two amounts is given"
+        check_amount(buy_amount, bought.scale, field="buy_amount")
+        sell_amount = sold_amount(buy_amount, rate, bought_scale=bought.scale, scale=sold.scale)
+    check_amount(sell_amount, sold.scale, field="sell_amount")
+    check_amount(buy_amount, bought.scale, field="buy_amount")
+    return sell_amount, buy_amount
+
+
+def _open_wallet(source: LedgerAccount, currency: Asset) -> LedgerAccount:
+    """The wallet in `currency` of the account that owns `source`, made where it is missing."""
+    assert source.trading_account_id is not None
+    key = (source.trading_account_id, currency.id, AccountKind.CASH.value)
+    with connection.cursor() as cursor:
+        wallet_id = ensure_client_accounts(cursor, [key])[key]
+    return get_wallet_with_owner(wallet_id)
+
+
+def _book(quote: ConversionQuote, actor: str) -> Entry:
+    source, destination = quote.source, quote.destination
+    return post_entry(
+        kind=EntryKind.CONVERSION,
+        source_kind="conversion",
+        source_id=quote.id,
+        lines=[
+            Line(account_of(source), -quote.sell_amount),
+            Line(VenueAccount(AccountKind.CONVERSION, source.asset_id), quote.sell_amount),
+            Line(VenueAccount(AccountKind.CONVERSION, destination.asset_id), -quote.buy_amount),
+            Line(account_of(destination), quote.buy_amount),
+        ],
+        actor=actor,
+    )
