@@ -15,7 +15,7 @@ from common.valkey import get_client, key
 _log = logging.getLogger(__name__)
 
 # There from a nudge until a run begins, so that only who sets it queues a run. The engine sets it
-# in the round trip of its answers instead of calling `nudge_webhooks`.
+# in the round trip of its answers and then calls `queue_delivery`.
 NUDGED_KEY = "webhooks:nudged"
 # A nudge whose task was lost is forgotten after this time; beat looks every five seconds anyway.
 NUDGE_SECONDS = 30
@@ -60,10 +60,20 @@ def nudge_webhooks() -> None:
     For after a commit. Where Valkey is away nothing is lost: the rows are there, and beat looks.
     """
     try:
-        if get_client().set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS):
-            deliver_webhooks.apply_async(retry=False)
-    except (redis.RedisError, kombu.exceptions.OperationalError) as error:
+        is_first = get_client().set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
+    except redis.RedisError as error:
         _log.warning("webhooks wait for beat, since the nudge failed: %s", error)
+        return
+    if is_first:
+        queue_delivery()
+
+
+def queue_delivery() -> None:
+    """Queue a run of `deliver_webhooks`, for who has set the key of the nudge."""
+    try:
+        deliver_webhooks.apply_async(retry=False)
+    except kombu.exceptions.OperationalError as error:
+        _log.warning("webhooks wait for beat, since no run could be queued: %s", error)
 
 
 def _forget_nudge() -> None:

@@ -1,6 +1,7 @@
 """The start page: where to go, and a glance at the living venue."""
 
 import logging
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from common.valkey import get_client
 from exchange_project.health import health_document
 from marketdata.models import Instrument
 from marketdata.selectors import list_instruments, make_spec
-from marketdata.snapshots import BookSnapshot, read_snapshot
+from marketdata.snapshots import BookSnapshot, read_snapshots
 from marketdata.types import InstrumentSpec
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,11 @@ def _glances() -> list[dict[str, Any]]:
     except (DatabaseError, InterfaceError) as error:
         logger.warning("start page without instruments: %s", error)
         return []
-    return [_glance(spec) for spec in specs]
+    snapshots = _find_snapshots(specs)
+    return [_glance(spec, snapshot) for spec, snapshot in zip(specs, snapshots, strict=True)]
 
 
-def _glance(spec: InstrumentSpec) -> dict[str, Any]:
-    snapshot = _find_snapshot(spec)
+def _glance(spec: InstrumentSpec, snapshot: BookSnapshot | None) -> dict[str, Any]:
     bid = snapshot.bids[0][0] if snapshot and snapshot.bids else None
     ask = snapshot.asks[0][0] if snapshot and snapshot.asks else None
     last = snapshot.last_price if snapshot else None
@@ -58,12 +59,12 @@ def _glance(spec: InstrumentSpec) -> dict[str, Any]:
     }
 
 
-def _find_snapshot(spec: InstrumentSpec) -> BookSnapshot | None:
+def _find_snapshots(specs: Sequence[InstrumentSpec]) -> Sequence[BookSnapshot | None]:
     try:
-        return read_snapshot(get_client(), shard=spec.shard, instrument_id=spec.id)
+        return read_snapshots(get_client(), [(spec.shard, spec.id) for spec in specs])
     except (redis.RedisError, msgspec.MsgspecError) as error:
-        logger.warning("start page without the price of %s: %s", spec.symbol, error)
-        return None
+        logger.warning("start page without prices: %s", error)
+        return [None] * len(specs)
 
 
 def _price(ticks: int | None, spec: InstrumentSpec) -> str:

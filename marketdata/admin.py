@@ -3,6 +3,7 @@
 What orders were made of (assets, steps, price rule, shard) is fixed once it is saved.
 """
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -19,11 +20,12 @@ from marketdata.services import instrument_errors, store_asset, store_instrument
 
 
 class _RulesForm(forms.ModelForm):
-    """Shows the errors of our own rules at their fields, with the form's own."""
+    """Shows the errors of our own rules at their fields, with the form's own.
 
-    def broken_rules(self, candidate: Any) -> list[FieldError]:
-        """What is wrong with the row as it would be saved."""
-        raise NotImplementedError
+    `broken_rules` tells what is wrong with the row as it would be saved.
+    """
+
+    broken_rules: Callable[[Any], list[FieldError]]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -44,7 +46,8 @@ class AssetForm(_RulesForm):
         model = Asset
         fields = ("code", "name", "kind", "scale")
 
-    def broken_rules(self, candidate: Asset) -> list[FieldError]:
+    @staticmethod
+    def broken_rules(candidate: Asset) -> list[FieldError]:
         return [*symbol_errors(candidate.code, "code"), *scale_errors(candidate.scale)]
 
 
@@ -73,8 +76,7 @@ class InstrumentForm(_RulesForm):
             "taker_fee_rate",
         )
 
-    def broken_rules(self, candidate: Instrument) -> list[FieldError]:
-        return instrument_errors(candidate)
+    broken_rules = staticmethod(instrument_errors)
 
 
 class _FixedOnceSaved(ServiceAdmin):

@@ -5,7 +5,6 @@ that finds none, or one past its next expiry, asks the database.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 import redis
@@ -67,5 +66,14 @@ def write_snapshots(
 
 def read_snapshot(client: "redis.Redis", *, shard: int, instrument_id: int) -> BookSnapshot | None:
     """The newest snapshot of a book; None when the read side has none."""
-    data: Any = client.hget(book_key(shard, instrument_id), "d")
-    return None if data is None else _decoder.decode(data)
+    return read_snapshots(client, [(shard, instrument_id)])[0]
+
+
+def read_snapshots(
+    client: "redis.Redis", books: Iterable[tuple[int, int]]
+) -> list[BookSnapshot | None]:
+    """The newest snapshots of some books, each (shard, instrument id), in one round trip."""
+    pipeline = client.pipeline(transaction=False)
+    for shard, instrument_id in books:
+        pipeline.hget(book_key(shard, instrument_id), "d")
+    return [None if data is None else _decoder.decode(data) for data in pipeline.execute()]

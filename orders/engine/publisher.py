@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 import redis
-from kombu.exceptions import OperationalError
 
-from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, deliver_webhooks
+from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, queue_delivery
 from common.valkey import key
 from marketdata.snapshots import DEPTH, BookSnapshot, write_snapshots
 from orders.commands import AnyOutcome, encode
@@ -65,7 +64,7 @@ class Publisher:
             logger.warning("answers of a batch not published: %s", error)
             return
         if changes.webhooks and results[-1]:
-            self._nudge_webhooks()
+            queue_delivery()
 
     def check_server(self) -> None:
         """Publish all books anew when Valkey was restarted or emptied, or a batch was not told."""
@@ -110,12 +109,6 @@ class Publisher:
             sequence=state.next_sequence,
             snapshots=snapshots,
         )
-
-    def _nudge_webhooks(self) -> None:
-        try:
-            deliver_webhooks.apply_async(retry=False)
-        except OperationalError as error:
-            logger.warning("the webhook worker was not woken, beat will: %s", error)
 
 
 def _next_id(stream_id: str) -> str:

@@ -5,6 +5,7 @@ import json
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,7 @@ class Memory:
     slowest_seconds: float = 0.0
 
 
-class Trader(threading.Thread):
+class Trader(ABC, threading.Thread):
     """Sends until it is told to stop."""
 
     def __init__(self, port: int, key: str, name: str, symbol: str) -> None:
@@ -91,8 +92,9 @@ class Trader(threading.Thread):
             self._turn()
             time.sleep(_PAUSE_SECONDS)
 
+    @abstractmethod
     def _turn(self) -> None:
-        raise NotImplementedError
+        """Do one thing."""
 
     def _call(self, path: str, body: Any = None) -> Answer | None:
         """POST; None when it is not known what became of it, or nothing did."""
