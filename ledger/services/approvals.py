@@ -3,9 +3,10 @@
 Whoever calls has seen that the person may decide (permission `ledger.add_approval`). Decisions on
 one request queue up at its lock, so that exactly one outcome counts.
 
-A booking that is not possible at the moment (the money was spent, the account is suspended) is
-refused: nothing changes, the approval neither, and the request waits on. One that never will be
-(the account is closed, the entry has been reversed) ends the request as FAILED, with the reason.
+A booking that is not possible at the moment (the money was spent, the wallet is not active, a
+withdrawal's account is suspended) is refused: nothing changes, the approval is not kept, and the
+request waits on. One that never will be (the account is closed, the entry has been reversed) ends
+the request as FAILED, with the reason.
 """
 
 from typing import Any
@@ -18,8 +19,8 @@ from brokers.models import TradingAccount
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from ledger import locks
-from ledger.errors import AlreadyDecided, OwnRequest, WalletNotActive
-from ledger.models import Approval, LedgerAccount, MoneyRequest
+from ledger.errors import AlreadyDecided, OwnRequest
+from ledger.models import Approval, MoneyRequest
 from ledger.selectors import account_of, find_reversal, is_own_request
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
 from ledger.services.requests import check_open, check_wallet_active, close_request
@@ -40,7 +41,7 @@ def approve_request(*, request_id: UUID, user_id: UUID, note: str = "") -> Money
         RequestNotFound, RequestNotOpen: there is none, or it is closed.
         OwnRequest: the person asked for it, or owns the account.
         AlreadyDecided: the person has approved it before.
-        AccountNotActive, WalletNotActive: suspended at the moment.
+        AccountNotActive, WalletNotActive: the account or the wallet is not active.
         InsufficientFunds: what was to be taken is not there at the moment.
     """
     request = _take_up(request_id, user_id)
@@ -103,7 +104,7 @@ def _lasting_obstacle(request: MoneyRequest) -> str:
     account = locks.lock_trading_account(wallet.trading_account_id)
     if account.status == TradingAccount.Status.CLOSED:
         return "the account is closed"
-    return "the wallet is closed" if wallet.status == LedgerAccount.Status.CLOSED else ""
+    return ""
 
 
 def _book(request: MoneyRequest, *, actor: str) -> Entry:
@@ -145,8 +146,5 @@ def _book_wallet(request: MoneyRequest, actor: str) -> Entry:
     }
     entry = withdraw(**given, is_held=True) if is_withdrawal else deposit(**given)
     wallet.refresh_from_db(fields=["status"])
-    if is_withdrawal:
-        check_wallet_active(wallet)
-    elif wallet.status == LedgerAccount.Status.CLOSED:
-        raise WalletNotActive(wallet_id=wallet.id, wallet_status=wallet.status)
+    check_wallet_active(wallet)
     return entry

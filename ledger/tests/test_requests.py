@@ -322,40 +322,59 @@ def test_only_cash_of_a_client_is_a_wallet(account: TradingAccount) -> None:
         approve_request(request_id=new_uuid(), user_id=UserFactory.create().id)
 
 
-@pytest.mark.parametrize("what", ["account", "wallet"])
-def test_a_withdrawal_of_what_was_suspended_waits_on(account: TradingAccount, what: str) -> None:
+def test_a_withdrawal_of_a_suspended_account_waits_on(account: TradingAccount) -> None:
     request, staff = ask(account, "60"), UserFactory.create()
-    wallets = LedgerAccount.objects.filter(id=wallet_of(account).id)
-    if what == "account":
-        suspend_account(account=account)
-    else:
-        wallets.update(status="SUSPENDED")
+    suspend_account(account=account)
 
-    with pytest.raises(AccountNotActive if what == "account" else WalletNotActive):
+    with pytest.raises(AccountNotActive):
         approve_request(request_id=request.id, user_id=staff.id)
 
     assert (stored(request).status, state(account)) == ("REQUESTED", (100, 60, 1))
     assert not Approval.objects.exists()
     TradingAccount.objects.update(status="ACTIVE")
+    assert approve_request(request_id=request.id, user_id=staff.id).status == "COMPLETED"
+
+
+def test_a_suspended_account_still_gets_its_deposit(account: TradingAccount) -> None:
+    request = ask_in(account, "40")
+    suspend_account(account=account)
+
+    approve_request(request_id=request.id, user_id=UserFactory.create().id)
+
+    assert state(account) == (140, 0, 2)
+
+
+@pytest.mark.parametrize("asks", [ask, ask_in])
+@pytest.mark.parametrize("status", ["SUSPENDED", "CLOSED"])
+def test_a_wallet_that_is_not_active_lets_its_requests_wait(
+    account: TradingAccount, asks: Any, status: str
+) -> None:
+    request, staff = asks(account, "60"), UserFactory.create()
+    wallets = LedgerAccount.objects.filter(id=wallet_of(account).id)
+    wallets.update(status=status)
+    before = state(account)
+
+    with pytest.raises(WalletNotActive) as refused:
+        approve_request(request_id=request.id, user_id=staff.id)
+
+    assert refused.value.facts["wallet_status"] == status
+    assert (stored(request).status, state(account)) == ("REQUESTED", before)
+    assert not Approval.objects.exists()
     wallets.update(status="ACTIVE")
     assert approve_request(request_id=request.id, user_id=staff.id).status == "COMPLETED"
 
 
 @pytest.mark.parametrize("asks", [ask, ask_in])
-@pytest.mark.parametrize("what", ["account", "wallet"])
-def test_what_was_closed_for_good_fails_the_request_and_frees_its_hold(
-    account: TradingAccount, asks: Any, what: str
+def test_a_closed_account_fails_the_request_and_frees_its_hold(
+    account: TradingAccount, asks: Any
 ) -> None:
     request, staff = asks(account, "60"), UserFactory.create()
-    if what == "account":
-        TradingAccount.objects.update(status="CLOSED")
-    else:
-        LedgerAccount.objects.filter(kind="CASH").update(status="CLOSED")
+    TradingAccount.objects.update(status="CLOSED")
 
     assert approve_request(request_id=request.id, user_id=staff.id).status == "FAILED"
 
     request = stored(request)
-    assert (request.status_reason, request.entry_id) == (f"the {what} is closed", None)
+    assert (request.status_reason, request.entry_id) == ("the account is closed", None)
     assert state(account) == (100, 0, 1)
 
 
