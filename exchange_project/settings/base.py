@@ -63,6 +63,13 @@ WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = env.dict(
 # Seconds that a conversion may be made at the rate that was quoted.
 QUOTE_SECONDS: int = env.int("QUOTE_SECONDS", default=10)
 
+# --- control of the ledger ------------------------------------------------------------------------
+SEAL_EVERY_SECONDS: int = env.int("SEAL_EVERY_SECONDS", default=60)
+# Entries are sealed when they are older than this and nothing that was posted before them can still
+# be committed. A margin for clocks that are set back: longer than any transaction should live.
+SEAL_LAG_SECONDS: int = env.int("SEAL_LAG_SECONDS", default=60)
+LEDGER_CHECK_EVERY_SECONDS: int = env.int("LEDGER_CHECK_EVERY_SECONDS", default=600)
+
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
@@ -168,6 +175,12 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "expire-due-orders": {"task": "orders.tasks.expire_due_orders", "schedule": 5.0},
     "deliver-webhooks": {"task": "brokers.tasks.deliver_webhooks", "schedule": 5.0},
+    "seal-entries": {"task": "ledger.tasks.seal_entries", "schedule": float(SEAL_EVERY_SECONDS)},
+    "check-ledger": {
+        "task": "exchange_project.tasks.check_ledger",
+        "schedule": float(LEDGER_CHECK_EVERY_SECONDS),
+    },
+    "verify-seals": {"task": "ledger.tasks.verify_seals_in_turn", "schedule": 3600.0},
     "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
     "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
 }

@@ -6,18 +6,23 @@ The corruptions are made with SQL and with the triggers off, since the database 
 import io
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
+from django.utils import timezone
 
 from brokers.models import Funding
 from common.ids import new_uuid
-from common.reconciliation import one_moment, run_checks
-from ledger.reconciliation import CHECKS as LEDGER_CHECKS
+from common.reconciliation import Check, one_moment, run_checks
+from exchange_project import reconciliation, tasks
+from exchange_project.celery import app
+from exchange_project.reconciliation import CHECKS
+from ledger.models import Alert, LedgerCheck
 from ledger.services import deposit
-from orders.reconciliation import CHECKS as ORDER_CHECKS
 from orders.tests.engine.harness import BUY, SELL, Harness, make_account, make_venue
 
 TABLES = (
@@ -81,7 +86,7 @@ def differences_after(sql: str) -> dict[str, int]:
     """How many differences each check finds after a corruption, which is then undone."""
     with transaction.atomic():
         corrupt(sql)
-        results = run_checks((*LEDGER_CHECKS, *ORDER_CHECKS), shown_max=3)
+        results = run_checks(CHECKS, shown_max=3)
         counts = {one.name: one.difference_count for one in results if one.difference_count}
         transaction.set_rollback(True)
     return counts
@@ -189,3 +194,81 @@ def test_a_check_sees_one_moment_and_changes_nothing(traded: None) -> None:
         assert cursor.fetchone() == ("on",)
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("0",)
+
+
+# --- as a job -------------------------------------------------------------------------------------
+
+
+def open_alerts() -> dict[str, str]:
+    return dict(Alert.objects.filter(resolved_at=None).values_list("kind", "message"))
+
+
+def test_the_job_keeps_its_result(traded: None) -> None:
+    assert tasks.check_ledger() == 0
+
+    result = LedgerCheck.objects.get()
+    assert (result.is_clean, result.difference_count) == (True, 0)
+    assert [one["name"] for one in result.results] == [check.name for check in CHECKS]
+    assert result.results[0]["rows"] > 0
+    assert Alert.objects.count() == 0
+
+
+def test_the_job_raises_an_alert_and_resolves_it_when_all_agrees_again(traded: None) -> None:
+    corrupt("UPDATE orders_brokernet SET net_amount = net_amount + 1")
+
+    assert tasks.check_ledger() == 2
+    assert tasks.check_ledger() == 2
+
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.severity, alert.times_seen) == ("ledger_differs", "CRITICAL", 2)
+    assert alert.message == "The ledger differs: broker nets."
+    newest = LedgerCheck.objects.latest("id")
+    assert alert.facts == {"check_id": newest.id, "differences": {"broker nets": 2}}
+    assert (newest.is_clean, newest.difference_count) == (False, 2)
+    shown = next(one["shown"] for one in newest.results if one["name"] == "broker nets")
+    assert len(shown) == 2
+
+    corrupt("UPDATE orders_brokernet SET net_amount = net_amount - 1")
+    assert tasks.check_ledger() == 0
+    assert open_alerts() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_cannot_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Check("broken", "Nothing.", "SELECT 1", "SELECT 1 FROM nowhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciliation, "CHECKS", (broken,))
+        with pytest.raises(ProgrammingError):
+            tasks.check_ledger()
+
+    assert open_alerts() == {
+        "ledger_check_failed": "The check of the ledger could not run: ProgrammingError."
+    }
+    assert LedgerCheck.objects.count() == 0
+    tasks.check_ledger()
+    assert open_alerts() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_results_are_forgotten_after_90_days() -> None:
+    for days in (89, 91):
+        LedgerCheck.objects.create(
+            started_at=timezone.now() - timedelta(days=days),
+            seconds=1,
+            is_clean=True,
+            difference_count=0,
+            results=[],
+        )
+
+    tasks.check_ledger()
+
+    assert LedgerCheck.objects.count() == 2
+
+
+def test_beat_knows_the_jobs_of_control(settings: Any) -> None:
+    app.loader.import_default_modules()
+    jobs = {one["task"]: one["schedule"] for one in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert jobs["exchange_project.tasks.check_ledger"] == 600
+    assert jobs["ledger.tasks.seal_entries"] == 60
+    assert {*jobs} <= {*app.tasks}

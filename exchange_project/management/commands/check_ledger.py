@@ -7,9 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from common.reconciliation import CheckResult, one_moment, run_checks
-from ledger.reconciliation import CHECKS as LEDGER_CHECKS
-from orders.reconciliation import CHECKS as ORDER_CHECKS
+from common.reconciliation import CheckResult
+from exchange_project.reconciliation import check_venue
 
 _SHOWN_DEFAULT = 10
 
@@ -29,9 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with one_moment():
-            checks = (*LEDGER_CHECKS, *ORDER_CHECKS)
-            results = list(run_checks(checks, shown_max=max(options["limit"], 0)))
+        results = check_venue(shown_max=max(options["limit"], 0))
         self.stdout.write(_as_json(results) if options["json"] else _as_table(results))
         if any(result.difference_count for result in results):
             raise SystemExit(1)
