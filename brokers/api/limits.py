@@ -47,13 +47,14 @@ def client_address(request: Request) -> str:
     """
     hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     count = settings.PROXY_COUNT
-    told = hops[-count] if 0 < count <= len(hops) else request.META.get("REMOTE_ADDR", "")
+    told = hops[-count] if 0 < count <= len(hops) else ""
     try:
-        address = ip_address(told)
+        address = ip_address(told or request.META.get("REMOTE_ADDR", ""))
     except ValueError:
-        return str(told)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, 64), strict=False))
+        return told
+    if isinstance(address, IPv6Address):
+        network = ip_network((address, 64), strict=False)
+        return str(address.ipv4_mapped or network)
     return str(address)
 
 

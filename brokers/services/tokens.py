@@ -203,7 +203,7 @@ def _decode(token_class: type[Token], raw_token: str) -> Token:
 
 def _user_id(token: Token) -> UUID:
     try:
-        return UUID(token["user_id"])
+        return UUID(str(token["user_id"]))
     except (KeyError, ValueError) as error:
         raise InvalidToken() from error
 

@@ -20,7 +20,7 @@ from brokers.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from brokers.services import authenticate_key
+from brokers.services import authenticate_key, close_user, suspend_user
 from brokers.tests.factories import (
     AccountFactory,
     BrokerFactory,
@@ -110,6 +110,82 @@ def test_a_user_is_added_and_gets_another_password(staff: Client) -> None:
     staff.post(reverse("admin:auth_user_password_change", args=[user.pk]), data)
     user.refresh_from_db()
     assert user.check_password("other-words-9")
+
+
+def _status(user: User) -> str:
+    user.refresh_from_db()
+    return user.status
+
+
+@pytest.mark.parametrize(
+    ("action", "question", "status"),
+    [
+        ("suspend", "Suspend these people?", "SUSPENDED"),
+        ("close", "Close these logins for good?", "CLOSED"),
+    ],
+)
+def test_a_person_is_shut_out_after_a_question(
+    staff: Client, action: str, question: str, status: str
+) -> None:
+    user = UserFactory.create()
+    page = _act(staff, "user", action, user)
+    assert question in page.content.decode()
+    assert _status(user) == "ACTIVE"
+    _act(staff, "user", action, user, confirmed="yes")
+    assert _status(user) == status
+    assert LogEntry.objects.get().object_id == str(user.pk)
+
+
+def test_a_suspended_person_is_activated_and_a_closed_one_is_not(staff: Client) -> None:
+    user, closed = UserFactory.create(), UserFactory.create()
+    suspend_user(user=user)
+    close_user(user=closed)
+    _act(staff, "user", "activate", user)
+    assert _status(user) == "ACTIVE"
+    answer = _act(staff, "user", "activate", closed)
+    assert any("closed" in text for text in _messages(answer))
+    assert _status(closed) == "CLOSED"
+
+
+def test_people_are_filtered_by_status(staff: Client) -> None:
+    user = UserFactory.create()
+    suspend_user(user=user)
+    page = staff.get(_url("user", "changelist"), {"status__exact": "SUSPENDED"})
+    assert list(page.context["cl"].result_list) == [user]
+    page = staff.get(_url("user", "changelist"), {"email_verified_at__isempty": "1"})
+    assert user in page.context["cl"].result_list
+
+
+def test_suspended_staff_is_logged_out_and_kept_out(client: Client) -> None:
+    user = User.objects.create_superuser("staff@example.test", "a-long-test-password")
+    client.force_login(user)
+    assert client.get(reverse("admin:index")).status_code == 200
+    suspend_user(user=user)
+    assert client.get(reverse("admin:index")).status_code == 302
+    data = {"username": user.email, "password": "a-long-test-password"}
+    assert client.post(reverse("admin:login"), data).status_code == 200  # the form again
+    assert client.get(reverse("admin:index")).status_code == 302
+
+
+def test_another_address_is_not_verified(staff: Client) -> None:
+    user = UserFactory.create()
+    User.objects.filter(pk=user.pk).update(email_verified_at=user.created_at)
+    url = _url("user", "change", user.pk)
+    staff.post(url, {"email": user.email, "full_name": "Ada", "status": "CLOSED"})
+    user.refresh_from_db()
+    assert (user.full_name, user.status, user.email_verified_at) == (
+        "Ada",
+        "ACTIVE",
+        user.created_at,
+    )
+    staff.post(url, {"email": "other@example.test", "full_name": "Ada"})
+    user.refresh_from_db()
+    assert (user.email, user.email_verified_at) == ("other@example.test", None)
+
+
+@pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
+def test_tokens_have_no_page(staff: Client, model: str) -> None:
+    assert staff.get(f"/admin/token_blacklist/{model}/").status_code == 404
 
 
 def test_a_broker_is_registered_with_a_key_that_works(staff: Client) -> None:

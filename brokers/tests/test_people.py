@@ -28,6 +28,7 @@ from brokers.tests.factories import AccountFactory, BrokerFactory, UserFactory
 from brokers.tests.people import PASSWORD, bearer, headers_of, register, send, tokens_of
 from brokers.types import Principal
 from common.api.renderers import format_instant
+from exchange_project.settings import base
 
 pytestmark = pytest.mark.django_db
 
@@ -150,8 +151,6 @@ def test_a_malformed_registration_is_refused(
 
 
 def test_passwords_are_hashed_with_argon2_first(settings: Any) -> None:
-    from exchange_project.settings import base
-
     settings.PASSWORD_HASHERS = base.PASSWORD_HASHERS
     assert make_password(PASSWORD).startswith("argon2$argon2id$")
     for algorithm in ("bcrypt_sha256", "pbkdf2_sha256"):
