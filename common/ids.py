@@ -6,10 +6,13 @@ the engine derives from its inputs, so that the same commands give the same ids.
 
 import secrets
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def new_uuid(shard: int | None = None) -> UUID:
@@ -40,3 +43,15 @@ def derived_uuid(time_ms: int, shard: int, sequence: int) -> UUID:
     `sequence` < 2**62 the rest.
     """
     return UUID(int=time_ms << 80 | _VERSION_7 | shard << 64 | _VARIANT | sequence)
+
+
+def instant_of(value: UUID) -> datetime:
+    """When `value` was made, to the millisecond."""
+    return _EPOCH + (value.int >> 80) * _MILLISECOND
+
+
+def first_uuid_from(instant: datetime) -> UUID:
+    """No UUIDv7 made at `instant` or later is smaller, to the millisecond; none made before is
+    greater. For ranges of ids that are ranges of time."""
+    milliseconds = -((_EPOCH - instant) // _MILLISECOND)
+    return UUID(int=max(0, milliseconds) << 80)

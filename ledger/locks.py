@@ -6,14 +6,28 @@ the order of their ids (`ledger.bulk.lock_rows`), as the engine does.
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from brokers.errors import AccountNotFound
 from brokers.models import TradingAccount
 from ledger.bulk import LedgerRow, lock_rows
-from ledger.bulk.sql import Cursor, integers
-from ledger.errors import QuoteNotFound, RequestNotFound, UnknownEntry
-from ledger.models import ConversionQuote, EntrySource, JournalEntry, MoneyRequest
+from ledger.bulk.sql import Cursor, Statement, integers
+from ledger.errors import (
+    QuoteNotFound,
+    RequestNotFound,
+    TransferNotFound,
+    UnknownEntry,
+    WalletNotFound,
+)
+from ledger.models import (
+    ConversionQuote,
+    EntrySource,
+    JournalEntry,
+    LedgerAccount,
+    MoneyRequest,
+    Transfer,
+)
 
 # The key of the advisory lock of who seals.
 _SEALING_LOCK = 0x7365616C
@@ -24,18 +38,17 @@ INSERT INTO ledger_entrysource (kind, source_id, entry_id) VALUES (%s, %s, %s)
 """
 
 _TRY_LOCK_KEYS = """
-SELECT n, pg_try_advisory_xact_lock(number)
+SELECT pg_try_advisory_xact_lock(number)
   FROM unnest(%s::bigint[]) WITH ORDINALITY AS u (number, n) ORDER BY n
 """
 
 
-def try_lock_keys(cursor: Cursor, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Those of the Idempotency-Keys `(owner, key)` that no other transaction works on.
+def try_lock_keys_statement(names: Sequence[tuple[str, str]]) -> Statement:
+    """The statement that locks Idempotency-Keys `(owner, key)` until the transaction ends.
 
-    They are locked until the transaction ends. Waits for nobody.
+    It waits for nobody: for each key, in their order, it tells whether the lock was to be had.
     """
-    cursor.execute(_TRY_LOCK_KEYS, [integers(_lock_number(*name) for name in names)])
-    return {names[n - 1] for n, is_locked in cursor.fetchall() if is_locked}
+    return _TRY_LOCK_KEYS, [integers(_lock_number(*name) for name in names)]
 
 
 def claim_source(cursor: Cursor, *, kind: str, source_id: UUID, entry_id: UUID) -> UUID:
@@ -85,6 +98,28 @@ def lock_quote(quote_id: UUID) -> ConversionQuote:
         raise QuoteNotFound(quote_id=quote_id) from error
 
 
+def lock_transfer(transfer_id: UUID) -> Transfer:
+    """The transfer with its asset, locked until the transaction ends.
+
+    Raises:
+        TransferNotFound: there is none of that id.
+    """
+    transfers = Transfer.objects.select_for_update(no_key=True, of=("self",))
+    try:
+        return transfers.select_related("asset").get(id=transfer_id)
+    except Transfer.DoesNotExist as error:
+        raise TransferNotFound(transfer_id=transfer_id) from error
+
+
+def lock_due_transfers(now: datetime, *, limit: int) -> list[Transfer]:
+    """Pending transfers whose time is over, locked; those that others work on are left to them."""
+    return list(
+        Transfer.objects.select_for_update(no_key=True, skip_locked=True)
+        .filter(status=Transfer.Status.PENDING, expires_at__lte=now)
+        .order_by("expires_at")[:limit]
+    )
+
+
 def lock_trading_account(account_id: int) -> TradingAccount:
     """The trading account, locked until the transaction ends.
 
@@ -95,6 +130,20 @@ def lock_trading_account(account_id: int) -> TradingAccount:
         return TradingAccount.objects.select_for_update(no_key=True).get(id=account_id)
     except TradingAccount.DoesNotExist as error:
         raise AccountNotFound(account_id=account_id) from error
+
+
+def lock_wallet(wallet_id: int) -> LedgerAccount:
+    """The wallet with its asset and account, locked until the transaction ends.
+
+    Raises:
+        WalletNotFound: there is none of that id.
+    """
+    wallets = LedgerAccount.objects.select_for_update(no_key=True, of=("self",))
+    wallets = wallets.filter(kind=LedgerAccount.Kind.CASH)
+    try:
+        return wallets.select_related("asset", "trading_account").get(id=wallet_id)
+    except LedgerAccount.DoesNotExist as error:
+        raise WalletNotFound(wallet_id=wallet_id) from error
 
 
 def lock_ledger_accounts(cursor: Cursor, ids: set[int]) -> dict[int, LedgerRow]:
@@ -111,16 +160,3 @@ def try_lock_sealing(cursor: Cursor) -> bool:
 def _lock_number(owner: str, key: str) -> int:
     digest = hashlib.sha256(f"idempotency {owner} {key}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
-
-
-def lock_wallets(executor: Executor, ids: set[int]) -> dict[int, LockedWallet]:
-    """The wallets among these ledger accounts, locked until the transaction ends.
-
-    In a pipeline it is one round trip: what is not locked is read after the locks.
-    """
-    locked = executor.execute(*lock_statement(ids))
-    described = executor.execute(_DESCRIBE_WALLETS, [integers(ids)])
-    facts = {row[0]: row[1:] for row in described.fetchall()}
-    return {
-        row.id: LockedWallet(row, *facts[row.id]) for row in read_rows(locked) if row.id in facts
-    }

@@ -152,3 +152,66 @@ class StoredAnswer:
 
     status: int
     body: str
+
+
+class TransferStatus(StrEnum):
+    """PENDING holds the amount on the source; the other two are final."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class TransferReason(StrEnum):
+    """Why a transfer FAILED. The value is stored, and shown as the error code."""
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    WALLET_SUSPENDED = "wallet_suspended"
+    WALLET_CLOSED = "wallet_closed"
+    ACCOUNT_SUSPENDED = "account_suspended"
+    ACCOUNT_CLOSED = "account_closed"
+    LINKED_FAILED = "linked_failed"
+    VOIDED = "voided"
+    TIMED_OUT = "timed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferState:
+    """A stored transfer. `posted_amount` is what moved; None where nothing has."""
+
+    id: UUID
+    source_id: int
+    destination_id: int
+    currency: str
+    amount: Decimal
+    posted_amount: Decimal | None
+    status: TransferStatus
+    reason: str
+    is_two_step: bool
+    expires_at: datetime | None
+    linked_id: UUID | None
+    memo: str
+    actor: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """A client's cash account, as it stands."""
+
+    id: int
+    account_id: int
+    broker_id: UUID
+    currency: str
+    status: str
+    posted_balance: Decimal
+    held_amount: Decimal
+    overdraft_limit: Decimal | None
+    version: int
+    opened_at: datetime
+
+    @property
+    def available_balance(self) -> Decimal:
+        """What is posted and not held."""
+        return self.posted_balance - self.held_amount

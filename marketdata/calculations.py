@@ -4,6 +4,8 @@ import re
 from decimal import Decimal
 from zlib import crc32
 
+from iso4217 import Currency
+
 from common.errors import FieldError
 from common.money import plain, steps_of
 
@@ -11,6 +13,19 @@ SYMBOL_LENGTH_MAX = 20
 SCALE_MAX = 8
 # A symbol stands in addresses: no slash, and no dot at its beginning.
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._:\-]{0,19}")
+
+
+# Codes of ISO 4217 that nobody keeps money in: funds, units of account and of bonds, metals, the
+# code for tests and the one for no currency.
+_FUNDS = {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW"}
+_UNITS = {"XAD", "XDR", "XSU", "XUA", "XBA", "XBB", "XBC", "XBD"}
+_NO_MONEY = _FUNDS | _UNITS | {"XAG", "XAU", "XPD", "XPT", "XTS", "XXX"}
+_CURRENCIES = {one.code: one.currency_name for one in Currency if one.code not in _NO_MONEY}
+
+
+def currency_name(code: str) -> str | None:
+    """The name of a currency of ISO 4217 in which money is kept; None: there is none such."""
+    return _CURRENCIES.get(code)
 
 
 def symbol_errors(symbol: str, field: str = "symbol") -> list[FieldError]:

@@ -10,6 +10,13 @@ class UnknownAsset(ExchangeError):
     status = 422
 
 
+class UnknownCurrency(ExchangeError):
+    """This is no currency of ISO 4217, and no crypto currency of the venue. Facts: currency."""
+
+    code = "unknown_currency"
+    status = 422
+
+
 class UnknownSymbol(ExchangeError):
     """There is no such instrument, and nothing may be listed under this symbol. Facts: symbol."""
 

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from marketdata.calculations import (
+    currency_name,
     limit_errors,
     rate_errors,
     scale_errors,
@@ -16,7 +17,7 @@ from marketdata.calculations import (
     step_errors,
     symbol_errors,
 )
-from marketdata.errors import AssetExists, InstrumentExists, UnknownSymbol
+from marketdata.errors import AssetExists, InstrumentExists, UnknownCurrency, UnknownSymbol
 from marketdata.models import Asset, Instrument
 from marketdata.selectors import (
     find_instrument_spec,
@@ -45,6 +46,21 @@ def create_asset(*, code: str, kind: str, scale: int, name: str = "") -> Asset:
         raise AssetExists(asset=code)
     asset = Asset(code=code, kind=kind, scale=scale, name=name)
     store_asset(asset)
+    return asset
+
+
+def ensure_currency(code: str) -> Asset:
+    """The currency of that code: of ISO 4217, made now where it is missing, or a listed crypto one.
+
+    Raises:
+        UnknownCurrency: it is neither, or a share is listed under that code.
+    """
+    asset = Asset.objects.filter(code=code).first()
+    name = currency_name(code)
+    if asset is None and name is not None:
+        asset = _ensure_asset(code, Asset.Kind.FIAT, _CURRENCY_SCALE, name)
+    if asset is None or asset.kind == Asset.Kind.SECURITY:
+        raise UnknownCurrency(currency=code)
     return asset
 
 
@@ -185,8 +201,9 @@ def _list_openly(symbol: str) -> None:
     Instrument.objects.bulk_create([instrument], ignore_conflicts=True)
 
 
-def _ensure_asset(code: str, kind: str, scale: int) -> Asset:
-    Asset.objects.bulk_create([Asset(code=code, kind=kind, scale=scale)], ignore_conflicts=True)
+def _ensure_asset(code: str, kind: str, scale: int, name: str = "") -> Asset:
+    asset = Asset(code=code, kind=kind, scale=scale, name=name)
+    Asset.objects.bulk_create([asset], ignore_conflicts=True)
     return Asset.objects.get(code=code)
 
 

@@ -18,6 +18,7 @@ from ledger.bulk.accounts import (
     ensure_venue_accounts,
 )
 from ledger.bulk.batch import LedgerBatch, LedgerRow
+from ledger.bulk.wallets import LockedWallet, lock_wallets
 from ledger.bulk.writing import (
     Written,
     lock_rows,
@@ -32,12 +33,14 @@ __all__ = [
     "ClientKey",
     "LedgerBatch",
     "LedgerRow",
+    "LockedWallet",
     "VenueKey",
     "Written",
     "ensure_client_accounts",
     "ensure_venue_accounts",
     "lock_rows",
     "lock_statement",
+    "lock_wallets",
     "read_rows",
     "write",
     "write_balances",

@@ -1,6 +1,6 @@
 """Locking of ledger accounts, and the three statements that store a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,10 +38,10 @@ def lock_rows(cursor: Cursor, ids: Iterable[int]) -> list[LedgerRow]:
 _INSERT_ENTRIES = """
 INSERT INTO ledger_journalentry
        (id, kind, source_kind, source_id, actor, memo, occurred_at, posted_at)
-SELECT u.id, u.kind, u.source_kind, u.source_id, %s, coalesce(u.memo, ''), %s::timestamptz,
-       clock_timestamp()
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[])
-       AS u (id, kind, source_kind, source_id, memo)
+SELECT u.id, u.kind, u.source_kind, u.source_id, coalesce(u.actor, %s), coalesce(u.memo, ''),
+       %s::timestamptz, clock_timestamp()
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::uuid[], %s::text[], %s::text[])
+       AS u (id, kind, source_kind, source_id, memo, actor)
 """
 
 _INSERT_POSTINGS = """
@@ -82,8 +82,12 @@ class Written:
             assert found == self._row_count, f"{found} of {self._row_count} balances updated"
 
 
-def write(executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: datetime) -> Written:
+def write(
+    executor: Executor, batch: LedgerBatch, *, actor: str | Sequence[str], occurred_at: datetime
+) -> Written:
     """Insert the entries and postings of `batch` and update its balances: a statement each.
+
+    `actor` is one for all entries, or one for each.
 
     Raises (now, or at the pipeline's sync):
         IntegrityError: a named constraint of the ledger refused it.
@@ -93,7 +97,7 @@ def write(executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: da
 
 
 def write_entries(
-    executor: Executor, batch: LedgerBatch, *, actor: str, occurred_at: datetime
+    executor: Executor, batch: LedgerBatch, *, actor: str | Sequence[str], occurred_at: datetime
 ) -> None:
     """Insert the entries and postings since the last call; `write_balances` ends the batch."""
     if batch.entries:
@@ -111,12 +115,15 @@ def write_balances(executor: Executor, batch: LedgerBatch) -> Written:
     return Written(result, len(rows))
 
 
-def _entries_statement(entries: list[Entry], actor: str, occurred_at: datetime) -> Statement:
+def _entries_statement(
+    entries: list[Entry], actor: str | Sequence[str], occurred_at: datetime
+) -> Statement:
     ids, kinds, source_kinds, source_ids, memos = zip(*entries, strict=True)
     # Shorter arrays are padded with NULL: the engine has no memos to send.
     memo_array = texts(memos) if any(memos) else "{}"
+    actor, actor_array = (actor, "{}") if isinstance(actor, str) else ("", texts(actor))
     columns = [words(ids), words(kinds), words(source_kinds), words(source_ids), memo_array]
-    return _INSERT_ENTRIES, [actor, occurred_at, *columns]
+    return _INSERT_ENTRIES, [actor, occurred_at, *columns, actor_array]
 
 
 def _postings_statement(postings: list[PostingLine]) -> Statement:

@@ -1,7 +1,7 @@
 """Money that moves between two wallets of one currency, and the answers that were given for keys.
 
 A transfer is immutable once it is COMPLETED or FAILED (trigger, migration 0004). Its journal entry
-has its own id.
+has the transfer's id.
 """
 
 from django.db import models

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from common.database import retry_on_conflict
+from common.database import pipelined, retry_on_conflict
 from ledger import locks
-from ledger.bulk.sql import Cursor, texts, words
+from ledger.bulk.sql import Executor, integers, texts, words
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
 from ledger.models import IdempotencyKey
-from ledger.selectors.idempotency import find_answers
+from ledger.selectors.idempotency import answers_statement, read_answers
 from ledger.types import RequestKey, StoredAnswer
 
 KEPT = timedelta(days=7)
@@ -32,12 +32,23 @@ SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::smallint[], %s::tex
 class KeyLedger:
     """The keys of the requests of one transaction: which run, which have their answer already."""
 
-    def __init__(self, cursor: Cursor, keys: Iterable[RequestKey]) -> None:
-        """Lock the keys, then look for their answers."""
+    def __init__(self, executor: Any, keys: Iterable[RequestKey]) -> None:
+        """Lock the keys, then look for their answers: `executor` is a connection in a pipeline."""
         names = sorted({key.name for key in keys})
-        self._running = locks.try_lock_keys(cursor, names) if names else set()
-        self._answers = find_answers(cursor, names) if names else {}
+        self._names = names
+        self._running: set[tuple[str, str]] = set()
+        self._answers: dict[tuple[str, str], tuple[str, StoredAnswer]] = {}
         self._new: list[tuple[RequestKey, StoredAnswer]] = []
+        if names:
+            self._locked = executor.execute(*locks.try_lock_keys_statement(names))
+            self._found = executor.execute(*answers_statement(names))
+
+    def read(self) -> None:
+        """Take what the database answered; to be called before anything else."""
+        if self._names:
+            locked = zip(self._names, self._locked.fetchall(), strict=True)
+            self._running = {name for name, (is_locked,) in locked if is_locked}
+            self._answers = read_answers(self._found.fetchall())
 
     def find(self, key: RequestKey) -> StoredAnswer | None:
         """The answer that the same request got before; None where it is to run now.
@@ -57,21 +68,21 @@ class KeyLedger:
         return answer
 
     def keep(self, key: RequestKey, answer: StoredAnswer) -> None:
-        """Remember the answer, for later requests and, after `statement`, for ever."""
+        """Remember the answer, for later requests and, after `write`, for a week."""
         self._answers[key.name] = (key.fingerprint, answer)
         self._new.append((key, answer))
 
-    def statement(self) -> tuple[str, list[Any]] | None:
-        """The statement that stores the answers that were kept; None without any."""
-        if not self._new:
-            return None
-        return _INSERT, [
-            texts(key.owner for key, _ in self._new),
-            texts(key.key for key, _ in self._new),
-            words(key.fingerprint for key, _ in self._new),
-            words(str(answer.status) for _, answer in self._new),
-            texts(answer.body for _, answer in self._new),
-        ]
+    def write(self, executor: Executor) -> None:
+        """Store the answers that were kept."""
+        if self._new:
+            columns = [
+                texts(key.owner for key, _ in self._new),
+                texts(key.key for key, _ in self._new),
+                words(key.fingerprint for key, _ in self._new),
+                integers(answer.status for _, answer in self._new),
+                texts(answer.body for _, answer in self._new),
+            ]
+            executor.execute(_INSERT, columns)
 
 
 @retry_on_conflict
@@ -88,18 +99,18 @@ def answer_once(
     Raises:
         RequestInProgress, IdempotencyKeyReused: as `KeyLedger.find`.
     """
-    with connection.cursor() as cursor:
-        keys = KeyLedger(cursor, [key])
-        before = keys.find(key)
-        if before is not None:
-            return before, True
-        answer = run()
-        if answer is None:
-            return None
-        keys.keep(key, answer)
-        statement = keys.statement()
-        assert statement is not None
-        cursor.execute(*statement)
+    with pipelined() as executor:
+        keys = KeyLedger(executor, [key])
+        keys.read()
+    before = keys.find(key)
+    if before is not None:
+        return before, True
+    answer = run()
+    if answer is None:
+        return None
+    keys.keep(key, answer)
+    with pipelined() as executor:
+        keys.write(executor)
     return answer, False
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection, transaction
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
+from brokers.api.callers import caller_of
 from brokers.models import TradingAccount
 from brokers.types import Principal
 from common.api.fields import FieldReader
@@ -44,7 +45,7 @@ class DepositView(APIView):
         amount, then = reader.decimal("amount"), reader.optional_text("then", max_length=10)
         reader.finish()
         entry = deposit(
-            account_id=request.auth.account_id,
+            account_id=caller_of(request).account_id or 0,
             asset="USD",
             amount=amount,
             source_id=new_uuid(),
@@ -75,7 +76,7 @@ def caller(account: TradingAccount, *, is_bound: bool = True) -> Principal:
 def send(principal: Principal, body: Any, key: str | None = KEY) -> HttpResponseBase:
     headers = {} if key is None else {"Idempotency-Key": key}
     request = APIRequestFactory().post("/here", body, format="json", headers=headers)
-    force_authenticate(request, token=principal)
+    force_authenticate(request, token=cast(Any, principal))
     response = DepositView.as_view()(request)
     return response.render() if isinstance(response, Response) else response
 

@@ -1,0 +1,1 @@
+"""Transfers between wallets: made, posted, voided, timed out."""

@@ -1,0 +1,95 @@
+"""Wallets: opened in a currency, suspended, activated, closed."""
+
+from django.db import connection, transaction
+
+from brokers.models import TradingAccount
+from common.database import retry_on_conflict
+from ledger import locks
+from ledger.bulk import ensure_client_accounts
+from ledger.errors import AccountNotActive, WalletExists, WalletNotActive, WalletNotEmpty
+from ledger.models import LedgerAccount
+from ledger.selectors.wallets import wallet_of
+from ledger.types import AccountKind, Wallet
+from marketdata.services import ensure_currency
+
+_Status = LedgerAccount.Status
+
+
+@retry_on_conflict
+@transaction.atomic
+def open_wallet(*, account_id: int, currency: str) -> Wallet:
+    """Open a wallet of the account in a currency, or a closed one again.
+
+    Raises:
+        AccountNotFound, AccountNotActive: there is no such account, or it is not active.
+        UnknownCurrency: not of ISO 4217, and no crypto currency that the venue lists.
+        WalletExists: the account has one in this currency, active or suspended.
+    """
+    asset = ensure_currency(currency)
+    account = locks.lock_trading_account(account_id)
+    if account.status != TradingAccount.Status.ACTIVE:
+        raise AccountNotActive(account_id=account_id, account_status=account.status)
+    wallet = LedgerAccount.objects.filter(
+        trading_account=account, asset=asset, kind=AccountKind.CASH
+    ).first()
+    if wallet is not None:
+        if wallet.status != _Status.CLOSED:
+            raise WalletExists(wallet_id=wallet.id, wallet_status=wallet.status)
+        return _set_status(wallet.id, _Status.ACTIVE)
+    key = (account_id, asset.id, AccountKind.CASH.value)
+    with connection.cursor() as cursor:
+        wallet_id = ensure_client_accounts(cursor, [key])[key]
+    return wallet_of(locks.lock_wallet(wallet_id))
+
+
+@retry_on_conflict
+@transaction.atomic
+def suspend_wallet(*, wallet_id: int) -> Wallet:
+    """Let an active wallet neither send nor take transfers; what is held stays held.
+
+    Raises:
+        WalletNotFound: there is none.
+        WalletNotActive: it is suspended or closed.
+    """
+    _check_active(locks.lock_wallet(wallet_id))
+    return _set_status(wallet_id, _Status.SUSPENDED)
+
+
+@retry_on_conflict
+@transaction.atomic
+def activate_wallet(*, wallet_id: int) -> Wallet:
+    """Let a suspended or closed wallet send and take transfers again.
+
+    Raises:
+        WalletNotFound: there is none.
+    """
+    return _set_status(wallet_id, _Status.ACTIVE)
+
+
+@retry_on_conflict
+@transaction.atomic
+def close_wallet(*, wallet_id: int) -> Wallet:
+    """Close an active wallet that is empty; `open_wallet` opens it again.
+
+    Raises:
+        WalletNotFound: there is none.
+        WalletNotActive: it is suspended or closed.
+        WalletNotEmpty: it has a balance, or holds.
+    """
+    wallet = locks.lock_wallet(wallet_id)
+    _check_active(wallet)
+    if wallet.posted_balance or wallet.held_amount:
+        raise WalletNotEmpty(posted_balance=wallet.posted_balance, held_amount=wallet.held_amount)
+    return _set_status(wallet_id, _Status.CLOSED)
+
+
+def _set_status(wallet_id: int, status: LedgerAccount.Status) -> Wallet:
+    wallet = locks.lock_wallet(wallet_id)
+    wallet.status = status
+    wallet.save(update_fields=["status"])
+    return wallet_of(wallet)
+
+
+def _check_active(wallet: LedgerAccount) -> None:
+    if wallet.status != _Status.ACTIVE:
+        raise WalletNotActive(wallet_id=wallet.id, wallet_status=wallet.status)
