@@ -1,8 +1,8 @@
 """How often something may be tried, counted for the whole venue in Valkey.
 
-A window begins with the first attempt in it. For what strangers may call, where `common.api.
-ratelimits` counts nobody: each process has its own, and its callers have keys. Without Valkey
-nothing may be tried: the error of the connection is answered 503.
+A window begins with the first attempt in it. This is for what strangers may call, who have no key
+that `common.api.ratelimits` could count in the memory of a process. Without Valkey nothing may be
+tried: the error of the connection is answered 503.
 """
 
 import hashlib

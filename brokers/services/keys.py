@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from brokers.errors import ApiKeyRevoked, OtherAccount, ScopeNotHeld
 from brokers.locks import lock_api_key
-from brokers.models import ApiKey, Scope, TradingAccount
+from brokers.models import ApiKey, Scope, TradingAccount, User
 from brokers.services.authentication import forget_keys, hash_key
 
 OVERLAP_SECONDS_MAX = 7 * 24 * 3600
@@ -71,6 +71,13 @@ def revoke_api_key(*, api_key: ApiKey) -> None:
     revoked.update(revoked_at=timezone.now(), updated_at=timezone.now())
     api_key.refresh_from_db(fields=["revoked_at", "updated_at"])
     forget_keys()
+
+
+def revoke_keys_of_owner(*, user: User) -> None:
+    """End all keys of the accounts that a person owns, in the transaction of the caller."""
+    now = timezone.now()
+    keys = ApiKey.objects.filter(account__owner=user, revoked_at__isnull=True)
+    keys.update(revoked_at=now, updated_at=now)
 
 
 def rotate_api_key(

@@ -9,6 +9,7 @@ from brokers.errors import InvalidMailToken, WrongPassword
 from brokers.locks import lock_user
 from brokers.models import User
 from brokers.services.access import forget_user
+from brokers.services.keys import revoke_keys_of_owner
 from brokers.services.mail_tokens import (
     check_reset_token,
     read_reset_token,
@@ -40,6 +41,9 @@ def change_password(*, user_id: UUID, old_password: str, new_password: str) -> N
 def reset_password(*, token: str, password: str) -> None:
     """Set another password by a mailed token, which also proves that the address is the person's.
 
+    Where it was not proven before, who registered it may have been somebody else: then the keys of
+    the own accounts end too.
+
     Raises:
         InvalidMailToken: the token is wrong, expired or used, or the person is shut out.
         ValidationFailed: the password is too weak; the token can be used again.
@@ -47,8 +51,10 @@ def reset_password(*, token: str, password: str) -> None:
     user = _lock_active_user(read_reset_token(token))
     check_reset_token(user, token)
     check_password_strong(password, user, field="password")
-    user.email_verified_at = user.email_verified_at or timezone.now()
-    user.save(update_fields=["email_verified_at"])
+    if user.email_verified_at is None:
+        revoke_keys_of_owner(user=user)
+        user.email_verified_at = timezone.now()
+        user.save(update_fields=["email_verified_at"])
     _set_password(user, password)
 
 

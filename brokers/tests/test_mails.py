@@ -12,7 +12,13 @@ from django.test import Client
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from brokers.models import User
-from brokers.services import close_user, mail_tokens, suspend_user
+from brokers.services import (
+    authenticate_key,
+    close_user,
+    create_api_key,
+    mail_tokens,
+    suspend_user,
+)
 from brokers.services.mail_tokens import make_reset_token, make_verification_token
 from brokers.services.mails import send_password_reset_mail
 from brokers.tests.people import (
@@ -24,7 +30,8 @@ from brokers.tests.people import (
     send,
     tokens_of,
 )
-from common.valkey import key
+from common.errors import NotAuthenticated
+from common.valkey import key as valkey_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -143,6 +150,26 @@ def test_a_mailed_token_sets_a_new_password_and_ends_all_tokens(client: Client) 
     assert user.email_verified_at is not None  # the mail was read
 
 
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_who_registered_anothers_address_keeps_no_key_of_it(
+    client: Client, is_proven: bool
+) -> None:
+    person = register()
+    key = create_api_key(
+        broker_id=person.account.broker_id, scopes=["transfer"], account_id=person.account.id
+    )
+    unbound = create_api_key(broker_id=person.account.broker_id, scopes=["read"])
+    if is_proven:
+        send(client, "email/verify", {"token": make_verification_token(person.user)})
+    assert _reset(client, make_reset_token(person.user)).status_code == 204
+    key.api_key.refresh_from_db()
+    assert (key.api_key.revoked_at is None) == is_proven
+    assert authenticate_key(unbound.secret)
+    if not is_proven:
+        with pytest.raises(NotAuthenticated):
+            authenticate_key(key.secret)
+
+
 def test_the_answer_does_not_tell_who_is_here(client: Client) -> None:
     register()
     mails = len(mail.outbox)
@@ -227,7 +254,7 @@ def test_a_queue_that_takes_nothing_costs_the_mail_and_nothing_else(
     client: Client, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     current_app.conf.task_always_eager = False
-    valkey.set(key("celery:celery"), "where Celery has a list")
+    valkey.set(valkey_key("celery:celery"), "where Celery has a list")
     answer = send(client, "register", {"email": "ada@example.test", "password": PASSWORD})
     assert answer.status_code == 201
     assert User.objects.count() == 1
