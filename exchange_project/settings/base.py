@@ -63,6 +63,35 @@ WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = env.dict(
 # Seconds that a conversion may be made at the rate that was quoted.
 QUOTE_SECONDS: int = env.int("QUOTE_SECONDS", default=10)
 
+# --- market prices --------------------------------------------------------------------------------
+# Price services for shares and for crypto currencies, in the order in which they are asked.
+_PRICE_PROVIDERS = {"yahoo", "alphavantage", "book", "fixed", "simulated"}
+PRICE_PROVIDERS_EQUITY: list[str] = env.list(
+    "PRICE_PROVIDERS_EQUITY", default=["yahoo", "alphavantage"]
+)
+PRICE_PROVIDERS_CRYPTO: list[str] = env.list(
+    "PRICE_PROVIDERS_CRYPTO", default=["yahoo", "alphavantage"]
+)
+if unknown := {*PRICE_PROVIDERS_EQUITY, *PRICE_PROVIDERS_CRYPTO} - _PRICE_PROVIDERS:
+    raise environ.ImproperlyConfigured(f"There is no price service {', '.join(sorted(unknown))}")
+# Empty: AlphaVantage is not asked.
+ALPHAVANTAGE_API_KEY: str = env("ALPHAVANTAGE_API_KEY", default="")
+ALPHAVANTAGE_URL = "https://www.alphavantage.co/query"
+# Seconds that a price is used without asking again, and after which nobody may deal on it.
+PRICE_CACHE_SECONDS: int = env.int("PRICE_CACHE_SECONDS", default=180)
+PRICE_STALE_SECONDS: int = env.int("PRICE_STALE_SECONDS", default=900)
+# Seconds that a price service has for its answer.
+PRICE_TIMEOUT_SECONDS: float = env.float("PRICE_TIMEOUT_SECONDS", default=4.0)
+# Requests a minute that a price service gets at most, and symbols that are not listed yet.
+PRICE_REQUESTS_PER_MINUTE: dict[str, int] = env.dict(
+    "PRICE_REQUESTS_PER_MINUTE", cast={"value": int}, default={"yahoo": 60, "alphavantage": 5}
+)
+PRICE_PROBES_PER_MINUTE: int = env.int("PRICE_PROBES_PER_MINUTE", default=30)
+# Prices of the service "fixed": AAPL=150.25,VOD=72.10 GBX
+PRICE_TABLE: dict[str, str] = env.dict("PRICE_TABLE", default={})
+# Another seed, another walk of the simulated prices.
+PRICE_SIMULATION_SEED: str = env("PRICE_SIMULATION_SEED", default="bourse")
+
 # --- control of the ledger ------------------------------------------------------------------------
 SEAL_EVERY_SECONDS: int = env.int("SEAL_EVERY_SECONDS", default=60)
 # Entries are sealed when they are older than this and nothing that was posted before them can still
@@ -175,6 +204,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "expire-due-orders": {"task": "orders.tasks.expire_due_orders", "schedule": 5.0},
     "deliver-webhooks": {"task": "brokers.tasks.deliver_webhooks", "schedule": 5.0},
+    "expire-transfers": {"task": "ledger.tasks.expire_transfers", "schedule": 3.0},
+    "purge-idempotency-keys": {
+        "task": "ledger.tasks.purge_idempotency_keys",
+        "schedule": 3600.0,
+    },
     "seal-entries": {"task": "ledger.tasks.seal_entries", "schedule": float(SEAL_EVERY_SECONDS)},
     "check-ledger": {
         "task": "exchange_project.tasks.check_ledger",
@@ -264,7 +298,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "webhooks", "description": "Where events are delivered, and what became of them."},
         {"name": "orders", "description": "Place, cancel and look at orders and their fills."},
         {"name": "market data", "description": "Instruments, books, trades and prices."},
-        {"name": "money", "description": "Balances, wallets and transfers."},
+        {"name": "money", "description": "Balances, wallets, transfers, deposits, conversions."},
         {"name": "classic", "description": "The root paths: whole cents, `bid` and `ask`."},
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -273,6 +307,9 @@ SPECTACULAR_SETTINGS = {
         "AccountStatus": "brokers.models.TradingAccount.Status",
         "DeliveryStatus": "brokers.selectors.DELIVERY_STATUSES",
         "InstrumentKind": "marketdata.models.Instrument.Kind",
+        "MoneyRequestStatus": "ledger.models.MoneyRequest.Status",
+        "TransferStatus": "ledger.api.transfer_schema._STATUSES",
+        "TransferReason": "ledger.api.transfer_schema._REASONS",
         "ClientAccountKind": "ledger.api.schema._CLIENT_KINDS",
         "Side": "orders.models.Side",
         "OrderType": "orders.models.Order.Type",
@@ -284,7 +321,13 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- admin and logs -------------------------------------------------------------------------------
-UNFOLD = {"SITE_TITLE": "Bourse", "SITE_HEADER": "Bourse", "SITE_SUBHEADER": "Back office"}
+UNFOLD = {
+    "SITE_TITLE": "Bourse",
+    "SITE_HEADER": "Bourse",
+    "SITE_SUBHEADER": "Back office",
+    "DASHBOARD_CALLBACK": "exchange_project.back_office.dashboard",
+    "SIDEBAR": {"navigation": "exchange_project.back_office.sidebar"},
+}
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,

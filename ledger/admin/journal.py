@@ -12,6 +12,7 @@ from unfold.admin import TabularInline
 
 from common.admin import ReadOnlyAdmin
 from common.money import plain
+from ledger.admin.corrections import AdjustmentButton, ReversalButton
 from ledger.models import EntrySource, JournalEntry, LedgerAccount, Posting
 
 _LAST_POSTINGS = 50
@@ -43,7 +44,7 @@ class PostingInline(TabularInline):
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnlyAdmin):
+class JournalEntryAdmin(ReversalButton, ReadOnlyAdmin):
     """Entries, newest first, each with its postings."""
 
     list_display = ("id", "kind", "source_kind", "source_id", "actor", "memo", "posted_at")
@@ -67,7 +68,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(LedgerAccount)
-class LedgerAccountAdmin(ReadOnlyAdmin):
+class LedgerAccountAdmin(AdjustmentButton, ReadOnlyAdmin):
     """Balances of clients and of the venue, each with its last postings."""
 
     list_display = (

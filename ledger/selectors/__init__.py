@@ -16,15 +16,19 @@ from ledger.selectors.requests import (
     is_own_request,
     list_balance_changes,
     list_requests,
+    list_reversal_changes,
 )
 from ledger.selectors.statements import (
     iterate_lines,
     list_posted_lines,
     list_statement_sections,
 )
+from ledger.selectors.trial_balance import AssetBalance, BalanceSum, get_trial_balance
 
 __all__ = [
+    "AssetBalance",
     "BalanceChange",
+    "BalanceSum",
     "OpenAlerts",
     "account_of",
     "count_approvals",
@@ -35,6 +39,7 @@ __all__ = [
     "get_open_alerts",
     "get_quote",
     "get_request",
+    "get_trial_balance",
     "get_wallet_with_owner",
     "is_own_request",
     "iterate_lines",
@@ -44,5 +49,6 @@ __all__ = [
     "list_conversions",
     "list_posted_lines",
     "list_requests",
+    "list_reversal_changes",
     "list_statement_sections",
 ]

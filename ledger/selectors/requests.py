@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from ledger.errors import RequestNotFound, WalletNotFound
-from ledger.models import EntrySource, LedgerAccount, MoneyRequest, Posting
+from ledger.models import Approval, EntrySource, LedgerAccount, MoneyRequest, Posting
 
 _BIGINT_MAX = 2**63 - 1
 
@@ -71,7 +72,12 @@ def get_request(request_id: UUID, *, kinds: Collection[str]) -> MoneyRequest:
 
 
 def list_requests(
-    *, kind: str, broker_id: UUID, account_id: int | None, wallet_id: int | None = None
+    *,
+    kind: str,
+    broker_id: UUID,
+    account_id: int | None = None,
+    wallet_id: int | None = None,
+    status: str | None = None,
 ) -> QuerySet[MoneyRequest]:
     """Requests of a kind on the wallets of a broker, of one account, or on one wallet."""
     requests = MoneyRequest.objects.select_related("ledger_account__asset").filter(
@@ -79,14 +85,16 @@ def list_requests(
     )
     if account_id is not None:
         requests = requests.filter(ledger_account__trading_account_id=account_id)
-    return requests if wallet_id is None else requests.filter(ledger_account_id=wallet_id)
+    if wallet_id is not None:
+        requests = requests.filter(ledger_account_id=wallet_id)
+    return requests if status is None else requests.filter(status=status)
 
 
 def count_approvals(requests: QuerySet[MoneyRequest]) -> QuerySet[MoneyRequest]:
     """`requests`, each with the number of its approvals as `approval_count`."""
-    return requests.annotate(
-        approval_count=Count("approvals", filter=Q(approvals__is_approved=True))
-    )
+    approvals = Approval.objects.filter(request=OuterRef("pk"), is_approved=True)
+    counted = approvals.order_by().values("request").annotate(count=Count("*")).values("count")
+    return requests.annotate(approval_count=Coalesce(Subquery(counted), 0))
 
 
 def find_reversal(entry_id: UUID) -> UUID | None:
@@ -114,13 +122,18 @@ def list_balance_changes(request: MoneyRequest) -> list[BalanceChange]:
     not shown.
     """
     if request.reversed_entry_id is not None:
-        postings = Posting.objects.filter(entry_id=request.reversed_entry_id).select_related(
-            "ledger_account__asset", "ledger_account__trading_account"
-        )
-        changes = [BalanceChange(posting.ledger_account, -posting.amount) for posting in postings]
-        return sorted(changes, key=lambda one: (not one.account.trading_account_id, one.account.id))
+        return list_reversal_changes(request.reversed_entry_id)
     account, amount = request.ledger_account, request.amount
     assert account is not None and amount is not None
     if request.kind == MoneyRequest.Kind.WITHDRAWAL:
         return [BalanceChange(account, -amount, freed_hold=amount)]
     return [BalanceChange(account, amount)]
+
+
+def list_reversal_changes(entry_id: UUID) -> list[BalanceChange]:
+    """What a reversal of the entry would change now: clients' accounts first."""
+    postings = Posting.objects.filter(entry_id=entry_id).select_related(
+        "ledger_account__asset", "ledger_account__trading_account"
+    )
+    changes = [BalanceChange(posting.ledger_account, -posting.amount) for posting in postings]
+    return sorted(changes, key=lambda one: (not one.account.trading_account_id, one.account.id))

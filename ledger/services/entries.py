@@ -55,11 +55,13 @@ def post_entry(
     memo: str = "",
     occurred_at: datetime | None = None,
     freed: Sequence[Line] = (),
+    entry_id: UUID | None = None,
 ) -> Entry:
     """Book one entry, under locks on its accounts; missing ones are made.
 
     What is `freed` was held on accounts of the entry, and is held no more. The same source again
-    answers the first entry and books nothing.
+    answers the first entry and books nothing. `entry_id` is for the entry of a trade, which takes
+    the trade's id.
 
     Raises:
         ValidationFailed: an amount has more decimals than its asset, or the memo is no text.
@@ -70,7 +72,7 @@ def post_entry(
     _check_memo(memo)
     amounts = _amounts_in_units8(lines)
     now = datetime.now(UTC)
-    entry_id = new_uuid()
+    entry_id = entry_id or new_uuid()
     with connection.cursor() as cursor:
         claimed = locks.claim_source(
             cursor, kind=source_kind, source_id=source_id, entry_id=entry_id
@@ -194,8 +196,13 @@ def check_reversible(entry_id: UUID) -> None:
     entry = JournalEntry.objects.filter(id=entry_id).first()
     if entry is None:
         raise UnknownEntry(entry_id=entry_id)
-    if entry.kind in _IRREVERSIBLE:
+    if not is_reversible(entry):
         raise EntryNotReversible(entry_id=entry_id, entry_kind=entry.kind)
+
+
+def is_reversible(entry: JournalEntry) -> bool:
+    """Whether it is of a kind that is reversed here."""
+    return entry.kind not in _IRREVERSIBLE
 
 
 def _transit_lines(

@@ -105,7 +105,7 @@ def request_adjustment(
         ValidationFailed: the amount is zero or finer than the asset, or no reason is given.
     """
     account = LedgerAccount.objects.select_related("asset").get(id=ledger_account_id)
-    if account.kind in _NOT_ADJUSTABLE:
+    if not is_adjustable(account):
         raise AccountNotAdjustable(account_kind=account.kind)
     check_amount(abs(amount), account.asset.scale)
     return _store(
@@ -154,6 +154,11 @@ def cancel_request(*, request_id: UUID, actor: str) -> MoneyRequest:
     request = locks.lock_request(request_id)
     check_open(request)
     return close_request(request, _Status.CANCELED, f"canceled by {actor}")
+
+
+def is_adjustable(account: LedgerAccount) -> bool:
+    """Whether its balance is corrected by hand, against cash in transit."""
+    return account.kind not in _NOT_ADJUSTABLE
 
 
 def check_open(request: MoneyRequest) -> None:

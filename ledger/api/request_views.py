@@ -1,0 +1,160 @@
+"""Deposits and withdrawals under `/api/v1/`: asked for here, approved by staff."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import check_account_visible
+from brokers.errors import OtherAccount
+from brokers.models import Scope
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from ledger.api import money_schema as schema
+from ledger.api.idempotency import idempotent
+from ledger.api.money_documents import request_document
+from ledger.models import MoneyRequest
+from ledger.selectors import get_request, list_requests
+from ledger.selectors.wallets import get_wallet
+from ledger.services import cancel_request, request_deposit, request_withdrawal
+
+_DEPOSIT = MoneyRequest.Kind.DEPOSIT.value
+_WITHDRAWAL = MoneyRequest.Kind.WITHDRAWAL.value
+_BIGINT_MAX = 2**63 - 1
+_REASON_LENGTH_MAX = 200
+_SCOPES = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
+
+
+class DepositsView(APIView):
+    """`deposits`: list them, ask for one."""
+
+    required_scope = _SCOPES
+
+    @schema.list_deposits
+    def get(self, request: Request) -> Response:
+        return _list(request, _DEPOSIT)
+
+    @schema.request_deposit
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return _ask(request, request_deposit)
+
+
+class DepositView(APIView):
+    """`deposits/{id}`."""
+
+    required_scope = {"GET": Scope.READ.value}
+
+    @schema.get_deposit
+    def get(self, request: Request, request_id: UUID) -> Response:
+        return Response(request_document(_own_request(request, request_id, _DEPOSIT)))
+
+
+class CancelDepositView(APIView):
+    """`deposits/{id}/cancel`."""
+
+    required_scope = {"POST": Scope.TRANSFER.value}
+    allowed_while_suspended = True
+
+    @schema.cancel_deposit
+    @idempotent
+    def post(self, request: Request, request_id: UUID) -> Response:
+        return _cancel(request, request_id, _DEPOSIT)
+
+
+class WithdrawalsView(APIView):
+    """`withdrawals`: list them, ask for one, which holds its amount."""
+
+    required_scope = _SCOPES
+
+    @schema.list_withdrawals
+    def get(self, request: Request) -> Response:
+        return _list(request, _WITHDRAWAL)
+
+    @schema.request_withdrawal
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return _ask(request, request_withdrawal)
+
+
+class WithdrawalView(APIView):
+    """`withdrawals/{id}`."""
+
+    required_scope = {"GET": Scope.READ.value}
+
+    @schema.get_withdrawal
+    def get(self, request: Request, request_id: UUID) -> Response:
+        return Response(request_document(_own_request(request, request_id, _WITHDRAWAL)))
+
+
+class CancelWithdrawalView(APIView):
+    """`withdrawals/{id}/cancel`: frees what is held."""
+
+    required_scope = {"POST": Scope.TRANSFER.value}
+    allowed_while_suspended = True
+
+    @schema.cancel_withdrawal
+    @idempotent
+    def post(self, request: Request, request_id: UUID) -> Response:
+        return _cancel(request, request_id, _WITHDRAWAL)
+
+
+def _list(request: Request, kind: str) -> Response:
+    principal = caller_of(request)
+    reader = FieldReader.of_query(request.query_params)
+    account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    wallet_id = reader.optional_integer("wallet_id", minimum=1, maximum=_BIGINT_MAX)
+    status = reader.optional_choice("status", MoneyRequest.Status.values)
+    wanted = read_page_request(reader, UUID)
+    reader.finish()
+    if principal.account_id is not None and account_id not in (None, principal.account_id):
+        raise OtherAccount()
+    requests = list_requests(
+        kind=kind,
+        broker_id=principal.own_broker_id,
+        account_id=principal.account_id or account_id,
+        wallet_id=wallet_id,
+        status=status,
+    )
+    return Response(fetch_page(requests, wanted).document(request, request_document))
+
+
+def _ask(request: Request, ask: Callable[..., MoneyRequest]) -> Response:
+    principal = caller_of(request)
+    reader = FieldReader.of_body(request.data)
+    wallet_id = reader.integer("wallet_id", minimum=1, maximum=_BIGINT_MAX)
+    amount = reader.decimal("amount")
+    reason = reader.text("reason", max_length=_REASON_LENGTH_MAX)
+    reader.finish()
+    get_wallet(wallet_id, principal=principal)
+    made = ask(
+        wallet_id=wallet_id,
+        amount=amount,
+        reason=reason,
+        actor=principal.actor,
+        user_id=principal.user_id,
+    )
+    return Response(request_document(made), status=201)
+
+
+def _cancel(request: Request, request_id: UUID, kind: str) -> Response:
+    _own_request(request, request_id, kind)
+    canceled = cancel_request(request_id=request_id, actor=caller_of(request).actor)
+    return Response(request_document(canceled))
+
+
+def _own_request(request: Request, request_id: UUID, kind: str) -> MoneyRequest:
+    """A request on a wallet of the caller's.
+
+    Raises:
+        RequestNotFound, OtherAccount: there is none, or it is somebody else's.
+    """
+    found = get_request(request_id, kinds=[kind])
+    wallet = found.ledger_account
+    assert wallet is not None and wallet.trading_account is not None
+    account = wallet.trading_account
+    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account.id)
+    return found
