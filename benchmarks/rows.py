@@ -5,10 +5,11 @@ from functools import partial
 
 from benchmarks.report import Row, tell_progress
 
-ALL_ROWS = ("P1", "P2", "P3", "P4")
+ALL_ROWS = ("P1", "P2", "P3", "P4", "P5")
 _P3_TARGET = 12_000
 _P3_ORDERS, _P3_ORDERS_QUICK = 200_000, 20_000
 _P4_MESSAGES, _P4_MESSAGES_QUICK = 1_000_000, 100_000
+_P5_SECONDS, _P5_SECONDS_QUICK = 20.0, 4.0
 
 
 def measure_http(wanted: Sequence[str], quick: bool) -> list[Row]:
@@ -66,6 +67,17 @@ def measure_matching(quick: bool) -> list[Row]:
     ]
 
 
+def measure_transfers(quick: bool) -> list[Row]:
+    """P5."""
+    from benchmarks.venue import empty_venue
+
+    tell_progress("transfers of the ledger")
+    with empty_venue():
+        from benchmarks import transfers
+
+        return transfers.run(_P5_SECONDS_QUICK if quick else _P5_SECONDS)
+
+
 def choose(
     wanted: Sequence[str], quick: bool, profile: bool
 ) -> list[tuple[str, Callable[[], list[Row]]]]:
@@ -78,4 +90,6 @@ def choose(
         chosen.append(("P3", partial(measure_engine, quick, profile)))
     if "P4" in wanted:
         chosen.append(("P4", partial(measure_matching, quick)))
+    if "P5" in wanted:
+        chosen.append(("P5", partial(measure_transfers, quick)))
     return chosen
