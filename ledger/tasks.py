@@ -1,4 +1,4 @@
-"""The clock's work on the ledger: seal what was booked, and verify the seals bit by bit."""
+"""The clock's work on the ledger: seals, transfers that time out, keys that are too old."""
 
 import logging
 import time
@@ -11,7 +11,9 @@ from django.utils import timezone
 from common.valkey import get_client, key
 from ledger.selectors.seals import has_unsealed_entry
 from ledger.services.checks import report_late_seals, report_tampering
+from ledger.services.idempotency import purge_idempotency_keys as purge_keys
 from ledger.services.sealing import seal_entries as seal
+from ledger.services.transfers.finishing import expire_transfers as expire
 from ledger.verification import Finding, verify_seals
 
 _log = logging.getLogger(__name__)
@@ -55,3 +57,15 @@ def verify_seals_in_turn() -> int:
         report_tampering(findings=findings)
     report_late_seals(is_late=has_unsealed_entry(before=timezone.now() - _LATE), limit=_LATE)
     return count
+
+
+@shared_task
+def expire_transfers() -> int:
+    """Free the holds of pending transfers whose time is over; returns how many."""
+    return expire()
+
+
+@shared_task
+def purge_idempotency_keys() -> int:
+    """Forget Idempotency-Keys older than a week; returns how many."""
+    return purge_keys()

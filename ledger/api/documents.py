@@ -61,10 +61,13 @@ def line_document(line: PostedLine) -> dict[str, Any]:
 
 
 def stream_json(
-    account_id: int, sections: list[StatementSection], since: datetime, until: datetime
+    owner: dict[str, int], sections: list[StatementSection], since: datetime, until: datetime
 ) -> Iterator[bytes]:
-    """A statement as one JSON object, line by line: no more than a chunk is ever in memory."""
-    head = {"account_id": account_id, "since": since, "until": until}
+    """A statement as one JSON object, line by line: no more than a chunk is ever in memory.
+
+    `owner` are the members that say whose it is.
+    """
+    head = {**owner, "since": since, "until": until}
     yield encode_json(head)[:-1] + b',"accounts":['
     for number, section in enumerate(sections):
         opening = {

@@ -68,6 +68,8 @@ def idempotent(method: Method) -> Method:
 def read_request_key(request: Request) -> RequestKey | None:
     """The key of the request with its owner and fingerprint; None where none was sent.
 
+    To be read before `request.data`, which uses up the stream of the body.
+
     Raises:
         InvalidIdempotencyKey: it is empty, too long or not printable.
     """

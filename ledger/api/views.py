@@ -1,6 +1,7 @@
 """Balances, booked lines and statements of a trading account under `/api/v1/`."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 
 from django.http import StreamingHttpResponse
@@ -18,6 +19,7 @@ from common.api.pagination import make_page, read_page_request
 from ledger.api import schema
 from ledger.api.documents import balance_document, line_document, stream_csv, stream_json
 from ledger.selectors import list_balances, list_posted_lines, list_statement_sections
+from ledger.types import StatementSection
 
 _SYMBOL_LENGTH_MAX = 20
 _DEFAULT_SPAN = timedelta(days=30)
@@ -66,23 +68,49 @@ class StatementView(APIView):
     @schema.get_statement
     def get(self, request: Request, account_id: int) -> StreamingHttpResponse:
         _check_visible(request, account_id)
-        reader = FieldReader.of_query(request.query_params)
-        until = reader.optional_instant("until") or timezone.now()
-        since = reader.optional_instant("since") or until - _DEFAULT_SPAN
-        kind = reader.optional_choice("format", ("json", "csv")) or "json"
-        if since >= until:
-            reader.refuse("since", "not_before_until", "since must be before until.")
-        reader.finish()
-        sections = list_statement_sections(account_id, since=since)
-        if kind == "json":
-            body = stream_json(account_id, sections, since, until)
-            return StreamingHttpResponse(body, content_type="application/json")
-        name = f"statement-{account_id}.csv"
-        return StreamingHttpResponse(
-            stream_csv(sections, until),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        wanted = read_statement_request(request)
+        sections = list_statement_sections(account_id, since=wanted.since)
+        return statement_response({"account_id": account_id}, sections, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRequest:
+    """The span of a statement (`until` is exclusive) and its form."""
+
+    since: datetime
+    until: datetime
+    is_csv: bool
+
+
+def read_statement_request(request: Request) -> StatementRequest:
+    """What the query string asks for: the last 30 days as JSON by itself.
+
+    Raises:
+        ValidationFailed: a field is wrong, or the span is empty.
+    """
+    reader = FieldReader.of_query(request.query_params)
+    until = reader.optional_instant("until") or timezone.now()
+    since = reader.optional_instant("since") or until - _DEFAULT_SPAN
+    kind = reader.optional_choice("format", ("json", "csv"))
+    if since >= until:
+        reader.refuse("since", "not_before_until", "since must be before until.")
+    reader.finish()
+    return StatementRequest(since, until, kind == "csv")
+
+
+def statement_response(
+    owner: dict[str, int], sections: list[StatementSection], wanted: StatementRequest
+) -> StreamingHttpResponse:
+    """The statement of these sections, streamed; the first member of `owner` names the file."""
+    if not wanted.is_csv:
+        body = stream_json(owner, sections, wanted.since, wanted.until)
+        return StreamingHttpResponse(body, content_type="application/json")
+    name = f"statement-{next(iter(owner.values()))}.csv"
+    return StreamingHttpResponse(
+        stream_csv(sections, wanted.until),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def _check_visible(request: Request, account_id: int) -> None:

@@ -61,6 +61,7 @@ SELECT a.id, s.code, a.kind, coalesce(p.account_version, 0), coalesce(p.balance_
         WHERE q.ledger_account_id = a.id AND e.posted_at < %(since)s
         ORDER BY q.account_version DESC LIMIT 1) p ON true
  WHERE a.trading_account_id = %(account_id)s
+   AND (%(ledger_account_id)s::bigint IS NULL OR a.id = %(ledger_account_id)s)
  ORDER BY s.code, a.kind
 """
 
@@ -94,13 +95,14 @@ def list_posted_lines(
     return [_posted_line(row) for row in _rows(query, {**given, "before": before, "after": after})]
 
 
-def list_statement_sections(account_id: int, *, since: datetime) -> list[StatementSection]:
-    """The ledger accounts of a trading account with their balance just before `since`."""
+def list_statement_sections(
+    account_id: int, *, since: datetime, ledger_account_id: int | None = None
+) -> list[StatementSection]:
+    """The ledger accounts of a trading account, or one, with their balance just before `since`."""
+    given = {"account_id": account_id, "since": since, "ledger_account_id": ledger_account_id}
     return [
         StatementSection(id, asset, AccountKind(kind), version, balance)
-        for id, asset, kind, version, balance in _rows(
-            _SECTIONS, {"account_id": account_id, "since": since}
-        )
+        for id, asset, kind, version, balance in _rows(_SECTIONS, given)
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -208,8 +209,8 @@ def test_post_void_and_expiry_at_once_have_one_winner() -> None:
     for is_due in (False, True):
         transfer = pend(payer, payee, "1", is_due=is_due)
         acts: list[Callable[[], Any]] = [
-            lambda one=transfer: post_transfer(transfer_id=one.id, principal=principal),
-            lambda one=transfer: void_transfer(transfer_id=one.id, principal=principal),
+            partial(post_transfer, transfer_id=transfer.id, principal=principal),
+            partial(void_transfer, transfer_id=transfer.id, principal=principal),
             expire_transfers,
         ]
 

@@ -93,7 +93,7 @@ def _close(wallet: LedgerAccount) -> None:
 
 def _set_account(status: str) -> Callable[[LedgerAccount], None]:
     def act(wallet: LedgerAccount) -> None:
-        TradingAccount.objects.filter(id=wallet.trading_account_id).update(status=status)
+        TradingAccount.objects.filter(ledger_accounts=wallet.id).update(status=status)
 
     return act
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -170,7 +171,7 @@ def test_what_is_over_stays_as_it_is(
     end(transfer_id=transfer.id, principal=principal)
 
     for again in (post_transfer, void_transfer):
-        error = refused(lambda act=again: act(transfer_id=transfer.id, principal=principal))
+        error = refused(partial(again, transfer_id=transfer.id, principal=principal))
         assert (error.code, error.status) == ("transfer_finished", 409)
 
 
@@ -223,7 +224,7 @@ def _suspend(wallet: LedgerAccount) -> None:
 
 
 def _suspend_account(wallet: LedgerAccount) -> None:
-    TradingAccount.objects.filter(id=wallet.trading_account_id).update(status="SUSPENDED")
+    TradingAccount.objects.filter(ledger_accounts=wallet.id).update(status="SUSPENDED")
 
 
 @pytest.mark.parametrize(

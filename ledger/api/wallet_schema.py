@@ -1,0 +1,124 @@
+"""Wallets in the OpenAPI document. The classes describe; nothing goes through them."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from common.api.schema import PAGING, page_of, problems
+from ledger.api.schema import StatementAccount
+from ledger.models import LedgerAccount
+
+TAGS = ["money"]
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key with the same body gets the first answer again.",
+)
+_CURRENCY = OpenApiParameter("currency", OpenApiTypes.STR, description="Only in this currency.")
+_ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT, description="Only of this account.")
+_STATUS = OpenApiParameter("status", enum=LedgerAccount.Status.values)
+_AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now by itself; inclusive.")
+_SPAN = (
+    OpenApiParameter(
+        "since", OpenApiTypes.DATETIME, description="30 days before `until` by itself."
+    ),
+    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Now by itself; exclusive."),
+    OpenApiParameter("format", enum=["json", "csv"], default="json"),
+)
+
+
+def decimal(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    """A decimal string."""
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
+class WalletDocument(serializers.Serializer):
+    id = serializers.IntegerField()
+    account_id = serializers.IntegerField()
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(LedgerAccount.Status.choices)
+    posted_balance = decimal()
+    held_amount = decimal("Set aside for open orders, pending transfers and withdrawals.")
+    available_balance = decimal("Posted and not held.")
+    overdraft_limit = decimal("How far below zero it may go; null: no limit.", allow_null=True)
+    version = serializers.IntegerField(help_text="How often it was posted to.")
+    opened_at = serializers.DateTimeField()
+
+
+class WalletBalance(serializers.Serializer):
+    wallet_id = serializers.IntegerField()
+    currency = serializers.CharField()
+    at = serializers.DateTimeField()
+    posted_balance = decimal()
+    version = serializers.IntegerField()
+
+
+list_wallets = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_list",
+    summary="List wallets, newest first",
+    parameters=[_ACCOUNT, _CURRENCY, _STATUS, *PAGING],
+    responses={200: page_of(WalletDocument), **problems(401, 403, 422)},
+)
+open_wallet = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_open",
+    summary="Open a wallet, or a closed one again",
+    parameters=[IDEMPOTENCY_KEY],
+    request=inline_serializer(
+        "OpenWallet",
+        {
+            "currency": serializers.CharField(help_text="ISO 4217, or a listed crypto currency."),
+            "account_id": serializers.IntegerField(
+                required=False, help_text="Not needed where the key is bound to an account."
+            ),
+        },
+    ),
+    responses={201: WalletDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
+)
+get_wallet = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_get",
+    summary="Get a wallet",
+    responses={200: WalletDocument, **problems(401, 403, 404)},
+)
+close_wallet = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_close",
+    summary="Close an empty wallet",
+    parameters=[IDEMPOTENCY_KEY],
+    request=None,
+    responses={200: WalletDocument, **problems(401, 403, 404, 409, 422, 503)},
+)
+get_wallet_balance = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_balance",
+    summary="Get the balance of a wallet as of an instant",
+    parameters=[_AT],
+    responses={200: WalletBalance, **problems(401, 403, 404, 422)},
+)
+get_wallet_statement = extend_schema(
+    tags=TAGS,
+    operation_id="wallets_statement",
+    summary="Get the statement of a wallet, oldest first",
+    parameters=[*_SPAN],
+    responses={
+        (200, "application/json"): inline_serializer(
+            "WalletStatement",
+            {
+                "wallet_id": serializers.IntegerField(),
+                "account_id": serializers.IntegerField(),
+                "since": serializers.DateTimeField(),
+                "until": serializers.DateTimeField(),
+                "accounts": StatementAccount(many=True),
+            },
+        ),
+        (200, "text/csv"): OpenApiTypes.STR,
+        **problems(401, 403, 404, 422),
+    },
+)

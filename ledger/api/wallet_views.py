@@ -1,0 +1,138 @@
+"""Wallets under `/api/v1/`: a caller sees those of the own accounts."""
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import check_account_visible
+from brokers.errors import OtherAccount
+from brokers.models import Scope
+from brokers.selectors import get_account
+from brokers.types import Principal
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from ledger.api import wallet_schema as schema
+from ledger.api.idempotency import idempotent
+from ledger.api.views import read_statement_request, statement_response
+from ledger.api.wallet_documents import wallet_document
+from ledger.models import LedgerAccount
+from ledger.selectors import list_statement_sections
+from ledger.selectors.wallets import get_balance_at, get_wallet, list_wallets, wallet_of
+from ledger.services.wallets import close_wallet, open_wallet
+
+_BIGINT_MAX = 2**63 - 1
+_CODE_LENGTH_MAX = 20
+
+
+class WalletsView(APIView):
+    """`wallets`: list them, open one."""
+
+    required_scope = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
+
+    @schema.list_wallets
+    def get(self, request: Request) -> Response:
+        principal = caller_of(request)
+        reader = FieldReader.of_query(request.query_params)
+        account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+        currency = reader.optional_text("currency", max_length=_CODE_LENGTH_MAX)
+        status = reader.optional_choice("status", LedgerAccount.Status.values, any_case=True)
+        wanted = read_page_request(reader, int)
+        reader.finish()
+        if principal.account_id not in (None, account_id) and account_id is not None:
+            raise OtherAccount()
+        wallets = list_wallets(
+            broker_id=principal.own_broker_id,
+            account_id=principal.account_id or account_id,
+            currency=currency and currency.upper(),
+            status=status,
+        )
+        page = fetch_page(wallets, wanted)
+        return Response(page.document(request, lambda row: wallet_document(wallet_of(row))))
+
+    @schema.open_wallet
+    @idempotent
+    def post(self, request: Request) -> Response:
+        principal = caller_of(request)
+        reader = FieldReader.of_body(request.data)
+        currency = reader.text("currency", max_length=_CODE_LENGTH_MAX)
+        account_id = _read_account(reader, principal)
+        reader.finish()
+        account = get_account(account_id)
+        check_account_visible(principal, broker_id=account.broker_id, account_id=account.id)
+        wallet = open_wallet(account_id=account.id, currency=currency.upper())
+        return Response(wallet_document(wallet), status=201)
+
+
+class WalletView(APIView):
+    """`wallets/{id}`."""
+
+    required_scope = {"GET": Scope.READ.value}
+
+    @schema.get_wallet
+    def get(self, request: Request, wallet_id: int) -> Response:
+        return Response(wallet_document(get_wallet(wallet_id, principal=caller_of(request))))
+
+
+class CloseWalletView(APIView):
+    """`wallets/{id}/close`."""
+
+    required_scope = {"POST": Scope.TRANSFER.value}
+
+    @schema.close_wallet
+    @idempotent
+    def post(self, request: Request, wallet_id: int) -> Response:
+        wallet = get_wallet(wallet_id, principal=caller_of(request))
+        return Response(wallet_document(close_wallet(wallet_id=wallet.id)))
+
+
+class WalletBalanceView(APIView):
+    """`wallets/{id}/balance`: what was posted up to an instant."""
+
+    required_scope = {"GET": Scope.READ.value}
+
+    @schema.get_wallet_balance
+    def get(self, request: Request, wallet_id: int) -> Response:
+        wallet = get_wallet(wallet_id, principal=caller_of(request))
+        reader = FieldReader.of_query(request.query_params)
+        now = timezone.now()
+        at = reader.optional_instant("at") or now
+        if at > now:
+            reader.refuse("at", "in_the_future", "Nobody knows the balance of a later instant.")
+        reader.finish()
+        found = get_balance_at(wallet.id, at)
+        return Response(
+            {
+                "wallet_id": wallet.id,
+                "currency": wallet.currency,
+                "at": at,
+                "posted_balance": found.posted_balance,
+                "version": found.version,
+            }
+        )
+
+
+class WalletStatementView(APIView):
+    """`wallets/{id}/statement`: all that was booked in a span of time, streamed."""
+
+    required_scope = {"GET": Scope.READ.value}
+
+    @schema.get_wallet_statement
+    def get(self, request: Request, wallet_id: int) -> StreamingHttpResponse:
+        wallet = get_wallet(wallet_id, principal=caller_of(request))
+        wanted = read_statement_request(request)
+        sections = list_statement_sections(
+            wallet.account_id, since=wanted.since, ledger_account_id=wallet.id
+        )
+        owner = {"wallet_id": wallet.id, "account_id": wallet.account_id}
+        return statement_response(owner, sections, wanted)
+
+
+def _read_account(reader: FieldReader, principal: Principal) -> int:
+    """The account that is named, or the one that the caller is bound to."""
+    if principal.account_id is None:
+        return reader.integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    named = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    return named or principal.account_id
