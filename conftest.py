@@ -9,6 +9,7 @@ from common.caching import clear_all_caches
 
 if TYPE_CHECKING:
     import redis
+    from pytest_django import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,20 @@ def valkey() -> "Iterator[redis.Redis]":
     _remove_own_keys(client)
     yield client
     _remove_own_keys(client)
+
+
+@pytest.fixture
+def lost_valkey(settings: "Settings") -> Iterator[None]:
+    """A Valkey that has just died."""
+    from common.valkey import get_client
+    from embedded.services import temporary_services
+
+    with temporary_services(postgres=False) as services:
+        settings.REDIS_URL = services.redis_url
+        get_client.cache_clear()
+        services.kill_valkey()
+        yield
+    get_client.cache_clear()
 
 
 def _remove_own_keys(client: "redis.Redis") -> None:

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 # Deadlock, lock not available (lock_timeout), serialization failure.
 _CONFLICTS = frozenset({"40P01", "55P03", "40001"})
+_QUERY_CANCELED = "57014"
 _PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
 
 
@@ -60,6 +61,17 @@ def allow_long_statements(seconds: int) -> None:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
 
 
+def is_in_transaction() -> bool:
+    """Whether a transaction is open here, apart from the one that a test runs in."""
+    blocks: list[Any] = connection.atomic_blocks
+    return any(not block._from_testcase for block in blocks)
+
+
 def is_conflict(error: OperationalError) -> bool:
     """Whether `error` goes away when the transaction runs again."""
     return getattr(error.__cause__, "sqlstate", None) in _CONFLICTS
+
+
+def is_canceled(error: OperationalError) -> bool:
+    """Whether `error` says that a statement took longer than its time limit."""
+    return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED

@@ -1,13 +1,13 @@
 """Rules of symbols, assets and instruments, as lists of what is wrong. Pure."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from zlib import crc32
 
 from iso4217 import Currency
 
 from common.errors import FieldError
-from common.money import plain, steps_of
+from common.money import EXACT, plain, steps_of
 
 SYMBOL_LENGTH_MAX = 20
 SCALE_MAX = 8
@@ -122,6 +122,22 @@ def rate_errors(
         if share is not None and not 0 < share < 1:
             errors.append(FieldError(field, "out_of_range", "Between 0 and 1."))
     return errors
+
+
+def nearest_tick(price: Decimal, tick_size: Decimal) -> Decimal:
+    """`price` in whole ticks, halves up."""
+    ticks = EXACT.divide(price, tick_size).to_integral_value(ROUND_HALF_UP)
+    return EXACT.multiply(ticks, tick_size)
+
+
+def steps_of_price(price: Decimal, base_scale: int, quote_scale: int) -> tuple[Decimal, Decimal]:
+    """Tick and lot, powers of ten, that suit a price: the tick leaves five digits of it.
+
+    The tick is at most 1; the lot is as small as a whole `tick × lot` allows.
+    """
+    tick_exponent = max(-SCALE_MAX, min(price.adjusted() - 4, 0))
+    lot_exponent = max(-base_scale, -quote_scale - tick_exponent)
+    return Decimal(1).scaleb(tick_exponent), Decimal(1).scaleb(lot_exponent)
 
 
 def shard_of(symbol: str, shards: int) -> int:

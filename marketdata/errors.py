@@ -40,3 +40,30 @@ class InstrumentExists(Conflict):
     """There is an instrument of this symbol. Facts: symbol."""
 
     code = "instrument_exists"
+
+
+class UnknownTicker(NotFound):
+    """No instrument and no price service knows this ticker. Facts: symbol."""
+
+    code = "unknown_ticker"
+
+
+class NoMarketPrice(ExchangeError):
+    """There is no market price that may be dealt on now.
+
+    Facts: symbol, and age_seconds where there is only an old one.
+    """
+
+    code = "no_market_price"
+    status = 503
+    retry_after_seconds = 5
+
+
+class CurrencyMismatch(ExchangeError):
+    """The price services quote this in another currency than it is traded in.
+
+    Facts: symbol, expected, currency, source.
+    """
+
+    code = "currency_mismatch"
+    status = 422

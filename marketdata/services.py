@@ -15,6 +15,7 @@ from marketdata.calculations import (
     scale_errors,
     shard_of,
     step_errors,
+    steps_of_price,
     symbol_errors,
 )
 from marketdata.errors import AssetExists, InstrumentExists, UnknownCurrency, UnknownSymbol
@@ -28,6 +29,7 @@ from marketdata.selectors import (
 from marketdata.types import InstrumentSpec
 
 _CURRENCY_SCALE = 4
+_CRYPTO_SCALE = 8
 _OPEN_TICK = Decimal("0.01")
 _OPEN_LOT = Decimal(1)
 # Transactions that list a symbol of their own queue up for this one lock, so that the count holds.
@@ -175,29 +177,84 @@ def list_symbol(symbol: str) -> InstrumentSpec:
     return get_instrument_spec(symbol)
 
 
+def list_pair(*, symbol: str, base: str, quote: str, price: Decimal) -> InstrumentSpec:
+    """The spot instrument of two currencies, listed now if there is none and open listing is on.
+
+    Its steps suit `price`, its usual one: see `calculations.steps_of_price`. A crypto currency
+    that is missing is made, with eight decimal places.
+
+    Raises:
+        ValidationFailed: `symbol` or `base` is none.
+        UnknownSymbol: open listing is off or full, or there is no such currency.
+    """
+    spec = find_instrument_spec(symbol)
+    if spec is not None:
+        return spec
+    _raise_if_any([*symbol_errors(symbol), *symbol_errors(base)])
+    if not settings.OPEN_LISTING:
+        raise UnknownSymbol(symbol=symbol)
+    _list_pair_openly(symbol, base, quote, price)
+    return get_instrument_spec(symbol)
+
+
 @retry_on_conflict
 @transaction.atomic
 def _list_openly(symbol: str) -> None:
+    _check_room_for(symbol)
+    quote = _ensure_asset(settings.VENUE_CURRENCY, Asset.Kind.FIAT, _CURRENCY_SCALE)
+    base = _ensure_asset(symbol, Asset.Kind.SECURITY, 0)
+    if base.kind != Asset.Kind.SECURITY or base.scale != 0:
+        raise UnknownSymbol(f"{symbol} is a currency, no share", symbol=symbol)
+    _store_open_listing(
+        Instrument(
+            symbol=symbol,
+            kind=Instrument.Kind.EQUITY,
+            base_asset=base,
+            quote_asset=quote,
+            tick_size=_OPEN_TICK,
+            lot_size=_OPEN_LOT,
+            price_rule=Instrument.PriceRule.SELLER,
+        )
+    )
+
+
+@retry_on_conflict
+@transaction.atomic
+def _list_pair_openly(symbol: str, base_code: str, quote_code: str, price: Decimal) -> None:
+    _check_room_for(symbol)
+    try:
+        quote = ensure_currency(quote_code)
+    except UnknownCurrency as error:
+        raise UnknownSymbol(f"{quote_code} is no currency", symbol=symbol) from error
+    base = _ensure_asset(base_code, Asset.Kind.CRYPTO, _CRYPTO_SCALE)
+    if base.kind != Asset.Kind.CRYPTO or base == quote:
+        raise UnknownSymbol(f"{base_code} is no crypto currency", symbol=symbol)
+    tick_size, lot_size = steps_of_price(price, base.scale, quote.scale)
+    _store_open_listing(
+        Instrument(
+            symbol=symbol,
+            kind=Instrument.Kind.SPOT,
+            base_asset=base,
+            quote_asset=quote,
+            tick_size=tick_size,
+            lot_size=lot_size,
+            price_rule=Instrument.PriceRule.MAKER,
+        )
+    )
+
+
+def _check_room_for(symbol: str) -> None:
+    """Until the end of the transaction nobody else lists openly, so that the count holds."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_OPEN_LISTING_LOCK])
     listed = Instrument.objects.filter(is_open_listing=True).count()
     if listed >= settings.OPEN_LISTING_MAX:
         raise UnknownSymbol("No further symbol is listed by its first order", symbol=symbol)
-    quote = _ensure_asset(settings.VENUE_CURRENCY, Asset.Kind.FIAT, _CURRENCY_SCALE)
-    base = _ensure_asset(symbol, Asset.Kind.SECURITY, 0)
-    if base.kind != Asset.Kind.SECURITY or base.scale != 0:
-        raise UnknownSymbol(f"{symbol} is a currency, no share", symbol=symbol)
-    instrument = Instrument(
-        symbol=symbol,
-        kind=Instrument.Kind.EQUITY,
-        base_asset=base,
-        quote_asset=quote,
-        tick_size=_OPEN_TICK,
-        lot_size=_OPEN_LOT,
-        price_rule=Instrument.PriceRule.SELLER,
-        shard=shard_of(symbol, settings.ENGINE_SHARDS),
-        is_open_listing=True,
-    )
+
+
+def _store_open_listing(instrument: Instrument) -> None:
+    instrument.shard = shard_of(instrument.symbol, settings.ENGINE_SHARDS)
+    instrument.is_open_listing = True
     Instrument.objects.bulk_create([instrument], ignore_conflicts=True)
 
 

@@ -1,7 +1,9 @@
-"""What the rest of the venue knows of an instrument: a frozen copy of its row. Pure."""
+"""What the rest of the venue knows of instruments and their market prices: frozen copies. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,43 @@ class InstrumentSpec:
     state: str
     shard: int
     is_open_listing: bool
+
+
+class InstrumentClass(StrEnum):
+    """What price services tell apart; each class has its own chain of them."""
+
+    EQUITY = "EQUITY"
+    CRYPTO = "CRYPTO"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """What a price service is asked for: `quote` units for one `base`.
+
+    `instrument` is None for what is not listed yet.
+    """
+
+    symbol: str
+    instrument_class: InstrumentClass
+    base: str
+    quote: str
+    instrument: InstrumentSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPrice:
+    """What one unit of an instrument costs now, in whole ticks.
+
+    `as_of` is the market's own time of the price (a closed market's is that of its close), and
+    `age_seconds` passed since a price service last told it. One that is simulated is made up.
+    """
+
+    symbol: str
+    price: Decimal
+    currency: str
+    source: str
+    as_of: datetime
+    age_seconds: int
+    is_cached: bool
+    is_simulated: bool
+    is_stale: bool

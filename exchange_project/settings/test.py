@@ -18,3 +18,5 @@ WEBHOOK_ALLOW_PRIVATE = True
 # Tests register more people than a person does; those of the limit set it.
 AUTH_ATTEMPTS_PER_MINUTE = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+PRICE_PROVIDERS_EQUITY = ["simulated"]
+PRICE_PROVIDERS_CRYPTO = ["simulated"]

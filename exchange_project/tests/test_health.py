@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 
 from common.valkey import get_client
-from embedded.services import temporary_services
+from ledger.services import raise_alert
+from ledger.types import AlertSeverity
 from orders.gateway.admission import get_shard_state
 from orders.streams import worker_key
 
@@ -41,22 +42,23 @@ def test_a_silent_worker_is_told_and_no_reason_for_503(engine):
     assert answer.json()["worker"]["status"] == "silent"
 
 
+def test_open_critical_alerts_are_counted_and_no_reason_for_503(engine):
+    assert Client().get("/health").json()["alerts"]["open_critical_count"] == 0
+    for kind, severity in (("a", "CRITICAL"), ("b", "CRITICAL"), ("c", "WARNING")):
+        raise_alert(kind=kind, severity=AlertSeverity(severity), message="A secret.")
+
+    answer = Client().get("/health")
+
+    assert answer.status_code == 200
+    assert answer.json()["alerts"]["open_critical_count"] == 2
+    assert "secret" not in answer.content.decode()
+
+
 def test_each_shard_is_looked_at(engine, settings):
     settings.ENGINE_SHARDS = 2
     answer = Client().get("/health")
     assert answer.status_code == 503
     assert [shard["status"] for shard in answer.json()["engine"]] == ["ok", "gone"]
-
-
-@pytest.fixture
-def lost_valkey(settings):
-    """A Valkey that has just died."""
-    with temporary_services(postgres=False) as services:
-        settings.REDIS_URL = services.redis_url
-        get_client.cache_clear()
-        services.kill_valkey()
-        yield
-    get_client.cache_clear()
 
 
 def test_without_valkey_503(db, lost_valkey):

@@ -7,7 +7,8 @@ from marketdata.models import Asset
 from marketdata.services import create_asset, create_instrument
 from marketdata.types import InstrumentSpec
 
-_KINDS = {"USD": ("FIAT", 4), "EUR": ("FIAT", 4), "USDT": ("CRYPTO", 6), "BTC": ("CRYPTO", 8)}
+_FIAT = dict.fromkeys(("USD", "EUR", "GBP"), ("FIAT", 4))
+_KINDS = {**_FIAT, "USDT": ("CRYPTO", 6), "BTC": ("CRYPTO", 8)}
 
 
 def make_asset(code: str = "USD") -> Asset:

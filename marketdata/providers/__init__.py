@@ -1,0 +1,24 @@
+"""Price services, one small class each behind `PriceProvider`, by the names of the settings."""
+
+from marketdata.providers.book import BookProvider
+from marketdata.providers.fixed import FixedProvider
+from marketdata.providers.protocol import PriceProvider
+from marketdata.providers.simulated import SimulatedProvider
+
+_PROVIDERS: dict[str, PriceProvider] = {
+    provider.name: provider for provider in (BookProvider(), FixedProvider(), SimulatedProvider())
+}
+
+
+def get_provider(name: str) -> PriceProvider:
+    """The provider of that name; the settings let no other name through.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return _PROVIDERS[name]
+
+
+def list_provider_names() -> list[str]:
+    """Names that PRICE_PROVIDERS_… may hold."""
+    return sorted(_PROVIDERS)
