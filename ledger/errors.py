@@ -99,10 +99,10 @@ class NoConversionRate(ExchangeError):
     status = 422
 
 
-class InverseRateExists(Conflict):
-    """The pair has a rate the other way round, from which this one follows."""
+class ConversionPairExists(Conflict):
+    """The pair has a rate already, this way or the other way round."""
 
-    code = "inverse_rate_exists"
+    code = "conversion_pair_exists"
 
 
 class AmountTooSmall(ExchangeError):
@@ -250,6 +250,13 @@ class RequestInProgress(Conflict):
     retry_after_seconds = 1
 
 
+class ReportTooSlow(ExchangeError):
+    """The report takes too long; ask for one asset, or for the present. Facts: seconds_max."""
+
+    code = "report_too_slow"
+    status = 503
+
+
 class LedgerRuleBroken(Conflict):
     """The database refused a change that would break double entry."""
 
@@ -262,6 +269,7 @@ CONSTRAINT_ERRORS: dict[str, type[ExchangeError]] = {
     "ledger_account_held_not_negative": LedgerRuleBroken,
     "posting_sum_zero": LedgerRuleBroken,
     "ledger_append_only": LedgerRuleBroken,
+    "conversion_rate_once": ConversionPairExists,
     "request_one_open_reversal": ReversalRequested,
     "approval_once_per_person": AlreadyDecided,
 }

@@ -21,6 +21,20 @@ ASSETS: tuple[tuple[str, str, int, str], ...] = (
     ("ETH", "CRYPTO", 8, "Ether"),
 )
 
+# (base, quote, rate, spread): what one unit of the base is worth; the way back follows from it.
+CONVERSION_RATES: tuple[tuple[str, str, Decimal, Decimal], ...] = (
+    ("EUR", "USD", Decimal("1.10"), Decimal("0.002")),
+    ("GBP", "USD", Decimal("1.28"), Decimal("0.002")),
+    ("USD", "BRL", Decimal("5.50"), Decimal("0.005")),
+    ("EUR", "GBP", Decimal("0.859375"), Decimal("0.003")),
+    ("EUR", "BRL", Decimal("6.05"), Decimal("0.006")),
+    ("USDT", "USD", Decimal(1), Decimal("0.001")),
+    ("BTC", "USD", Decimal(50_000), Decimal("0.005")),
+    ("BTC", "USDT", Decimal(50_000), Decimal("0.005")),
+    ("ETH", "USD", Decimal(2_500), Decimal("0.005")),
+    ("ETH", "USDT", Decimal(2_500), Decimal("0.005")),
+)
+
 # (symbol, name): priced in the venue's currency, tick 0.01, lot 1, seller's price, no fees.
 EQUITIES: tuple[tuple[str, str], ...] = (
     ("AAPL", "Apple"),

@@ -18,6 +18,7 @@ from common.errors import Conflict
 from exchange_project.demo.data import (
     ASSETS,
     BROKERS,
+    CONVERSION_RATES,
     EQUITIES,
     OTHER_INSTRUMENTS,
     DemoAccount,
@@ -25,6 +26,8 @@ from exchange_project.demo.data import (
 )
 from exchange_project.demo.funding import fund_demo
 from exchange_project.demo.keys import read_keys, write_keys
+from ledger.selectors import get_conversion_pairs
+from ledger.services import create_conversion_rate
 from marketdata.models import Asset, Instrument
 from marketdata.services import create_asset, create_instrument
 
@@ -38,13 +41,14 @@ class AccountIdTaken(Conflict):
 
 
 def load_demo() -> None:
-    """Make what is missing of the demo: staff, assets, instruments, brokers, keys, money.
+    """Make what is missing of the demo: staff, assets, rates, instruments, brokers, keys, money.
 
     Raises:
         AccountIdTaken: account 1 is somebody else's.
     """
     make_first_staff()
     _make_assets()
+    _make_conversion_rates()
     _make_instruments()
     path = Path(settings.DEMO_KEYS_FILE)
     known = read_keys(path)
@@ -71,6 +75,14 @@ def _make_assets() -> None:
     for symbol, name in EQUITIES:
         if symbol not in known:
             create_asset(code=symbol, kind="SECURITY", scale=0, name=name)
+
+
+def _make_conversion_rates() -> None:
+    """Rates that are missing; a pair that staff gave the other way round is left as it is."""
+    known = get_conversion_pairs()
+    for base, quote, rate, spread_rate in CONVERSION_RATES:
+        if known.isdisjoint({(base, quote), (quote, base)}):
+            create_conversion_rate(base=base, quote=quote, rate=rate, spread_rate=spread_rate)
 
 
 def _make_instruments() -> None:

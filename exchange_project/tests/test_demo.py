@@ -14,8 +14,8 @@ from brokers.models import ApiKey, Broker, TradingAccount, User
 from brokers.services import authenticate_key, create_account, register_broker
 from exchange_project.demo import fund_demo
 from exchange_project.demo.keys import read_keys
-from ledger.models import JournalEntry, LedgerAccount
-from ledger.selectors import list_balances
+from ledger.models import ConversionRate, JournalEntry, LedgerAccount
+from ledger.selectors import find_net_rate, list_balances
 from marketdata.models import Asset, Instrument
 from marketdata.selectors import get_instrument_spec
 
@@ -92,6 +92,33 @@ def test_the_instruments_are_listed_with_their_rules() -> None:
     assert (scales["USD"], scales["USDT"], scales["BTC"], scales["AAPL"]) == (4, 6, 8, 0)
 
 
+def test_currencies_convert_at_rates_that_staff_may_change() -> None:
+    load()
+    usd, eur = (Asset.objects.get(code=code).id for code in ("USD", "EUR"))
+    assert find_net_rate(eur, usd) == Decimal("1.0978")
+    ConversionRate.objects.filter(base=eur, quote=usd).update(base=usd, quote=eur, rate=Decimal(1))
+    count = ConversionRate.objects.count()
+
+    load()
+
+    assert (ConversionRate.objects.count(), find_net_rate(usd, eur)) == (count, Decimal("0.998"))
+    assert {"GBP", "BRL", "USDT", "BTC", "ETH"} <= set(
+        ConversionRate.objects.values_list("base__code", flat=True)
+    ) | set(ConversionRate.objects.values_list("quote__code", flat=True))
+
+
+def test_no_way_round_through_the_demos_currencies_gains() -> None:
+    load()
+    rates = {(rate.base_id, rate.quote_id) for rate in ConversionRate.objects.all()}
+    ways = rates | {(quote, base) for base, quote in rates}
+    for first, second in ways:
+        for third in {to for begun, to in ways if begun == second and (to, first) in ways}:
+            product = Decimal(1)
+            for there, here in ((first, second), (second, third), (third, first)):
+                product *= find_net_rate(there, here) or Decimal(0)
+            assert product < 1
+
+
 def test_the_first_member_of_staff_is_made_and_left_alone() -> None:
     load()
     staff = User.objects.get(email="admin@example.com")
@@ -156,9 +183,7 @@ def test_after_a_reset_the_demo_is_funded_anew() -> None:
     amounts = _balances()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(
-            "TRUNCATE ledger_posting, ledger_journalentry, ledger_ledgeraccount CASCADE"
-        )
+        cursor.execute("TRUNCATE ledger_posting, ledger_journalentry, ledger_ledgeraccount CASCADE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
     assert fund_demo() == JournalEntry.objects.count() > 0

@@ -6,7 +6,13 @@ from ledger.selectors.alerts import (
     get_open_alerts,
 )
 from ledger.selectors.balances import account_of, find_balance, lines_of_entry, list_balances
-from ledger.selectors.conversions import find_net_rate, get_quote, list_conversions
+from ledger.selectors.conversions import (
+    find_net_rate,
+    get_conversion_pairs,
+    get_quote,
+    list_conversions,
+    rates_of_pair,
+)
 from ledger.selectors.requests import (
     BalanceChange,
     count_approvals,
@@ -36,6 +42,7 @@ __all__ = [
     "find_balance",
     "find_net_rate",
     "find_reversal",
+    "get_conversion_pairs",
     "get_open_alerts",
     "get_quote",
     "get_request",
@@ -51,4 +58,5 @@ __all__ = [
     "list_requests",
     "list_reversal_changes",
     "list_statement_sections",
+    "rates_of_pair",
 ]

@@ -17,13 +17,23 @@ def find_net_rate(from_asset_id: int, to_asset_id: int) -> Decimal | None:
 
     It may follow from the rate of the pair the other way round.
     """
-    there = Q(base=from_asset_id, quote=to_asset_id)
-    back = Q(base=to_asset_id, quote=from_asset_id)
-    found = ConversionRate.objects.filter(there | back, is_active=True).first()
+    found = rates_of_pair(from_asset_id, to_asset_id).filter(is_active=True).first()
     if found is None:
         return None
     is_inverse = found.base_id != from_asset_id
     return net_rate(found.rate, found.spread_rate, is_inverse=is_inverse) or None
+
+
+def rates_of_pair(one_asset_id: int, other_asset_id: int) -> QuerySet[ConversionRate]:
+    """The row of a pair of assets, whichever way round it stands."""
+    there = Q(base=one_asset_id, quote=other_asset_id)
+    back = Q(base=other_asset_id, quote=one_asset_id)
+    return ConversionRate.objects.filter(there | back)
+
+
+def get_conversion_pairs() -> set[tuple[str, str]]:
+    """Codes of base and quote of every rate, active or not."""
+    return set(ConversionRate.objects.values_list("base__code", "quote__code"))
 
 
 def get_quote(quote_id: UUID) -> ConversionQuote:

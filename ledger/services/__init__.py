@@ -2,7 +2,12 @@
 
 from ledger.services.alerts import acknowledge_alert, raise_alert, resolve_alert
 from ledger.services.approvals import approve_request, reject_request
-from ledger.services.conversions import convert, quote_conversion, store_conversion_rate
+from ledger.services.conversions import (
+    convert,
+    create_conversion_rate,
+    quote_conversion,
+    store_conversion_rate,
+)
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
 from ledger.services.requests import (
     cancel_request,
@@ -17,6 +22,7 @@ __all__ = [
     "approve_request",
     "cancel_request",
     "convert",
+    "create_conversion_rate",
     "deposit",
     "post_entry",
     "quote_conversion",

@@ -19,13 +19,19 @@ from ledger.bulk import ensure_client_accounts
 from ledger.calculations import bought_amount, check_amount, sold_amount
 from ledger.errors import (
     AmountTooSmall,
-    InverseRateExists,
+    ConversionPairExists,
     NoConversionRate,
     QuoteExpired,
     WalletsOfTwoAccounts,
 )
 from ledger.models import ConversionQuote, ConversionRate, LedgerAccount
-from ledger.selectors import account_of, find_net_rate, get_quote, get_wallet_with_owner
+from ledger.selectors import (
+    account_of,
+    find_net_rate,
+    get_quote,
+    get_wallet_with_owner,
+    rates_of_pair,
+)
 from ledger.services.entries import post_entry
 from ledger.services.requests import check_account_active, check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
@@ -112,12 +118,28 @@ def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> Conver
     return quote
 
 
+def create_conversion_rate(
+    *, base: str, quote: str, rate: Decimal, spread_rate: Decimal
+) -> ConversionRate:
+    """Set the rate of a pair: what one unit of `base` is worth in `quote`.
+
+    Raises:
+        UnknownAsset: there is no such currency.
+        ValidationFailed, ConversionPairExists: as `store_conversion_rate`.
+    """
+    made = ConversionRate(
+        base=get_asset(base), quote=get_asset(quote), rate=rate, spread_rate=spread_rate
+    )
+    store_conversion_rate(made)
+    return made
+
+
 def store_conversion_rate(rate: ConversionRate) -> None:
     """Save a new or changed rate; the inverse pair follows from it.
 
     Raises:
         ValidationFailed: it is not between two currencies, not above zero, or the spread no share.
-        InverseRateExists: the pair has a rate the other way round.
+        ConversionPairExists: the pair has another row, this way or the other way round.
     """
     errors = []
     if Asset.Kind.SECURITY in (rate.base.kind, rate.quote.kind) or rate.base_id == rate.quote_id:
@@ -128,8 +150,8 @@ def store_conversion_rate(rate: ConversionRate) -> None:
         errors.append(FieldError("spread_rate", "out_of_range", "From 0 up to below 1."))
     if errors:
         raise ValidationFailed(errors=errors)
-    if ConversionRate.objects.filter(base=rate.quote_id, quote=rate.base_id).exists():
-        raise InverseRateExists()
+    if rates_of_pair(rate.base_id, rate.quote_id).exclude(pk=rate.pk).exists():
+        raise ConversionPairExists()
     rate.save()
 
 

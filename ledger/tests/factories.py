@@ -8,7 +8,7 @@ from brokers.services import create_account, register_broker
 from common.ids import new_uuid
 from ledger.models import ConversionRate, LedgerAccount
 from ledger.selectors import find_balance
-from ledger.services import deposit, store_conversion_rate, withdraw
+from ledger.services import create_conversion_rate, deposit, withdraw
 from ledger.types import AccountKind, Entry
 from marketdata.tests.factories import make_asset
 
@@ -61,11 +61,8 @@ def wallet_of(account: TradingAccount, asset: str = "USD") -> LedgerAccount:
 
 def make_rate(base: str, quote: str, rate: str, spread_rate: str = "0") -> ConversionRate:
     """A rate between two currencies, which are made where they are missing."""
-    made = ConversionRate(
-        base=make_asset(base),
-        quote=make_asset(quote),
-        rate=Decimal(rate),
-        spread_rate=Decimal(spread_rate),
+    make_asset(base)
+    make_asset(quote)
+    return create_conversion_rate(
+        base=base, quote=quote, rate=Decimal(rate), spread_rate=Decimal(spread_rate)
     )
-    store_conversion_rate(made)
-    return made

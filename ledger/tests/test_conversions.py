@@ -16,8 +16,8 @@ from common.ids import new_uuid
 from ledger.errors import (
     AccountNotActive,
     AmountTooSmall,
+    ConversionPairExists,
     InsufficientFunds,
-    InverseRateExists,
     NoConversionRate,
     QuoteExpired,
     QuoteNotFound,
@@ -249,8 +249,9 @@ def test_a_rate_is_between_two_currencies_and_once_for_a_pair(account: TradingAc
     for base, other in (("ACME", "USD"), ("USD", "ACME"), ("USD", "USD")):
         with pytest.raises(ValidationFailed):
             make_rate(base, other, "1")
-    with pytest.raises(InverseRateExists):
-        make_rate("USD", "EUR", "0.8")
+    for base, other in (("USD", "EUR"), ("EUR", "USD")):
+        with pytest.raises(ConversionPairExists):
+            make_rate(base, other, "0.8")
 
     assert ConversionRate.objects.count() == 1
 

@@ -375,7 +375,7 @@ def test_rates_are_set_by_hand_and_checked(office: Client) -> None:
     listed = office.get(pages).content.decode()
     assert "1.2375 USD for a EUR" in listed and "0.792 EUR for a USD" in listed
     inverse = send("add/", base=eur_usd.quote_id, quote=eur_usd.base_id, rate="0.8")
-    assert told(inverse) == ["The pair has a rate the other way round, from which this one follows"]
+    assert told(inverse) == ["The pair has a rate already, this way or the other way round"]
     send(f"{eur_usd.pk}/change/", rate="-1")
     assert ConversionRate.objects.get().rate == Decimal("1.25")
     send(f"{eur_usd.pk}/change/", rate="1.5", base=eur_usd.quote_id)
