@@ -1,5 +1,5 @@
 """The ledger in the back office, by theme; Django imports this package."""
 
-from ledger.admin import control, conversions, journal, requests
+from ledger.admin import control, conversions, journal, requests, transfers
 
-__all__ = ["control", "conversions", "journal", "requests"]
+__all__ = ["control", "conversions", "journal", "requests", "transfers"]

@@ -13,6 +13,7 @@ from unfold.admin import TabularInline
 from common.admin import ReadOnlyAdmin
 from common.money import plain
 from ledger.admin.corrections import AdjustmentButton, ReversalButton
+from ledger.admin.transfers import WalletActions
 from ledger.models import EntrySource, JournalEntry, LedgerAccount, Posting
 
 _LAST_POSTINGS = 50
@@ -68,7 +69,7 @@ class JournalEntryAdmin(ReversalButton, ReadOnlyAdmin):
 
 
 @admin.register(LedgerAccount)
-class LedgerAccountAdmin(AdjustmentButton, ReadOnlyAdmin):
+class LedgerAccountAdmin(AdjustmentButton, WalletActions, ReadOnlyAdmin):
     """Balances of clients and of the venue, each with its last postings."""
 
     list_display = (
@@ -80,8 +81,9 @@ class LedgerAccountAdmin(AdjustmentButton, ReadOnlyAdmin):
         "posted_balance",
         "held_amount",
         "overdraft_limit",
+        "status",
     )
-    list_filter = ("kind",)
+    list_filter = ("kind", "status")
     list_select_related = ("trading_account", "asset")
     ordering = ("-id",)
     search_fields = ("id",)
