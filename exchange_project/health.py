@@ -1,7 +1,7 @@
 """`GET /health`: is what the venue needs there? For probes, load balancers and people.
 
-503 when the database, Valkey or an engine is gone. A silent worker is told and no reason for 503:
-orders trade without it.
+503 when the database, Valkey or an engine is gone. A silent worker and open alerts are told and no
+reason for 503: orders trade all the same.
 """
 
 import logging
@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from common.api.latency import api_latency
 from common.valkey import get_client
 from exchange_project.classic import schema
+from ledger.selectors import count_open_critical_alerts
 from orders.gateway.admission import get_shard_state
 from orders.models import EngineHeartbeat
 from orders.streams import worker_key
@@ -59,6 +60,7 @@ def health_document() -> dict[str, Any]:
         "engine": engines,
         "queue_lag": sum(engine.get("queue_lag", 0) for engine in engines),
         "worker": _state_of("worker", _ask_worker),
+        "alerts": _state_of("alerts", _ask_alerts),
         "latency": api_latency.summary(),
     }
 
@@ -94,6 +96,11 @@ def _ask_worker() -> dict[str, Any]:
         "status": _OK if age <= _WORKER_SILENT_SECONDS else "silent",
         "last_sweep_age_seconds": age,
     }
+
+
+def _ask_alerts() -> dict[str, Any]:
+    """How many alerts want a look at once; what they say is for staff alone."""
+    return {"open_critical_count": count_open_critical_alerts()}
 
 
 def _engines() -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from exchange_project.start import start_page
+from ledger.admin.trial_balance import trial_balance_page
 
 handler400 = "common.api.handlers.bad_request"
 handler403 = "common.api.handlers.permission_denied"
@@ -17,6 +18,11 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path(
+        "admin/ledger/trial-balance/",
+        admin.site.admin_view(trial_balance_page),
+        name="trial_balance",
+    ),
     path("admin/", admin.site.urls),
     path("", start_page, name="start"),
 ]

@@ -16,7 +16,7 @@ from ledger.sealing import BEGINNING, Position, SealedEntry, SealedPosting
 
 _CHUNK = 1_000
 _FIRST_SPAN = timedelta(seconds=10)
-_SPAN_GROWTH = 4
+_SPAN_GROWTH = 8
 _NIL = UUID(int=0)
 
 _COLUMNS = "id, kind, source_kind, source_id, actor, memo, occurred_at, posted_at"
@@ -120,19 +120,19 @@ def has_unsealed_entry(*, before: datetime) -> bool:
 
 
 def _next_headers(after: Position, before: datetime, limit: int) -> Sequence[Header]:
-    """The first entries after a position, from as short a span of time as has some."""
+    """The first entries after a position, from as short a span of time as fills a seal."""
     start = after.posted_at
     if after == BEGINNING:
         [(start,)] = _rows(_FIRST_POSTED_AT, [])
     span = _FIRST_SPAN
-    while start is not None and start < before:
+    headers: Sequence[Header] = []
+    while start is not None and start < before and len(headers) < _CHUNK:
         end = min(start + span, before)
-        if headers := _headers_between(after, Position(end, _NIL), limit):
-            return headers
+        headers = _headers_between(after, Position(end, _NIL), limit)
         if end == before:
             break
         span *= _SPAN_GROWTH
-    return []
+    return headers
 
 
 def _headers_between(after: Position, until: Position, limit: int) -> Sequence[Header]:

@@ -47,6 +47,7 @@ def tamper(*statements: tuple[str, list[Any]]) -> None:
             assert cursor.rowcount > 0, sql
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def found(from_seal: int = 1) -> list[tuple[str, int, str | None]]:
