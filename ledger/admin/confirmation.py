@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from common.errors import ExchangeError
-from common.money import DECIMAL_PLACES, MAX_DIGITS, plain
+from common.money import DECIMAL_PLACES, MAX_DIGITS
 from ledger.models import LedgerAccount
 from ledger.selectors import BalanceChange
 
@@ -99,12 +99,18 @@ def describe_refusal(error: ExchangeError) -> str:
     """The rule that was broken in one line: detail, wrong fields, facts."""
     fields = " ".join(one.detail for one in error.errors)
     facts = ", ".join(
-        f"{name.replace('_', ' ')} {plain(value) if isinstance(value, Decimal) else value}"
+        f"{name.replace('_', ' ')} {grouped(value) if isinstance(value, Decimal) else value}"
         for name, value in error.facts.items()
         if value is not None and not isinstance(value, Model)
     )
     text = f"{error.detail}: {fields}" if fields else error.detail
     return f"{text} ({facts})" if facts else text
+
+
+def grouped(amount: Decimal) -> str:
+    """`amount` for eyes that must not miss a zero: 60,000.5."""
+    text = f"{amount:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def describe_account(account: LedgerAccount) -> str:
@@ -119,10 +125,10 @@ def _shown_change(change: BalanceChange) -> dict[str, Any]:
     sign = "+" if change.amount > 0 else ""
     return {
         "account": describe_account(change.account),
-        "amount": f"{sign}{plain(change.amount)}",
-        "posted": plain(change.account.posted_balance),
-        "posted_after": plain(change.posted_balance_after),
-        "available": plain(change.available_balance),
-        "available_after": plain(change.available_balance_after),
+        "amount": f"{sign}{grouped(change.amount)}",
+        "posted": grouped(change.account.posted_balance),
+        "posted_after": grouped(change.posted_balance_after),
+        "available": grouped(change.available_balance),
+        "available_after": grouped(change.available_balance_after),
         "is_too_little": limit is not None and change.available_balance_after < -limit,
     }

@@ -21,7 +21,7 @@ _BIGINT_DIGITS = 18
 class ConversionRateAdmin(ServiceAdmin):
     """One row for a pair; the way back follows from it. Quotes that were given stay as they are."""
 
-    list_display = ("pair", "rate", "spread_rate", "there", "back", "is_active", "updated_at")
+    list_display = ("pair", "shown_rate", "spread", "there", "back", "is_active", "updated_at")
     list_filter = ("is_active",)
     list_select_related = ("base", "quote")
     search_fields = ("=base__code", "=quote__code")
@@ -48,6 +48,16 @@ class ConversionRateAdmin(ServiceAdmin):
     def pair(self, row: ConversionRate) -> str:
         """What is given a price, and in what."""
         return f"{row.base.code} in {row.quote.code}"
+
+    @admin.display(description="Rate")
+    def shown_rate(self, row: ConversionRate) -> str:
+        """Without needless zeros."""
+        return plain(row.rate)
+
+    @admin.display(description="Spread")
+    def spread(self, row: ConversionRate) -> str:
+        """In percent."""
+        return f"{plain(row.spread_rate * 100)} %"
 
     @admin.display(description="A client gets")
     def there(self, row: ConversionRate) -> str:

@@ -9,13 +9,13 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from common.errors import ExchangeError
-from common.money import plain
 from ledger.admin.confirmation import (
     AdjustmentForm,
     Confirmation,
     ReasonForm,
     confirm,
     describe_account,
+    grouped,
     refuse,
 )
 from ledger.models import JournalEntry, LedgerAccount, MoneyRequest
@@ -114,9 +114,9 @@ def _adjustment(account: LedgerAccount, back: str) -> Confirmation:
         back=back,
         facts=[
             ("Account", describe_account(account)),
-            ("Posted", plain(account.posted_balance)),
-            ("Held", plain(account.held_amount)),
-            ("Available", plain(account.posted_balance - account.held_amount)),
+            ("Posted", grouped(account.posted_balance)),
+            ("Held", grouped(account.held_amount)),
+            ("Available", grouped(account.posted_balance - account.held_amount)),
             ("Other side", "Venue, cash in transit"),
         ],
     )

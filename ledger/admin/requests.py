@@ -11,19 +11,20 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from common.admin import ReadOnlyAdmin
 from common.errors import ExchangeError
-from common.money import plain
 from ledger.admin.confirmation import (
     Confirmation,
     NoteForm,
     ReasonForm,
     confirm,
     describe_account,
+    grouped,
     refuse,
 )
 from ledger.models import Approval, MoneyRequest
@@ -31,6 +32,7 @@ from ledger.selectors import count_approvals, is_own_request, list_balance_chang
 from ledger.services import approve_request, cancel_request, reject_request
 
 _BIGINT_DIGITS = 18
+_SHORT_REASON = 40
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
 
@@ -113,13 +115,13 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
     """Deposits, withdrawals, adjustments and reversals; those that wait come by themselves."""
 
     list_display = (
-        "created_at",
+        "asked_at",
         "kind",
         "concerns",
         "shown_amount",
-        "reason",
-        "asked_by",
         "approvals_so_far",
+        "asked_by",
+        "short_reason",
         "status",
     )
     list_filter = (_StateFilter,)
@@ -134,7 +136,7 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         "kind",
         "status",
         "status_reason",
-        "concerns",
+        "concerns_in_full",
         "ledger_account",
         "reversed_entry",
         "shown_amount",
@@ -167,11 +169,29 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         except ValueError:
             return queryset.none(), False
 
+    @admin.display(description="Asked at")
+    def asked_at(self, row: MoneyRequest) -> str:
+        """In UTC."""
+        return f"{row.created_at:%Y-%m-%d %H:%M}"
+
     @admin.display(description="Account")
     def concerns(self, row: MoneyRequest) -> str:
-        """The account, or the entry that is to be reversed."""
+        """The trading account, or the venue's kind of account; of a reversal, that of no one."""
         if row.ledger_account is None:
-            return f"Entry {row.reversed_entry_id}"
+            return "of the entry"
+        owner = row.ledger_account.trading_account
+        return row.ledger_account.get_kind_display() if owner is None else str(owner)
+
+    @admin.display(description="Reason")
+    def short_reason(self, row: MoneyRequest) -> str:
+        """Its beginning; the request's own page has it in full."""
+        return Truncator(row.reason).chars(_SHORT_REASON)
+
+    @admin.display(description="Account")
+    def concerns_in_full(self, row: MoneyRequest) -> str:
+        """Whose, which kind and asset; of a reversal, the entry."""
+        if row.ledger_account is None:
+            return f"Those of entry {row.reversed_entry_id}"
         return describe_account(row.ledger_account)
 
     @admin.display(description="Amount")
@@ -179,7 +199,7 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         """With its asset; a reversal has those of its entry."""
         if row.ledger_account is None or row.amount is None:
             return "-"
-        return f"{plain(row.amount)} {row.ledger_account.asset.code}"
+        return f"{grouped(row.amount)} {row.ledger_account.asset.code}"
 
     @admin.display(description="Asked by")
     def asked_by(self, row: MoneyRequest) -> str:
@@ -265,7 +285,7 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         kind = row.get_kind_display().lower()
         is_approval = decision is _APPROVE
         facts: list[tuple[str, object]] = [
-            ("Account", self.concerns(row)),
+            ("Account", self.concerns_in_full(row)),
             ("Reason", row.reason),
             ("Asked by", f"{self.asked_by(row)}, {row.created_at:%Y-%m-%d %H:%M} UTC"),
             ("Approvals", self.approvals_so_far(row)),
