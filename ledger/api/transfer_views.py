@@ -73,9 +73,10 @@ class TransfersView(APIView):
     @schema.create_transfer
     def post(self, request: Request) -> HttpResponseBase:
         key = read_request_key(request)
-        reader = FieldReader.of_body(request.data)
         write = _writer(getattr(request._request, "request_id", ""))
-        order = _read_order(reader, caller_of(request), request=key and KeyedRequest(key, write))
+        keyed = None if key is None else KeyedRequest(key, write)
+        reader = FieldReader.of_body(request.data)
+        order = _read_order(reader, caller_of(request), request=keyed)
         reader.finish()
         outcome = make_transfer(order=order)
         if outcome.earlier is not None:

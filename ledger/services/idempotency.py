@@ -17,12 +17,16 @@ from ledger import locks
 from ledger.bulk.sql import Executor, integers, texts, words
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
 from ledger.models import IdempotencyKey
-from ledger.selectors.idempotency import answers_statement, read_answers
 from ledger.types import RequestKey, StoredAnswer
 
 KEPT = timedelta(days=7)
 _CHUNK = 5_000
 
+_FIND = """
+SELECT k.owner, k.key, k.fingerprint, k.status, k.body
+  FROM unnest(%s::text[], %s::text[]) AS u (owner, key)
+  JOIN ledger_idempotencykey k USING (owner, key)
+"""
 _INSERT = """
 INSERT INTO ledger_idempotencykey (owner, key, fingerprint, status, body)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::smallint[], %s::text[])
@@ -41,14 +45,18 @@ class KeyLedger:
         self._new: list[tuple[RequestKey, StoredAnswer]] = []
         if names:
             self._locked = executor.execute(*locks.try_lock_keys_statement(names))
-            self._found = executor.execute(*answers_statement(names))
+            columns = [texts(owner for owner, _ in names), texts(key for _, key in names)]
+            self._found = executor.execute(_FIND, columns)
 
     def read(self) -> None:
         """Take what the database answered; to be called before anything else."""
         if self._names:
             locked = zip(self._names, self._locked.fetchall(), strict=True)
             self._running = {name for name, (is_locked,) in locked if is_locked}
-            self._answers = read_answers(self._found.fetchall())
+            self._answers = {
+                (owner, key): (fingerprint, StoredAnswer(status, body))
+                for owner, key, fingerprint, status, body in self._found.fetchall()
+            }
 
     def find(self, key: RequestKey) -> StoredAnswer | None:
         """The answer that the same request got before; None where it is to run now.

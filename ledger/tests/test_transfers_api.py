@@ -342,7 +342,8 @@ def test_lists_are_filtered_and_paged(
             one["id"] for one in client.get(f"{PATH}{query}", headers=headers).json()["results"]
         ]
 
-    for options in ({}, {"account_id": None}):
+    of_account: dict[str, Any] = {}
+    for options in (of_account, {"account_id": None}):
         assert listed(**options) == everything
         assert listed(f"?wallet_id={payer.id}", **options) == everything
         assert listed("?direction=in", **options) == [str(back.id)]

@@ -46,7 +46,7 @@ def order(
     """A transfer that the owner of `source` asks for."""
     account = source.trading_account
     assert account is not None
-    given = {
+    given: dict[str, Any] = {
         "id": new_uuid(),
         "broker_id": account.broker_id,
         "account_id": account.id,
