@@ -107,3 +107,16 @@ def test_a_stranger_sees_no_back_office(page: Page, live_server: Any) -> None:
     page.goto(f"{live_server.url}/admin/orders/order/{new_uuid()}/change/")
     expect(page.locator("input[name=password]")).to_be_visible()
     assert Broker.objects.exists() and ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_trial_balance_fits_the_screen(page: Page, live_server: Any, width: int) -> None:
+    trade()
+    log_in(page, live_server.url)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{live_server.url}/admin/ledger/trial-balance/")
+
+    dollars = page.locator("#asset-USD")
+    expect(dollars).to_contain_text("balanced")
+    expect(dollars.locator("tr").last.locator("td").last).to_have_text("0.0000")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
