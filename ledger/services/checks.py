@@ -22,6 +22,7 @@ SEAL_BROKEN = "seal_broken"
 SEALS_LATE = "seals_late"
 
 _KEPT = timedelta(days=90)
+_MINUTE = timedelta(minutes=1)
 
 
 @retry_on_conflict
@@ -81,7 +82,7 @@ def report_late_seals(*, is_late: bool, limit: timedelta) -> None:
     raise_alert(
         kind=SEALS_LATE,
         severity=AlertSeverity.WARNING,
-        message=f"Entries have waited for their seal for more than {limit}.",
+        message=f"Entries have waited for their seal for {limit // _MINUTE} minutes.",
     )
 
 
