@@ -72,6 +72,11 @@ class InstrumentForm(_RulesForm):
             "max_notional",
             "price_band_rate",
             "market_collar_rate",
+            "initial_margin_rate",
+            "maintenance_margin_rate",
+            "mark_jump_limit_rate",
+            "mark_stale_seconds",
+            "max_position",
             "maker_fee_rate",
             "taker_fee_rate",
         )

@@ -124,6 +124,47 @@ def rate_errors(
     return errors
 
 
+def margin_term_errors(
+    *,
+    is_perpetual: bool,
+    lot_size: Decimal,
+    initial_margin_rate: Decimal | None,
+    maintenance_margin_rate: Decimal | None,
+    mark_jump_limit_rate: Decimal | None,
+    mark_stale_seconds: int | None,
+    max_position: Decimal | None,
+) -> list[FieldError]:
+    """What is wrong with the terms of a perpetual: it has them all, and nothing else has any.
+
+    0 < maintenance margin < initial margin ≤ 1. The largest position may be left open.
+    """
+    terms = {
+        "initial_margin_rate": initial_margin_rate,
+        "maintenance_margin_rate": maintenance_margin_rate,
+        "mark_jump_limit_rate": mark_jump_limit_rate,
+        "mark_stale_seconds": mark_stale_seconds,
+    }
+    if not is_perpetual:
+        given = {**terms, "max_position": max_position}
+        detail = "Only a perpetual has this."
+        return [FieldError(f, "perpetual_only", detail) for f, v in given.items() if v is not None]
+    errors = []
+    for field, term in terms.items():
+        if term is None:
+            errors.append(FieldError(field, "required", "A perpetual needs this."))
+        elif term <= 0:
+            errors.append(FieldError(field, "not_positive", f"{field} must be above zero."))
+    if initial_margin_rate is not None and initial_margin_rate > 1:
+        errors.append(FieldError("initial_margin_rate", "out_of_range", "At most 1."))
+    if not errors and terms["maintenance_margin_rate"] >= terms["initial_margin_rate"]:  # type: ignore[operator]
+        detail = "The maintenance margin is below the initial margin."
+        errors.append(FieldError("maintenance_margin_rate", "not_below_initial", detail))
+    if max_position is not None and (max_position <= 0 or not steps_of(max_position, lot_size)):
+        detail = f"max_position must be a whole number of lots of {plain(lot_size)}."
+        errors.append(FieldError("max_position", "off_step", detail))
+    return errors
+
+
 def nearest_tick(price: Decimal, tick_size: Decimal) -> Decimal:
     """`price` in whole ticks, halves up."""
     ticks = EXACT.divide(price, tick_size).to_integral_value(ROUND_HALF_UP)

@@ -66,12 +66,31 @@ class Instrument(TimeStampedModel):
     price_band_rate = rate_field(
         null=True,
         blank=True,
-        help_text="A limit price further than this share from the last price is refused.",
+        help_text="A limit price further than this share from the last price, of a perpetual from "
+        "its mark, is refused.",
     )
     market_collar_rate = rate_field(
         null=True,
         blank=True,
         help_text="A market order trades no further than this share from the best price.",
+    )
+    # Of perpetuals, and of nothing else.
+    initial_margin_rate = rate_field(
+        null=True, blank=True, help_text="Share of a position's value that opening it needs."
+    )
+    maintenance_margin_rate = rate_field(
+        null=True, blank=True, help_text="Share below which an account is liquidated."
+    )
+    mark_jump_limit_rate = rate_field(
+        null=True,
+        blank=True,
+        help_text="A mark further than this share from the one before must be forced.",
+    )
+    mark_stale_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="An older mark lets nobody take on more risk."
+    )
+    max_position = money_field(
+        null=True, blank=True, help_text="The largest position of an account, either way."
     )
     maker_fee_rate = rate_field(default=0)
     taker_fee_rate = rate_field(default=0)
@@ -95,8 +114,53 @@ class Instrument(TimeStampedModel):
                 condition=Q(maker_fee_rate__gt=-1, maker_fee_rate__lt=1)
                 & Q(taker_fee_rate__gte=0, taker_fee_rate__lt=1),
             ),
+            models.CheckConstraint(
+                name="instrument_margin_terms",
+                condition=~Q(kind="PERPETUAL")
+                & Q(
+                    initial_margin_rate__isnull=True,
+                    maintenance_margin_rate__isnull=True,
+                    mark_jump_limit_rate__isnull=True,
+                    mark_stale_seconds__isnull=True,
+                    max_position__isnull=True,
+                )
+                | Q(
+                    kind="PERPETUAL",
+                    maintenance_margin_rate__gt=0,
+                    initial_margin_rate__gt=F("maintenance_margin_rate"),
+                    initial_margin_rate__lte=1,
+                    mark_jump_limit_rate__gt=0,
+                    mark_stale_seconds__gt=0,
+                    price_band_rate__gt=0,
+                ),
+            ),
         ]
         indexes = [models.Index(fields=["shard"], name="instrument_of_shard")]
 
     def __str__(self) -> str:
         return self.symbol
+
+
+class MarkPrice(models.Model):
+    """A mark price of a perpetual: the latest is the one that holds. Written by the engine."""
+
+    class Source(models.TextChoices):
+        POSTED = "POSTED", "Posted"
+        COMPUTED = "COMPUTED", "Computed"
+
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    price = money_field()
+    source = models.CharField(max_length=8, choices=Source)
+    as_of = models.DateTimeField(help_text="Of when the price is.")
+    posted_at = models.DateTimeField(help_text="Since when it holds.")
+    actor = models.CharField(max_length=100)
+    is_forced = models.BooleanField(default=False, help_text="Whether the jump was wanted.")
+
+    class Meta:
+        indexes = [models.Index(fields=["instrument", "-id"], name="mark_of_instrument")]
+        constraints = [models.CheckConstraint(name="mark_positive", condition=Q(price__gt=0))]
+
+    def __str__(self) -> str:
+        return f"{self.price} at {self.as_of}"

@@ -6,8 +6,8 @@ from common.caching import TtlCache
 from common.money import DECIMAL_PLACES, to_units
 from marketdata.calculations import symbol_errors
 from marketdata.errors import InstrumentNotFound, UnknownAsset
-from marketdata.models import Asset, Instrument
-from marketdata.types import InstrumentSpec
+from marketdata.models import Asset, Instrument, MarkPrice
+from marketdata.types import InstrumentSpec, Mark
 
 SPEC_SECONDS = 5.0
 
@@ -78,6 +78,14 @@ def list_instruments(
     return instruments
 
 
+def find_mark(instrument_id: int) -> Mark | None:
+    """The mark price of an instrument; None where there never was one."""
+    latest = MarkPrice.objects.filter(instrument_id=instrument_id).order_by("-id").first()
+    if latest is None:
+        return None
+    return Mark(latest.price, latest.source, latest.as_of, latest.posted_at)
+
+
 def make_spec(instrument: Instrument) -> InstrumentSpec:
     """The frozen copy of a row that was read with its assets."""
     base, quote = instrument.base_asset, instrument.quote_asset
@@ -108,6 +116,11 @@ def make_spec(instrument: Instrument) -> InstrumentSpec:
         state=instrument.state,
         shard=instrument.shard,
         is_open_listing=instrument.is_open_listing,
+        initial_margin_rate=instrument.initial_margin_rate,
+        maintenance_margin_rate=instrument.maintenance_margin_rate,
+        mark_jump_limit_rate=instrument.mark_jump_limit_rate,
+        mark_stale_seconds=instrument.mark_stale_seconds,
+        max_position=instrument.max_position,
     )
 
 

@@ -11,6 +11,7 @@ from common.errors import FieldError, ValidationFailed
 from marketdata.calculations import (
     currency_name,
     limit_errors,
+    margin_term_errors,
     rate_errors,
     scale_errors,
     shard_of,
@@ -32,6 +33,11 @@ _CURRENCY_SCALE = 4
 _CRYPTO_SCALE = 8
 _OPEN_TICK = Decimal("0.01")
 _OPEN_LOT = Decimal(1)
+# Of a perpetual for which nothing else is said.
+_INITIAL_MARGIN_RATE = Decimal("0.20")
+_MAINTENANCE_MARGIN_RATE = Decimal("0.10")
+_MARK_JUMP_LIMIT_RATE = Decimal("0.20")
+_MARK_STALE_SECONDS = 600
 # Transactions that list a symbol of their own queue up for this one lock, so that the count holds.
 _OPEN_LISTING_LOCK = 0x0B0E_0001
 
@@ -108,8 +114,23 @@ def create_instrument(
         price_rule=price_rule,
         **fields,
     )
+    set_missing_margin_terms(instrument)
     store_instrument(instrument)
     return get_instrument_spec(symbol)
+
+
+def set_missing_margin_terms(instrument: Instrument) -> None:
+    """Give a perpetual that is not saved yet the usual terms where none are said."""
+    if instrument.kind != Instrument.Kind.PERPETUAL:
+        return
+    if instrument.initial_margin_rate is None:
+        instrument.initial_margin_rate = _INITIAL_MARGIN_RATE
+    if instrument.maintenance_margin_rate is None:
+        instrument.maintenance_margin_rate = _MAINTENANCE_MARGIN_RATE
+    if instrument.mark_jump_limit_rate is None:
+        instrument.mark_jump_limit_rate = _MARK_JUMP_LIMIT_RATE
+    if instrument.mark_stale_seconds is None:
+        instrument.mark_stale_seconds = _MARK_STALE_SECONDS
 
 
 def store_instrument(instrument: Instrument) -> None:
@@ -120,7 +141,7 @@ def store_instrument(instrument: Instrument) -> None:
     """
     _raise_if_any(instrument_errors(instrument))
     if instrument.pk is None:
-        instrument.shard = shard_of(instrument.symbol, settings.ENGINE_SHARDS)
+        instrument.shard = shard_of(_shard_name(instrument), settings.ENGINE_SHARDS)
     instrument.save()
     forget_specs()
 
@@ -147,6 +168,16 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
         detail = "A perpetual needs a price band around its mark."
         errors.append(FieldError("price_band_rate", "required", detail))
     if not any(error.field == "lot_size" for error in errors):
+        errors += margin_term_errors(
+            is_perpetual=instrument.kind == Instrument.Kind.PERPETUAL,
+            lot_size=instrument.lot_size,
+            initial_margin_rate=instrument.initial_margin_rate,
+            maintenance_margin_rate=instrument.maintenance_margin_rate,
+            mark_jump_limit_rate=instrument.mark_jump_limit_rate,
+            mark_stale_seconds=instrument.mark_stale_seconds,
+            max_position=instrument.max_position,
+        )
+    if not any(error.field == "lot_size" for error in errors):
         errors += limit_errors(
             lot_size=instrument.lot_size,
             min_quantity=instrument.min_quantity,
@@ -155,6 +186,12 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
             max_notional=instrument.max_notional,
         )
     return errors
+
+
+def _shard_name(instrument: Instrument) -> str:
+    """What the shard follows from: perpetuals that share collateral share it."""
+    is_perpetual = instrument.kind == Instrument.Kind.PERPETUAL
+    return instrument.quote_asset.code if is_perpetual else instrument.symbol
 
 
 def list_symbol(symbol: str) -> InstrumentSpec:

@@ -41,6 +41,22 @@ class InstrumentSpec:
     state: str
     shard: int
     is_open_listing: bool
+    # Of perpetuals alone.
+    initial_margin_rate: Decimal | None = None
+    maintenance_margin_rate: Decimal | None = None
+    mark_jump_limit_rate: Decimal | None = None
+    mark_stale_seconds: int | None = None
+    max_position: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The mark price of a perpetual that holds now, `posted_at` since when."""
+
+    price: Decimal
+    source: str
+    as_of: datetime
+    posted_at: datetime
 
 
 class InstrumentClass(StrEnum):

@@ -76,7 +76,9 @@ if unknown := {*PRICE_PROVIDERS_EQUITY, *PRICE_PROVIDERS_CRYPTO} - _PRICE_PROVID
     raise environ.ImproperlyConfigured(f"There is no price service {', '.join(sorted(unknown))}")
 # Empty: AlphaVantage is not asked.
 ALPHAVANTAGE_API_KEY: str = env("ALPHAVANTAGE_API_KEY", default="")
+# Where the services are: a mirror, or a stand-in of tests. Empty: Yahoo's own hosts.
 ALPHAVANTAGE_URL = "https://www.alphavantage.co/query"
+YAHOO_URL = ""
 # Seconds that a price is used without asking again, and after which nobody may deal on it.
 PRICE_CACHE_SECONDS: int = env.int("PRICE_CACHE_SECONDS", default=180)
 PRICE_STALE_SECONDS: int = env.int("PRICE_STALE_SECONDS", default=900)

@@ -34,11 +34,20 @@ class InstrumentDocument(serializers.Serializer):
     min_notional = _amount("Of price × quantity.", allow_null=True)
     max_notional = _amount("Of price × quantity.", allow_null=True)
     price_band_rate = _amount(
-        "A limit price further than this share from the last price is refused.", allow_null=True
+        "A limit price further than this share from the last price (of a perpetual: its mark) is "
+        "refused.",
+        allow_null=True,
     )
     market_collar_rate = _amount(
         "A market order trades no further than this share from the best price.", allow_null=True
     )
+    initial_margin_rate = _amount("Of a perpetual: needed to open.", allow_null=True)
+    maintenance_margin_rate = _amount("Of a perpetual: needed to stay open.", allow_null=True)
+    mark_jump_limit_rate = _amount("A mark that jumps further must be forced.", allow_null=True)
+    mark_stale_seconds = serializers.IntegerField(
+        help_text="An older mark lets nobody take on more risk.", allow_null=True
+    )
+    max_position = _amount("The largest position of an account.", allow_null=True)
     maker_fee_rate = _amount("Below zero: the maker is paid.")
     taker_fee_rate = _amount()
     price_rule = serializers.ChoiceField(Instrument.PriceRule.choices)

@@ -1,12 +1,21 @@
 """Price services, one small class each behind `PriceProvider`, by the names of the settings."""
 
+from marketdata.providers.alphavantage import AlphaVantageProvider
 from marketdata.providers.book import BookProvider
 from marketdata.providers.fixed import FixedProvider
 from marketdata.providers.protocol import PriceProvider
 from marketdata.providers.simulated import SimulatedProvider
+from marketdata.providers.yahoo import YahooProvider
 
 _PROVIDERS: dict[str, PriceProvider] = {
-    provider.name: provider for provider in (BookProvider(), FixedProvider(), SimulatedProvider())
+    provider.name: provider
+    for provider in (
+        YahooProvider(),
+        AlphaVantageProvider(),
+        BookProvider(),
+        FixedProvider(),
+        SimulatedProvider(),
+    )
 }
 
 

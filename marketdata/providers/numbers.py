@@ -1,10 +1,9 @@
 """A service's numbers as decimals, and its units of money as currencies. Pure.
 
-A text is taken as it stands. A float, which is all that some libraries hand on, is taken at the
-shortest text that reads back as the same float (`repr`): what stood in the service's answer, as
-long as it had at most 15 digits.
+Answers are read with their decimals as they stand in the text, so no price goes through a float.
 """
 
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 _LARGEST = Decimal(10) ** 15
@@ -15,15 +14,23 @@ _HUNDREDTHS = {"GBp": "GBP", "GBX": "GBP", "ZAc": "ZAR", "ZAX": "ZAR", "ILA": "I
 
 def price_of(value: object) -> Decimal | None:
     """`value` as a price above zero; None when it is none: null, a NaN, zero, a list, …"""
-    if type(value) is float:
-        value = repr(value)
-    if type(value) is int or type(value) is str:
-        try:
-            price = Decimal(value)
-        except InvalidOperation:
-            return None
-        return price if price.is_finite() and _SMALLEST <= price <= _LARGEST else None
-    return None
+    if type(value) not in (str, int, Decimal):
+        return None
+    try:
+        price = Decimal(value)  # type: ignore[arg-type]
+    except (InvalidOperation, ValueError):
+        return None
+    return price if price.is_finite() and _SMALLEST <= price <= _LARGEST else None
+
+
+def instant_of(seconds: object) -> datetime | None:
+    """Seconds since 1970 as an instant that is not in the future; None when it is none."""
+    if type(seconds) is not int:
+        return None
+    try:
+        return min(datetime.fromtimestamp(seconds, UTC), datetime.now(UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def in_whole_currency(price: Decimal, unit: str) -> tuple[Decimal, str]:
