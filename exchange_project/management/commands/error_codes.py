@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from common.errors import ExchangeError
+from ledger.errors import StoredRefusal, TransferRefused
+from ledger.types import TransferReason
 from orders.errors import DeadlineExceeded, OrderRefused
 from orders.types import Reason
 
@@ -52,6 +54,24 @@ _REASONS: dict[Reason, str] = {
     Reason.NOTIONAL_ABOVE_MAXIMUM: "Price × quantity is above the instrument's maximum.",
     Reason.PRICE_OUT_OF_BAND: "The price is too far from the last price.",
 }
+_FAILED = """
+## Failed transfers
+
+Why a transfer is FAILED: the `reason` of the transfer. One that is refused at once is stored, and
+its request is answered with the reason as code, 422, with the `transfer_id` and the figures.
+"""
+_TRANSFER_REASONS: dict[TransferReason, str] = {
+    TransferReason.INSUFFICIENT_FUNDS: "The wallet that pays has less available.",
+    TransferReason.WALLET_SUSPENDED: "One of the two wallets is suspended.",
+    TransferReason.WALLET_CLOSED: "One of the two wallets is closed.",
+    TransferReason.ACCOUNT_SUSPENDED: "The trading account that pays is suspended.",
+    TransferReason.ACCOUNT_CLOSED: "One of the two trading accounts is closed.",
+    TransferReason.LINKED_FAILED: "Another one of the linked transfers failed.",
+    TransferReason.VOIDED: "One of the two sides ended it while it was pending.",
+    TransferReason.TIMED_OUT: "Nobody posted it in its time.",
+}
+# Their code is the reason: those have tables of their own.
+_WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
 _CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
@@ -83,6 +103,8 @@ def error_table() -> str:
         is_canceled = reason in _CANCELED
         end = "CANCELED" if is_canceled else "REJECTED"
         lines.append(f"| `{reason}` | {end} | {_answer(reason)} | {_REASONS[reason]} |")
+    lines += [_FAILED, "| reason | meaning |", "|---|---|"]
+    lines += [f"| `{reason}` | {_TRANSFER_REASONS[reason]} |" for reason in sorted(TransferReason)]
     return "\n".join(lines) + "\n"
 
 
@@ -96,8 +118,7 @@ def _errors_of_clients() -> Iterator[type[ExchangeError]]:
     for module in sorted(modules):
         import_module(module)
     for error in _subclasses(ExchangeError):
-        # A refused order carries its reason as code: those have a table of their own.
-        if error.__module__ in modules and error is not OrderRefused:
+        if error.__module__ in modules and error not in _WITH_REASONS:
             yield error
 
 
