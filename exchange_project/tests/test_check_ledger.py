@@ -265,6 +265,7 @@ def test_results_are_forgotten_after_90_days() -> None:
     assert LedgerCheck.objects.count() == 2
 
 
+@pytest.mark.django_db
 def test_beat_knows_the_jobs_of_control(settings: Any) -> None:
     app.loader.import_default_modules()
     jobs = {one["task"]: one["schedule"] for one in settings.CELERY_BEAT_SCHEDULE.values()}
