@@ -7,6 +7,7 @@ reason for 503: orders trade all the same.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import redis
@@ -22,6 +23,7 @@ from common.api.latency import api_latency
 from common.valkey import get_client
 from exchange_project.classic import schema
 from ledger.selectors import count_open_critical_alerts
+from marketdata.pricing import list_service_states
 from orders.gateway.admission import get_shard_state
 from orders.models import EngineHeartbeat
 from orders.streams import worker_key
@@ -61,6 +63,7 @@ def health_document() -> dict[str, Any]:
         "queue_lag": sum(engine.get("queue_lag", 0) for engine in engines),
         "worker": _state_of("worker", _ask_worker),
         "alerts": _state_of("alerts", _ask_alerts),
+        "price_services": _state_of("price services", _ask_price_services),
         "latency": api_latency.summary(),
     }
 
@@ -101,6 +104,16 @@ def _ask_worker() -> dict[str, Any]:
 def _ask_alerts() -> dict[str, Any]:
     """How many alerts want a look at once; what they say is for staff alone."""
     return {"open_critical_count": count_open_critical_alerts()}
+
+
+def _ask_price_services() -> dict[str, Any]:
+    """How each price service has been lately; none of them is needed for orders."""
+    states = list_service_states()
+    has_open = any(state.breaker == "open" for state in states)
+    return {
+        "status": "degraded" if has_open else _OK,
+        "services": [asdict(state) for state in states],
+    }
 
 
 def _engines() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ class LatencySummary(TypedDict):
 
     count: int
     p50_us: int | None
+    p95_us: int | None
     p99_us: int | None
     errors: int
     error_rate_bps: int
@@ -45,6 +46,7 @@ class LatencyRing:
         return {
             "count": self._count,
             "p50_us": _percentile_us(samples, 50),
+            "p95_us": _percentile_us(samples, 95),
             "p99_us": _percentile_us(samples, 99),
             "errors": self._errors,
             "error_rate_bps": self._errors * 10_000 // self._count if self._count else 0,

@@ -217,6 +217,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(LEDGER_CHECK_EVERY_SECONDS),
     },
     "verify-seals": {"task": "ledger.tasks.verify_seals_in_turn", "schedule": 3600.0},
+    "refresh-watched-prices": {
+        "task": "marketdata.tasks.refresh_prices",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
     "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
 }

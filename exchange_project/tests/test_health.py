@@ -8,6 +8,7 @@ from django.test import Client
 from common.valkey import get_client
 from ledger.services import raise_alert
 from ledger.types import AlertSeverity
+from marketdata.pricing import breaker
 from orders.gateway.admission import get_shard_state
 from orders.streams import worker_key
 
@@ -24,7 +25,8 @@ def test_all_is_well(engine):
     assert document["queue_lag"] == shard["queue_lag"] == get_shard_state(0).backlog
     assert document["worker"]["status"] == "ok"
     assert 3 <= document["worker"]["last_sweep_age_seconds"] <= 5
-    assert {"count", "p50_us", "p99_us", "error_rate_bps"} <= set(document["latency"])
+    figures = {"count", "p50_us", "p95_us", "p99_us", "errors", "error_rate_bps", "since_seconds"}
+    assert set(document["latency"]) == figures
     assert answer["Cache-Control"] == "no-store"
 
 
@@ -52,6 +54,21 @@ def test_open_critical_alerts_are_counted_and_no_reason_for_503(engine):
     assert answer.status_code == 200
     assert answer.json()["alerts"]["open_critical_count"] == 2
     assert "secret" not in answer.content.decode()
+
+
+def test_price_services_are_told_and_no_reason_for_503(engine, settings):
+    settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "simulated"]
+    assert Client().get("/health").json()["price_services"]["status"] == "ok"
+    breaker.note_failure("yahoo", "throttled", opens=True)
+
+    answer = Client().get("/health")
+
+    assert answer.status_code == 200
+    services = answer.json()["price_services"]
+    assert services["status"] == "degraded"
+    yahoo, simulated = services["services"]
+    assert (yahoo["name"], yahoo["breaker"], yahoo["last_error"]) == ("yahoo", "open", "throttled")
+    assert (simulated["name"], simulated["breaker"]) == ("simulated", None)
 
 
 def test_each_shard_is_looked_at(engine, settings):

@@ -1,10 +1,10 @@
-"""Instruments as documents of `/api/v1/`."""
+"""Instruments and prices as documents of `/api/v1/`."""
 
 from typing import Any
 
 from marketdata.models import Instrument
 from marketdata.selectors import make_spec
-from marketdata.types import InstrumentSpec
+from marketdata.types import InstrumentSpec, MarketPrice
 
 
 def instrument_row(instrument: Instrument) -> dict[str, Any]:
@@ -40,4 +40,19 @@ def instrument_document(spec: InstrumentSpec) -> dict[str, Any]:
         "taker_fee_rate": spec.taker_fee_rate,
         "price_rule": spec.price_rule,
         "is_open_listing": spec.is_open_listing,
+    }
+
+
+def price_document(price: MarketPrice) -> dict[str, Any]:
+    """A market price."""
+    return {
+        "symbol": price.symbol,
+        "price": price.price,
+        "currency": price.currency,
+        "source": price.source,
+        "as_of": price.as_of,
+        "age_seconds": price.age_seconds,
+        "cached": price.is_cached,
+        "simulated": price.is_simulated,
+        "stale": price.is_stale,
     }

@@ -54,6 +54,20 @@ class InstrumentDocument(serializers.Serializer):
     is_open_listing = serializers.BooleanField(help_text="Listed by its first order.")
 
 
+class PriceDocument(serializers.Serializer):
+    symbol = serializers.CharField()
+    price = _amount("Of one unit, in whole ticks.")
+    currency = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="The price service that told it."
+    )
+    as_of = serializers.DateTimeField(help_text="The market's own time of the price.")
+    age_seconds = serializers.IntegerField(help_text="Since the price service told it.")
+    cached = serializers.BooleanField(help_text="Nobody was asked for this answer.")
+    simulated = serializers.BooleanField(help_text="Made up, of no real market.")
+    stale = serializers.BooleanField(help_text="Too old: nobody may deal on it.")
+
+
 list_instruments = extend_schema(
     operation_id="instruments_list",
     tags=_TAGS,
@@ -71,6 +85,14 @@ get_instrument = extend_schema(
     tags=_TAGS,
     summary="Get an instrument with its limits",
     responses={200: InstrumentDocument, **problems(401, 403, 404)},
+)
+get_price = extend_schema(
+    operation_id="price_get",
+    tags=_TAGS,
+    summary="Get the market price of a share or a crypto currency",
+    description="From price services, remembered for three minutes. A ticker that is not listed, "
+    "but known to a price service, is listed where open listing is on.",
+    responses={200: PriceDocument, **problems(401, 403, 404, 422, 429, 503)},
 )
 get_time = extend_schema(
     tags=_TAGS,

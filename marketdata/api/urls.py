@@ -7,5 +7,6 @@ from marketdata.api import views
 urlpatterns = [
     path("instruments", views.InstrumentsView.as_view()),
     path("instruments/<str:symbol>", views.InstrumentView.as_view()),
+    path("price/<str:ticker>", views.PriceView.as_view()),
     path("time", views.TimeView.as_view()),
 ]

@@ -9,9 +9,10 @@ from rest_framework.views import APIView
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
 from marketdata.api import schema
-from marketdata.api.documents import instrument_document, instrument_row
+from marketdata.api.documents import instrument_document, instrument_row, price_document
 from marketdata.calculations import SYMBOL_LENGTH_MAX
 from marketdata.models import Instrument
+from marketdata.pricing import get_last_price
 from marketdata.selectors import get_instrument_spec, list_instruments
 
 
@@ -40,6 +41,16 @@ class InstrumentView(APIView):
     @schema.get_instrument
     def get(self, request: Request, symbol: str) -> Response:
         return Response(instrument_document(get_instrument_spec(symbol.upper())))
+
+
+class PriceView(APIView):
+    """`price/{ticker}`: the market price, also one that is too old to deal on, marked `stale`."""
+
+    required_scope = "read"
+
+    @schema.get_price
+    def get(self, request: Request, ticker: str) -> Response:
+        return Response(price_document(get_last_price(symbol=ticker.upper())))
 
 
 class TimeView(APIView):

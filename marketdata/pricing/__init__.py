@@ -4,6 +4,15 @@ Asking may call other people's servers, so it is done before a transaction begin
 """
 
 from marketdata.pricing.prices import get_last_price, get_market_price
+from marketdata.pricing.refresh import refresh_watched_prices
+from marketdata.pricing.states import ServiceState, list_service_states
 from marketdata.types import MarketPrice
 
-__all__ = ["MarketPrice", "get_last_price", "get_market_price"]
+__all__ = [
+    "MarketPrice",
+    "ServiceState",
+    "get_last_price",
+    "get_market_price",
+    "list_service_states",
+    "refresh_watched_prices",
+]

@@ -5,7 +5,7 @@ may be used for. Who finds neither a fresh price nor a refusal takes the symbol'
 the lock has a token and ends by itself, so that a killed process holds nobody up.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,6 +90,16 @@ def recall(symbol: str) -> Remembered:
         None if price is None else _price_decoder.decode(price),
         None if refusal is None else _refusal_decoder.decode(refusal),
     )
+
+
+def recall_prices(symbols: Sequence[str]) -> dict[str, PriceRecord]:
+    """The last good prices of some symbols, whatever their age, in one round trip."""
+    stored = get_client().mget([_price_key(symbol) for symbol in symbols]) if symbols else []
+    return {
+        symbol: _price_decoder.decode(data)
+        for symbol, data in zip(symbols, stored, strict=True)
+        if data is not None
+    }
 
 
 def remember(answers: Mapping[str, Answer]) -> None:

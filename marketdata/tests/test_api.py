@@ -133,3 +133,67 @@ def test_a_spec_is_read_once_and_found_by_id(django_assert_num_queries: Any) -> 
         assert find_instrument_spec("ACME") is spec
         assert get_instrument_spec_by_id(spec.id) is spec
         assert find_instrument_spec("no symbol") is None
+
+
+def test_a_price_is_told_with_where_it_comes_from(get: Any, settings: Any, valkey: Any) -> None:
+    settings.PRICE_PROVIDERS_EQUITY = ["fixed"]
+    settings.PRICE_TABLE = {"ACME": "150.255"}
+    make_instrument("ACME")
+
+    status, document = get("price/acme")
+
+    as_of = datetime.fromisoformat(document.pop("as_of"))
+    assert abs(datetime.now(UTC) - as_of) < timedelta(seconds=5)
+    assert (status, document) == (
+        200,
+        {
+            "symbol": "ACME",
+            "price": "150.26",
+            "currency": "USD",
+            "source": "fixed",
+            "age_seconds": 0,
+            "cached": False,
+            "simulated": False,
+            "stale": False,
+        },
+    )
+    assert get("price/ACME")[1]["cached"] is True
+    settings.PRICE_STALE_SECONDS = -1
+    assert get("price/ACME")[1]["stale"] is True
+
+
+def test_simulated_prices_of_shares_and_crypto_currencies_say_so(get: Any, valkey: Any) -> None:
+    for ticker in ("AAPL", "BTC-USD"):
+        status, document = get(f"price/{ticker}")
+        assert (status, document["simulated"], document["source"]) == (200, True, "simulated")
+        assert get(f"instruments/{ticker}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("table", "status", "code"),
+    [
+        ({}, 503, "no_market_price"),
+        ({"ACME": "1 EUR"}, 422, "currency_mismatch"),
+    ],
+)
+def test_a_price_that_there_is_not(
+    get: Any, settings: Any, valkey: Any, table: dict[str, str], status: int, code: str
+) -> None:
+    settings.PRICE_PROVIDERS_EQUITY = ["fixed"]
+    settings.PRICE_TABLE = table
+    make_instrument("ACME")
+
+    answer = get("price/ACME")
+
+    assert (answer[0], answer[1]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("ticker", ["NOPE", "%00", "a" * 300, "%F0%9F%98%80"])
+def test_an_unknown_ticker_is_404(get: Any, valkey: Any, ticker: str) -> None:
+    status, document = get(f"price/{ticker}")
+
+    assert (status, document["code"]) == (404, "unknown_ticker")
+
+
+def test_prices_need_a_key(client: Client) -> None:
+    assert client.get("/api/v1/price/AAPL").status_code == 401
