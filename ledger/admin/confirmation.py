@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -105,6 +106,12 @@ def describe_refusal(error: ExchangeError) -> str:
     )
     text = f"{error.detail}: {fields}" if fields else error.detail
     return f"{text} ({facts})" if facts else text
+
+
+def person_of(request: HttpRequest) -> UUID:
+    """Who is logged in; nobody else gets to a page of the back office."""
+    assert request.user.pk is not None
+    return request.user.pk
 
 
 def grouped(amount: Decimal) -> str:

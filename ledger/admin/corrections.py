@@ -16,6 +16,7 @@ from ledger.admin.confirmation import (
     confirm,
     describe_account,
     grouped,
+    person_of,
     refuse,
 )
 from ledger.models import JournalEntry, LedgerAccount, MoneyRequest
@@ -60,8 +61,8 @@ class AdjustmentButton(ModelAdmin):
                 ledger_account_id=account.pk,
                 amount=form.cleaned_data["amount"],
                 reason=form.cleaned_data["note"],
-                actor=f"user:{request.user.pk}",
-                user_id=request.user.pk,
+                actor=f"user:{person_of(request)}",
+                user_id=person_of(request),
             )
         except ExchangeError as error:
             return refuse(self, request, error, back)
@@ -99,8 +100,8 @@ class ReversalButton(ModelAdmin):
             asked = request_reversal(
                 entry_id=entry.pk,
                 reason=form.cleaned_data["note"],
-                actor=f"user:{request.user.pk}",
-                user_id=request.user.pk,
+                actor=f"user:{person_of(request)}",
+                user_id=person_of(request),
             )
         except ExchangeError as error:
             return refuse(self, request, error, back)

@@ -25,6 +25,7 @@ from ledger.admin.confirmation import (
     confirm,
     describe_account,
     grouped,
+    person_of,
     refuse,
 )
 from ledger.models import Approval, MoneyRequest
@@ -32,7 +33,7 @@ from ledger.selectors import count_approvals, is_own_request, list_balance_chang
 from ledger.services import approve_request, cancel_request, reject_request
 
 _BIGINT_DIGITS = 18
-_SHORT_REASON = 40
+_SHORT = 24
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
 
@@ -43,25 +44,25 @@ class _Decision:
 
     verb: str
     form: type[forms.Form]
-    decide: Callable[[MoneyRequest, Any, str], MoneyRequest]
+    decide: Callable[[UUID, UUID, str], MoneyRequest]
     is_harmful: bool = False
 
 
 _APPROVE = _Decision(
     "Approve",
     NoteForm,
-    lambda row, user, note: approve_request(request_id=row.pk, user_id=user.pk, note=note),
+    lambda row, person, note: approve_request(request_id=row, user_id=person, note=note),
 )
 _REJECT = _Decision(
     "Reject",
     ReasonForm,
-    lambda row, user, note: reject_request(request_id=row.pk, user_id=user.pk, note=note),
+    lambda row, person, note: reject_request(request_id=row, user_id=person, note=note),
     is_harmful=True,
 )
 _TAKE_BACK = _Decision(
     "Take back",
     forms.Form,
-    lambda row, user, note: cancel_request(request_id=row.pk, actor=f"user:{user.pk}"),
+    lambda row, person, note: cancel_request(request_id=row, actor=f"user:{person}"),
     is_harmful=True,
 )
 
@@ -120,9 +121,8 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         "concerns",
         "shown_amount",
         "approvals_so_far",
-        "asked_by",
+        "short_asker",
         "short_reason",
-        "status",
     )
     list_filter = (_StateFilter,)
     list_before_template = "ledger/request_queue.html"
@@ -155,6 +155,11 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
             "ledger_account__asset", "ledger_account__trading_account", "requested_by"
         )
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Without the status where it is the same for all."""
+        shows_all = request.GET.get(_StateFilter.parameter_name) == "all"
+        return (*self.list_display, "status") if shows_all else self.list_display
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[MoneyRequest], search_term: str
     ) -> tuple[QuerySet[MoneyRequest], bool]:
@@ -185,7 +190,7 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
     @admin.display(description="Reason")
     def short_reason(self, row: MoneyRequest) -> str:
         """Its beginning; the request's own page has it in full."""
-        return Truncator(row.reason).chars(_SHORT_REASON)
+        return Truncator(row.reason).chars(_SHORT)
 
     @admin.display(description="Account")
     def concerns_in_full(self, row: MoneyRequest) -> str:
@@ -205,6 +210,11 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
     def asked_by(self, row: MoneyRequest) -> str:
         """The person, or the key of a program."""
         return row.actor if row.requested_by is None else str(row.requested_by)
+
+    @admin.display(description="Asked by")
+    def short_asker(self, row: MoneyRequest) -> str:
+        """The person, or the beginning of the key's id."""
+        return Truncator(self.asked_by(row)).chars(_SHORT)
 
     @admin.display(description="Approvals")
     def approvals_so_far(self, row: MoneyRequest) -> str:
@@ -262,7 +272,8 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         if request.method != "POST" or not form.is_valid():
             return confirm(self, request, self._confirmation(request, row, decision, page), form)
         try:
-            decided = decision.decide(row, request.user, form.cleaned_data.get("note", ""))
+            note = form.cleaned_data.get("note", "")
+            decided = decision.decide(row.pk, person_of(request), note)
         except ExchangeError as error:
             return refuse(self, request, error, page)
         outcome = _outcome(decided)
@@ -309,7 +320,7 @@ def _warnings(request: HttpRequest, row: MoneyRequest, decision: _Decision) -> l
         return [f"This request is closed: {row.get_status_display().lower()}."]
     if decision is _TAKE_BACK:
         return []
-    if is_own_request(row, request.user.pk):
+    if is_own_request(row, person_of(request)):
         return ["This is a request of your own, or your own money: another person has to decide."]
     missing = row.approvals_needed - getattr(row, "approval_count", 0) - 1
     if decision is _APPROVE and missing > 0:

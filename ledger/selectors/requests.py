@@ -8,10 +8,8 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from ledger.errors import RequestNotFound, WalletNotFound
+from ledger.errors import RequestNotFound
 from ledger.models import Approval, EntrySource, LedgerAccount, MoneyRequest, Posting
-
-_BIGINT_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +34,6 @@ class BalanceChange:
     def available_balance_after(self) -> Decimal:
         """What is free to use once the request is booked."""
         return self.available_balance + self.amount + self.freed_hold
-
-
-def get_wallet_with_owner(wallet_id: int) -> LedgerAccount:
-    """A client's cash account with its trading account and asset, of whichever broker.
-
-    Raises:
-        WalletNotFound: there is none.
-    """
-    wallet = None
-    if 0 < wallet_id <= _BIGINT_MAX:
-        wallets = LedgerAccount.objects.select_related("trading_account", "asset")
-        wallet = wallets.filter(kind=LedgerAccount.Kind.CASH, id=wallet_id).first()
-    if wallet is None:
-        raise WalletNotFound(wallet_id=wallet_id)
-    return wallet
 
 
 def get_request(request_id: UUID, *, kinds: Collection[str]) -> MoneyRequest:
@@ -107,7 +90,7 @@ def is_own_request(request: MoneyRequest, user_id: UUID) -> bool:
     """Whether `user_id` asked for it, or owns an account that it concerns."""
     if request.requested_by_id == user_id:
         return True
-    if request.reversed_entry_id is None:
+    if request.ledger_account_id is not None:
         accounts = LedgerAccount.objects.filter(id=request.ledger_account_id)
         return accounts.filter(trading_account__owner_id=user_id).exists()
     return Posting.objects.filter(

@@ -62,11 +62,11 @@ def list_wallets(
     return wallets if status is None else wallets.filter(status=status)
 
 
-def get_wallet(wallet_id: int, *, principal: Principal) -> Wallet:
-    """A wallet of the caller's.
+def get_wallet_row(wallet_id: int) -> LedgerAccount:
+    """A wallet with its trading account and asset, of whichever broker.
 
     Raises:
-        WalletNotFound, OtherAccount: there is none, or it is somebody else's.
+        WalletNotFound: there is none.
     """
     row = None
     if 0 < wallet_id <= _BIGINT_MAX:
@@ -77,7 +77,16 @@ def get_wallet(wallet_id: int, *, principal: Principal) -> Wallet:
         )
     if row is None:
         raise WalletNotFound(wallet_id=wallet_id)
-    wallet = wallet_of(row)
+    return row
+
+
+def get_wallet(wallet_id: int, *, principal: Principal) -> Wallet:
+    """A wallet of the caller's.
+
+    Raises:
+        WalletNotFound, OtherAccount: there is none, or it is somebody else's.
+    """
+    wallet = wallet_of(get_wallet_row(wallet_id))
     is_bound_elsewhere = principal.account_id not in (None, wallet.account_id)
     if wallet.broker_id != principal.broker_id or is_bound_elsewhere:
         raise OtherAccount()

@@ -23,7 +23,8 @@ from ledger.errors import AlreadyDecided, OwnRequest
 from ledger.models import Approval, MoneyRequest
 from ledger.selectors import account_of, find_reversal, is_own_request
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
-from ledger.services.requests import check_open, check_wallet_active, close_request
+from ledger.services.requests import check_open, close_request
+from ledger.services.wallets import check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 
 _Kind = MoneyRequest.Kind

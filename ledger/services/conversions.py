@@ -29,11 +29,11 @@ from ledger.selectors import (
     account_of,
     find_net_rate,
     get_quote,
-    get_wallet_with_owner,
     rates_of_pair,
 )
+from ledger.selectors.wallets import get_wallet_row
 from ledger.services.entries import post_entry
-from ledger.services.requests import check_account_active, check_wallet_active
+from ledger.services.wallets import check_account_active, check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 from marketdata.models import Asset
 from marketdata.selectors import get_asset
@@ -61,8 +61,8 @@ def quote_conversion(
         NoConversionRate: there is no rate between the currencies.
         AmountTooSmall: the amount comes to nothing in the other currency.
     """
-    source = get_wallet_with_owner(from_wallet_id)
-    destination = None if to_wallet_id is None else get_wallet_with_owner(to_wallet_id)
+    source = get_wallet_row(from_wallet_id)
+    destination = None if to_wallet_id is None else get_wallet_row(to_wallet_id)
     if destination is not None and destination.trading_account_id != source.trading_account_id:
         raise WalletsOfTwoAccounts()
     assert source.trading_account is not None
@@ -183,7 +183,7 @@ def _open_wallet(source: LedgerAccount, currency: Asset) -> LedgerAccount:
     key = (source.trading_account_id, currency.id, AccountKind.CASH.value)
     with connection.cursor() as cursor:
         wallet_id = ensure_client_accounts(cursor, [key])[key]
-    return get_wallet_with_owner(wallet_id)
+    return get_wallet_row(wallet_id)
 
 
 def _book(quote: ConversionQuote, actor: str) -> Entry:

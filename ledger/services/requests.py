@@ -13,23 +13,22 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from brokers.models import TradingAccount
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from ledger import locks
 from ledger.bulk import LedgerBatch, write_balances
 from ledger.calculations import check_amount, to_units8
 from ledger.errors import (
-    AccountNotActive,
     AccountNotAdjustable,
     EntryReversed,
     RequestNotOpen,
     ReversalRequested,
-    WalletNotActive,
 )
 from ledger.models import LedgerAccount, MoneyRequest
-from ledger.selectors import find_reversal, get_wallet_with_owner
+from ledger.selectors import find_reversal
+from ledger.selectors.wallets import get_wallet_row
 from ledger.services.entries import check_funds, check_reversible
+from ledger.services.wallets import check_account_active, check_wallet_active
 
 _REASON_LENGTH_MAX = 200
 _NOT_ADJUSTABLE = (LedgerAccount.Kind.TRANSIT, LedgerAccount.Kind.CLEARING)
@@ -185,33 +184,13 @@ def close_request(request: MoneyRequest, status: "_Status", reason: str) -> Mone
 
 def _active_wallet(wallet_id: int, amount: Decimal) -> LedgerAccount:
     """The wallet, with its trading account locked, after a look at both and at the amount."""
-    wallet = get_wallet_with_owner(wallet_id)
+    wallet = get_wallet_row(wallet_id)
     check_amount(amount, wallet.asset.scale)
     assert wallet.trading_account_id is not None
     account = locks.lock_trading_account(wallet.trading_account_id)
     check_account_active(account)
     check_wallet_active(wallet)
     return wallet
-
-
-def check_account_active(account: TradingAccount) -> None:
-    """See that a trading account takes and gives money.
-
-    Raises:
-        AccountNotActive: it is suspended or closed.
-    """
-    if account.status != TradingAccount.Status.ACTIVE:
-        raise AccountNotActive(account_id=account.id, account_status=account.status)
-
-
-def check_wallet_active(wallet: LedgerAccount) -> None:
-    """See that a wallet takes and gives money.
-
-    Raises:
-        WalletNotActive: it is suspended or closed.
-    """
-    if wallet.status != LedgerAccount.Status.ACTIVE:
-        raise WalletNotActive(wallet_id=wallet.id, wallet_status=wallet.status)
 
 
 def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:

@@ -27,8 +27,7 @@ def open_wallet(*, account_id: int, currency: str) -> Wallet:
     """
     asset = ensure_currency(currency)
     account = locks.lock_trading_account(account_id)
-    if account.status != TradingAccount.Status.ACTIVE:
-        raise AccountNotActive(account_id=account_id, account_status=account.status)
+    check_account_active(account)
     wallet = LedgerAccount.objects.filter(
         trading_account=account, asset=asset, kind=AccountKind.CASH
     ).first()
@@ -51,7 +50,7 @@ def suspend_wallet(*, wallet_id: int) -> Wallet:
         WalletNotFound: there is none.
         WalletNotActive: it is suspended or closed.
     """
-    _check_active(locks.lock_wallet(wallet_id))
+    check_wallet_active(locks.lock_wallet(wallet_id))
     return _set_status(wallet_id, _Status.SUSPENDED)
 
 
@@ -77,7 +76,7 @@ def close_wallet(*, wallet_id: int) -> Wallet:
         WalletNotEmpty: it has a balance, or holds.
     """
     wallet = locks.lock_wallet(wallet_id)
-    _check_active(wallet)
+    check_wallet_active(wallet)
     if wallet.posted_balance or wallet.held_amount:
         raise WalletNotEmpty(posted_balance=wallet.posted_balance, held_amount=wallet.held_amount)
     return _set_status(wallet_id, _Status.CLOSED)
@@ -90,6 +89,21 @@ def _set_status(wallet_id: int, status: LedgerAccount.Status) -> Wallet:
     return wallet_of(wallet)
 
 
-def _check_active(wallet: LedgerAccount) -> None:
+def check_account_active(account: TradingAccount) -> None:
+    """See that a trading account gives and takes money.
+
+    Raises:
+        AccountNotActive: it is suspended or closed.
+    """
+    if account.status != TradingAccount.Status.ACTIVE:
+        raise AccountNotActive(account_id=account.id, account_status=account.status)
+
+
+def check_wallet_active(wallet: LedgerAccount) -> None:
+    """See that a wallet gives and takes money.
+
+    Raises:
+        WalletNotActive: it is suspended or closed.
+    """
     if wallet.status != _Status.ACTIVE:
         raise WalletNotActive(wallet_id=wallet.id, wallet_status=wallet.status)

@@ -278,7 +278,7 @@ def test_quotes_used_at_once_both_ways_never_take_more_than_there_is(
     account: TradingAccount,
 ) -> None:
     fund(account, "30", "EUR")
-    back = {"to_wallet_id": wallet_of(account).id, "sell_amount": Decimal(20)}
+    back: dict[str, Any] = {"to_wallet_id": wallet_of(account).id, "sell_amount": Decimal(20)}
     quotes = [quote(account, "40") for _ in range(4)] + [
         quote_conversion(from_wallet_id=wallet_of(account, "EUR").id, **back) for _ in range(4)
     ]

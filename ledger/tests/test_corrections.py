@@ -78,6 +78,11 @@ def lines(entry_id: Any) -> list[tuple[str, Decimal]]:
     return [(line.ledger_account.kind, line.amount) for line in postings]
 
 
+def booked(request: MoneyRequest) -> JournalEntry:
+    assert request.entry is not None
+    return request.entry
+
+
 @pytest.mark.parametrize(("amount", "after"), [("12.5", "112.5"), ("-100", "0")])
 def test_an_adjustment_is_booked_against_cash_in_transit(
     account: TradingAccount, asker: User, approver: User, amount: str, after: str
@@ -89,7 +94,7 @@ def test_an_adjustment_is_booked_against_cash_in_transit(
 
     assert (request.status, balance_of(account)) == ("COMPLETED", Decimal(after))
     assert venue("TRANSIT").posted_balance == -Decimal(after)
-    entry = JournalEntry.objects.get(id=request.entry_id)
+    entry = booked(request)
     assert (entry.kind, entry.source_kind, entry.source_id, entry.actor, entry.memo) == (
         "ADJUSTMENT", "adjustment", request.id, f"user:{approver.id}", "the bank counted again",
     )  # fmt: skip
@@ -171,7 +176,7 @@ def test_an_entry_is_reversed_with_the_word_of_a_second_person(
     request = approve_request(request_id=request.id, user_id=approver.id)
 
     assert (request.status, balance_of(account)) == ("COMPLETED", Decimal(100))
-    entry = JournalEntry.objects.get(id=request.entry_id)
+    entry = booked(request)
     assert (entry.kind, entry.source_id, entry.memo) == ("REVERSAL", wrong.id, "booked twice")
     assert lines(entry.id) == [("CASH", Decimal(-40)), ("TRANSIT", Decimal(40))]
     assert lines(wrong.id) == [("CASH", Decimal(40)), ("TRANSIT", Decimal(-40))]

@@ -88,7 +88,13 @@ def test_the_queue_shows_what_waits_and_all_when_asked(
 
     text = queue.content.decode()
     assert [row.pk for row in queue.context["cl"].result_list] == [waiting.pk]
-    for shown in ("12.5 USD", str(asker), "0 of 1", "IBAN 1", f"{account.id} ({account.document_number})"):
+    for shown in (
+        "12.5 USD",
+        str(asker)[:20],
+        "0 of 1",
+        "IBAN 1",
+        f"{account.id} ({account.document_number})",
+    ):
         assert shown in text
     assert len(everything.context["cl"].result_list) == 2
 

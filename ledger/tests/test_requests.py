@@ -78,6 +78,11 @@ def stored(request: MoneyRequest) -> MoneyRequest:
     return MoneyRequest.objects.get(id=request.id)
 
 
+def booked(request: MoneyRequest) -> JournalEntry:
+    assert request.entry is not None
+    return request.entry
+
+
 def test_a_deposit_is_booked_when_it_is_approved(account: TradingAccount) -> None:
     staff = UserFactory.create()
     request = ask_in(account, "40")
@@ -90,7 +95,7 @@ def test_a_deposit_is_booked_when_it_is_approved(account: TradingAccount) -> Non
     request = stored(request)
     assert (request.status, request.finished_at is not None) == ("COMPLETED", True)
     assert state(account) == (140, 0, 2)
-    entry = JournalEntry.objects.get(id=request.entry_id)
+    entry = booked(request)
     assert (entry.kind, entry.source_kind, entry.source_id, entry.actor, entry.memo) == (
         "DEPOSIT", "deposit", request.id, f"user:{staff.id}", "bank reference 17",
     )  # fmt: skip
@@ -118,7 +123,7 @@ def test_a_withdrawal_holds_from_its_request_on_and_is_paid_when_approved(
     approve_request(request_id=request.id, user_id=UserFactory.create().id)
 
     request = stored(request)
-    entry = JournalEntry.objects.get(id=request.entry_id)
+    entry = booked(request)
     assert (request.status, entry.kind, entry.source_id) == ("COMPLETED", "WITHDRAWAL", request.id)
     assert state(account) == (40, 0, 2)
 
