@@ -156,6 +156,11 @@ class TradingAccount(TimeStampedModel):
         null=True, blank=True, help_text="In the venue's currency; empty = unlimited."
     )
     status = models.CharField(max_length=9, choices=Status, default=Status.ACTIVE)
+    is_sandbox = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="For tests of bots: prefixes of client_order_id force refusals and the like.",
+    )
 
     class Meta:
         constraints = [

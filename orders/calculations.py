@@ -1,12 +1,14 @@
-"""Money of orders: notionals, fees and holds. Pure integers.
+"""Money of orders: notionals, fees and holds in pure integers; average prices as decimals.
 
-Units: money and quantities in units of 10^-8 of their asset (`UNITS8`), whatever the asset's scale;
-rates in units of 10^-8 too. `fee_unit` is the asset's smallest unit in these units (USD, scale 4:
-10^4), so that a fee is a whole number of smallest units. Source of the rules: `docs/glossary.md`
-and the domain's words on funding and fees.
+Units of integers: money and quantities in units of 10^-8 of their asset (`UNITS8`), whatever the
+asset's scale; rates in units of 10^-8 too. `fee_unit` is the asset's smallest unit in these units
+(USD, scale 4: 10^4), so that a fee is a whole number of smallest units. Source of the rules:
+`docs/glossary.md` and the domain's words on funding and fees.
 """
 
-from common.money import UNITS8, ceil_div, half_up_div
+from decimal import Decimal
+
+from common.money import EXACT, UNITS8, ceil_div, half_up_div
 
 
 def fee_on(notional: int, rate: int, fee_unit: int) -> int:
@@ -38,3 +40,26 @@ def collar_bound(best_price: int, rate: int, is_buy: bool) -> int:
 def is_within_band(price: int, reference_price: int, rate: int) -> bool:
     """Whether a price in ticks is at most `rate` of the reference away from it."""
     return abs(price - reference_price) * UNITS8 <= reference_price * rate
+
+
+def next_average_price(
+    average: Decimal | None, *, amount: Decimal, balance_after: Decimal, price: Decimal | None
+) -> Decimal | None:
+    """What a holding cost on average after one more posting of `amount`, at 60 digits.
+
+    What adds to a holding is weighted with what was there, what takes from it leaves the average; a
+    holding below zero (short) the same way round. What has no `price` (a deposit) counts at the
+    average that is there. None: nothing is held, or nothing of it was bought.
+    """
+    before = balance_after - amount
+    if not balance_after:
+        return None
+    if before * balance_after < 0:
+        return price
+    is_less = abs(balance_after) < abs(before)
+    if is_less or price is None:
+        return average if before else None
+    if average is None or not before:
+        return price
+    cost = EXACT.add(EXACT.multiply(abs(before), average), EXACT.multiply(abs(amount), price))
+    return EXACT.divide(cost, abs(balance_after))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from common.errors import Conflict, ExchangeError, PermissionDenied, VenueUnavailable
+from ledger.errors import StoredRefusal
 
 
 class EngineUnavailable(VenueUnavailable):
@@ -29,14 +30,13 @@ class EngineFailed(VenueUnavailable):
     code = "engine_error"
 
 
-class OrderRefused(ExchangeError):
+class OrderRefused(StoredRefusal):
     """The order was refused and is stored as REJECTED.
 
     `code` is the reason (`orders.types.Reason`); the facts are decimals (`required`, `available`).
     """
 
     code = "order_refused"
-    status = 422
 
     def __init__(self, reason: str, **facts: Any) -> None:
         super().__init__(f"The order was refused: {reason.replace('_', ' ')}", **facts)
@@ -59,3 +59,29 @@ class ResetNotAllowed(PermissionDenied):
     """This venue cannot be reset: ALLOW_RESET is off."""
 
     code = "reset_not_allowed"
+
+
+class PerpetualOnBookOnly(ExchangeError):
+    """Perpetuals are traded on their book alone. Facts: symbol."""
+
+    code = "perpetual_on_book_only"
+    status = 422
+
+
+class NotBookedOrder(Conflict):
+    """Only an order that was made to be booked is executed by hand. Facts: order_id."""
+
+    code = "not_a_booked_order"
+
+
+class OrderNotPending(Conflict):
+    """The order is closed: nothing more of it is executed. Facts: order_id, order_status."""
+
+    code = "order_not_pending"
+
+
+class QuantityAboveRemaining(ExchangeError):
+    """More is to be executed than remains of the order. Facts: order_id, quantity, remaining."""
+
+    code = "quantity_above_remaining"
+    status = 422

@@ -16,8 +16,19 @@ class Side(models.TextChoices):
     SELL = "SELL", "Sell"
 
 
+class Venue(models.TextChoices):
+    """Where something is traded: a dealer or booked trade has the venue on the other side."""
+
+    BOOK = "BOOK", "Order book"
+    DEALER = "DEALER", "Dealer"
+    EXTERNAL = "EXTERNAL", "Booked execution"
+
+
 class Order(models.Model):
-    """An order as it stood after the last committed batch. `sequence` is its time priority."""
+    """An order as it stood after the last committed batch. `sequence` is its time priority.
+
+    Only those of the book are the engine's; services decide the others, whose sequence is zero.
+    """
 
     class Type(models.TextChoices):
         LIMIT = "LIMIT", "Limit"
@@ -51,6 +62,7 @@ class Order(models.Model):
         Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
+    venue = models.CharField(max_length=8, choices=Venue, default=Venue.BOOK, db_default=Venue.BOOK)
     side = models.CharField(max_length=4, choices=Side)
     order_type = models.CharField(max_length=10, choices=Type)
     time_in_force = models.CharField(max_length=3, choices=TimeInForce)
@@ -98,6 +110,12 @@ class Order(models.Model):
                 name="order_filled_means_all",
                 condition=~Q(status="FILLED") | Q(filled_quantity=F("quantity")),
             ),
+            # What rests is loaded by the engine; what is pending waits to be booked.
+            models.CheckConstraint(
+                name="order_rests_on_book_only",
+                condition=Q(venue="BOOK") & ~Q(status="PENDING")
+                | ~Q(venue="BOOK") & ~Q(status__in=["OPEN", "PARTIALLY_FILLED"]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,13 +143,9 @@ class OrderKey(models.Model):
 class Trade(models.Model):
     """One match with both halves; `Fill` is the view of one half.
 
-    A dealer or booked trade has an order on the client's side only.
+    A dealer or booked trade has an order on the client's side only. `sequence` counts the events of
+    an engine; trades that services make have zero.
     """
-
-    class Venue(models.TextChoices):
-        BOOK = "BOOK", "Order book"
-        DEALER = "DEALER", "Dealer"
-        EXTERNAL = "EXTERNAL", "Booked execution"
 
     id = models.UUIDField(primary_key=True)
     instrument = models.ForeignKey(
@@ -187,6 +201,41 @@ class Trade(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} @ {self.price}"
+
+
+class DealPrice(models.Model):
+    """The market price at which a dealer trade was made: whose it was, of when, and how old."""
+
+    trade = models.OneToOneField(
+        Trade, on_delete=models.PROTECT, primary_key=True, related_name="deal_price"
+    )
+    source = models.CharField(max_length=40)
+    as_of = models.DateTimeField(help_text="The market's own time of the price.")
+    age_seconds = models.PositiveIntegerField(help_text="Since the price service had told it.")
+    is_simulated = models.BooleanField()
+
+    def __str__(self) -> str:
+        return f"{self.source} at {self.as_of}"
+
+
+class AveragePrice(models.Model):
+    """What an account paid on average for a holding, after the first `account_version` postings.
+
+    A point from which reading goes on, so that no read begins at the first trade.
+    """
+
+    account = models.ForeignKey(TradingAccount, on_delete=models.PROTECT, related_name="+")
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
+    account_version = models.BigIntegerField()
+    average_price = models.DecimalField(max_digits=48, decimal_places=18, null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "instrument"], name="average_price_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.average_price}"
 
 
 class Fill(models.Model):

@@ -8,6 +8,10 @@ from uuid import UUID
 
 from common.money import DECIMAL_PLACES, EXACT, round_half_up
 
+# The shard in the ids of orders and trades that services make: no engine has it, so that the ids
+# never meet the engines' own, and who has an id knows who decides.
+SERVICES_SHARD = 0xFFF
+
 
 class Reason(StrEnum):
     """Why an order is CANCELED or REJECTED. The value is stored and shown as the error code."""
@@ -30,6 +34,9 @@ class Reason(StrEnum):
     NOTIONAL_BELOW_MINIMUM = "notional_below_minimum"
     NOTIONAL_ABOVE_MAXIMUM = "notional_above_maximum"
     PRICE_OUT_OF_BAND = "price_out_of_band"
+    PRICE_NOT_MARKETABLE = "price_not_marketable"
+    # either, at the wish of a sandbox account
+    SIMULATED = "simulated"
 
 
 class Result(StrEnum):
@@ -91,6 +98,7 @@ class OrderState:
     created_at: datetime
     updated_at: datetime
     fills: tuple[OrderFill, ...] = ()
+    venue: str = "BOOK"
 
     @property
     def is_open(self) -> bool:
@@ -115,6 +123,30 @@ class PlacedOrder:
     """The answer to an order: `was_created` is False when it had been placed before."""
 
     order: OrderState
+    was_created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What came of dealing with the venue at the market price.
+
+    Cash and holding are the balances right after it, in quote and base asset.
+    `price_age_seconds` is how old the price was then.
+    """
+
+    order: OrderState
+    trade_id: UUID
+    price: Decimal
+    quantity: Decimal
+    notional: Decimal
+    fee: Decimal
+    executed_at: datetime
+    price_source: str
+    price_as_of: datetime
+    price_age_seconds: int
+    is_price_simulated: bool
+    cash_balance: Decimal
+    holding: Decimal
     was_created: bool
 
 

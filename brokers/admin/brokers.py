@@ -85,7 +85,7 @@ class TradingAccountAdmin(ServiceAdmin):
     """Funding and credit limit are fixed when the account is opened: balances depend on them."""
 
     list_display = ("id", "document_number", "broker", "funding", "credit_limit", "status")
-    list_filter = ("status", "funding")
+    list_filter = ("status", "funding", "is_sandbox")
     list_select_related = ("broker",)
     search_fields = ("=id", "=document_number", "broker__name")
     autocomplete_fields = ("broker", "owner")
@@ -93,7 +93,7 @@ class TradingAccountAdmin(ServiceAdmin):
     actions = ("suspend", "activate")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        opened = ("broker", "document_number", "funding", "credit_limit")
+        opened = ("broker", "document_number", "funding", "credit_limit", "is_sandbox")
         return (*opened, "owner", "status", "created_at", "updated_at") if obj else opened
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -116,6 +116,7 @@ class TradingAccountAdmin(ServiceAdmin):
             document_number=obj.document_number,
             funding=obj.funding,
             credit_limit=obj.credit_limit,
+            is_sandbox=obj.is_sandbox,
         )
         obj.pk = account.pk
 

@@ -46,6 +46,7 @@ def account_document(account: TradingAccount) -> dict[str, Any]:
         "funding": account.funding,
         "credit_limit": account.credit_limit,
         "status": account.status,
+        "is_sandbox": account.is_sandbox,
         "created_at": account.created_at,
     }
 

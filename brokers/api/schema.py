@@ -66,6 +66,7 @@ class AccountDocument(serializers.Serializer):
     funding = serializers.ChoiceField(Funding.choices)
     credit_limit = serializers.DecimalField(38, 8, allow_null=True, help_text=_LIMIT_HELP)
     status = serializers.ChoiceField(TradingAccount.Status.choices)
+    is_sandbox = serializers.BooleanField(help_text="For tests of bots.")
     created_at = serializers.DateTimeField()
 
 
@@ -187,7 +188,13 @@ create_account = operation(
     "accounts_create",
     "Open an account for a client; its first order does so too",
     {201: AccountDocument, **WRITE_ERRORS, **problems(409)},
-    request=request_of("CreateAccount", document_number=serializers.CharField(max_length=20)),
+    request=request_of(
+        "CreateAccount",
+        document_number=serializers.CharField(max_length=20),
+        is_sandbox=serializers.BooleanField(
+            default=False, help_text="For tests of bots; for ever."
+        ),
+    ),
     examples=example(document_number="12345678901"),
 )
 get_account = operation(

@@ -190,10 +190,15 @@ class AccountsView(APIView):
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
         document_number = reader.text("document_number", max_length=20)
+        is_sandbox = reader.optional_boolean("is_sandbox") or False
         reader.finish()
         if principal.account_id is not None:
             raise OtherAccount()
-        account = create_account(broker_id=principal.own_broker_id, document_number=document_number)
+        account = create_account(
+            broker_id=principal.own_broker_id,
+            document_number=document_number,
+            is_sandbox=is_sandbox,
+        )
         return Response(account_document(account), status=201)
 
 

@@ -62,10 +62,12 @@ def create_account(
     funding: str | None = None,
     credit_limit: Decimal | None = None,
     owner: User | None = None,
+    is_sandbox: bool = False,
 ) -> TradingAccount:
     """Open an account; without `funding` it gets the broker's default funding and credit limit.
 
-    `owner`: the person whose account it is, where it is one of the retail broker.
+    `owner`: the person whose account it is, where it is one of the retail broker. `is_sandbox`: for
+    tests of bots; it is decided now, for ever.
 
     Raises:
         BrokerNotFound: there is no such broker.
@@ -82,6 +84,7 @@ def create_account(
         funding=funding,
         credit_limit=credit_limit,
         owner=owner,
+        is_sandbox=is_sandbox,
     )
 
 

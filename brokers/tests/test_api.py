@@ -279,6 +279,7 @@ def test_an_account_is_opened_once(client: Client) -> None:
         "funding": "CREDIT",
         "credit_limit": "5",
         "status": "ACTIVE",
+        "is_sandbox": False,
         "created_at": format_instant(account.created_at),
     }
     again = _post(client, "accounts", {"document_number": "12345678901"}, headers)

@@ -60,6 +60,7 @@ def test_a_person_registers_and_gets_an_account(client: Client) -> None:
             "funding": "PREFUNDED",
             "credit_limit": None,
             "status": "ACTIVE",
+            "is_sandbox": False,
             "created_at": format_instant(account.created_at),
         },
     }

@@ -1,9 +1,11 @@
 """Balances of clients and lines of entries, as plain values."""
 
+from decimal import Decimal
 from uuid import UUID
 
 from ledger.models import LedgerAccount, Posting
 from ledger.types import AccountKind, Balance, ClientAccount, Line, VenueAccount
+from marketdata.models import Asset
 
 
 def list_balances(account_id: int) -> list[Balance]:
@@ -24,6 +26,23 @@ def find_balance(account_id: int, asset: str, kind: AccountKind) -> Balance | No
         .first()
     )
     return None if row is None else _balance(row)
+
+
+def get_client_kinds(asset_ids: set[int]) -> dict[int, AccountKind]:
+    """In which kind of account a client has each asset: securities by themselves, the rest as cash."""
+    kinds = Asset.objects.filter(id__in=asset_ids).values_list("id", "kind")
+    return {
+        asset_id: AccountKind.SECURITY if kind == Asset.Kind.SECURITY else AccountKind.CASH
+        for asset_id, kind in kinds
+    }
+
+
+def get_balances_after(entry_id: UUID, account_id: int) -> dict[int, Decimal]:
+    """What a trading account had of each asset right after an entry that moved it, by asset id."""
+    postings = Posting.objects.filter(
+        entry_id=entry_id, ledger_account__trading_account_id=account_id
+    )
+    return dict(postings.values_list("asset_id", "balance_after"))
 
 
 def lines_of_entry(entry_id: UUID) -> list[Line]:

@@ -1,7 +1,5 @@
 """Books, trades and prices of instruments, and a key's balance, under `/api/v1/`."""
 
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -13,17 +11,15 @@ from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
-from ledger.selectors import find_balance
-from ledger.types import AccountKind
 from marketdata.selectors import get_instrument_spec
 from orders.api import schema
 from orders.api.documents import book_document, ticker_document, trade_document
+from orders.api.portfolio_documents import cash_document
 from orders.selectors.books import get_book
 from orders.selectors.trades import get_broker_net, get_last_and_average, list_trades
 from orders.services.accounts import get_broker_id
 
 _DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
-_ZERO = Decimal(0)
 
 
 class BookView(APIView):
@@ -73,7 +69,7 @@ class BalanceView(APIView):
     def get(self, request: Request) -> Response:
         account_id = caller_of(request).account_id
         if account_id is not None:
-            return Response(_cash(account_id))
+            return Response(cash_document(account_id))
         broker_id = get_broker_id(caller_of(request))
         return Response(
             {
@@ -83,15 +79,3 @@ class BalanceView(APIView):
                 "balance": get_broker_net(broker_id),
             }
         )
-
-
-def _cash(account_id: int) -> dict[str, Any]:
-    """Cash in the venue's currency; nothing booked yet is zero."""
-    cash = find_balance(account_id, settings.VENUE_CURRENCY, AccountKind.CASH)
-    return {
-        "account_id": account_id,
-        "asset": settings.VENUE_CURRENCY,
-        "balance": cash.posted_balance if cash else _ZERO,
-        "held_amount": cash.held_amount if cash else _ZERO,
-        "available_balance": cash.available_balance if cash else _ZERO,
-    }

@@ -8,16 +8,21 @@ from typing import Any
 from brokers.types import Principal
 from common.api.fields import FieldReader
 from marketdata.services import list_symbol
-from orders.models import Order, Side
+from orders.models import Order, Side, Venue
 from orders.selectors.orders import OrderFilter
+from orders.selectors.trades import FillFilter
+from orders.services.accounts import resolve_account
+from orders.services.dealer import deal, quote_market
 from orders.services.place import place_order
+from orders.services.sandbox import Trigger, find_trigger_of_request
 from orders.types import PlacedOrder
 
 _BIGINT_MAX = 2**63 - 1
 _CLIENT_ORDER_ID_MAX = 64
 SYMBOL_MAX = 20
 _ZERO = Decimal(0)
-_SIDES = tuple(Side.values)
+SIDES = tuple(Side.values)
+_VENUES = tuple(Venue.values)
 _TYPES = tuple(Order.Type.values)
 _TIMES = tuple(Order.TimeInForce.values)
 _STATUSES = tuple(Order.Status.values)
@@ -58,7 +63,7 @@ def read_order_request(body: Any, principal: Principal) -> OrderRequest:
         account_id=account_id,
         document_number=document_number,
         symbol=reader.text("symbol", max_length=SYMBOL_MAX).upper(),
-        side=reader.choice("side", _SIDES, any_case=True),
+        side=reader.choice("side", SIDES, any_case=True),
         order_type=str(order_type),
         time_in_force=reader.optional_choice("time_in_force", _TIMES, any_case=True)
         or _default_time_in_force(order_type, valid_until),
@@ -72,7 +77,19 @@ def read_order_request(body: Any, principal: Principal) -> OrderRequest:
 
 
 def place_requested_order(*, principal: Principal, request: OrderRequest) -> PlacedOrder:
-    """Place what `POST orders` asked for. Raises as `place_order`."""
+    """Place what `POST orders` asked for. Raises as `place_order`.
+
+    What a sandbox account wants refused or filled in part is dealt with the venue instead, since
+    nobody can foresee a book. It raises as `deal`.
+    """
+    trigger = find_trigger_of_request(
+        principal=principal,
+        account_id=request.account_id,
+        document_number=request.document_number,
+        client_order_id=request.client_order_id,
+    )
+    if trigger in (Trigger.REJECT, Trigger.PARTIAL):
+        return _deal_instead(principal, request)
     return place_order(
         principal=principal,
         account_id=request.account_id,
@@ -88,15 +105,110 @@ def place_requested_order(*, principal: Principal, request: OrderRequest) -> Pla
     )
 
 
-def read_order_filter(reader: FieldReader) -> OrderFilter:
-    """The filters of `GET orders`; the caller finishes the reader."""
+def _deal_instead(principal: Principal, request: OrderRequest) -> PlacedOrder:
+    account_id, _ = resolve_account(
+        principal=principal,
+        account_id=request.account_id,
+        document_number=request.document_number,
+    )
+    dealt = deal(
+        principal=principal,
+        account_id=account_id,
+        quote=quote_market(symbol=request.symbol),
+        side=request.side,
+        quantity=request.quantity,
+        limit_price=request.limit_price,
+        client_order_id=request.client_order_id,
+    )
+    return PlacedOrder(dealt.order, dealt.was_created)
+
+
+@dataclass(frozen=True, slots=True)
+class DealRequest:
+    """The fields of `POST trade`, each of its type; their rules are the service's."""
+
+    account_id: int | None
+    symbol: str
+    side: str
+    quantity: Decimal
+    price: Decimal | None
+    client_order_id: str | None
+
+
+def read_deal_request(body: Any, principal: Principal) -> DealRequest:
+    """What a JSON body wants to deal, in either spelling: `symbol` or `ticker`, `side` or `action`.
+
+    Raises:
+        ValidationFailed: names every field that is missing, wrong or unknown.
+    """
+    reader = FieldReader.of_body(body)
+    account_id = read_account_id(reader)
+    if account_id is None and principal.account_id is None:
+        reader.refuse("account_id", "required", "Whose trade it is.")
+    request = DealRequest(
+        account_id=account_id,
+        symbol=reader.text(_spelling(reader, "symbol", "ticker"), max_length=SYMBOL_MAX).upper(),
+        side=reader.choice(_spelling(reader, "side", "action"), SIDES, any_case=True),
+        quantity=reader.decimal("quantity", above=_ZERO),
+        price=_read_price(reader),
+        client_order_id=reader.optional_text("client_order_id", max_length=_CLIENT_ORDER_ID_MAX),
+    )
+    reader.finish()
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """The fields of `POST accounts/{id}/orders`, each of its type."""
+
+    symbol: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    client_order_id: str | None
+
+
+def read_booking_request(body: Any) -> BookingRequest:
+    """The execution elsewhere that a JSON body tells of; `side` may be spelled `order_type`.
+
+    Raises:
+        ValidationFailed: names every field that is missing, wrong or unknown.
+    """
+    reader = FieldReader.of_body(body)
+    request = BookingRequest(
+        symbol=reader.text("symbol", max_length=SYMBOL_MAX).upper(),
+        side=reader.choice(_spelling(reader, "side", "order_type"), SIDES, any_case=True),
+        quantity=reader.decimal("quantity", above=_ZERO),
+        price=reader.decimal(_spelling(reader, "price", "limit_price"), above=_ZERO),
+        client_order_id=reader.optional_text("client_order_id", max_length=_CLIENT_ORDER_ID_MAX),
+    )
+    reader.finish()
+    return request
+
+
+def read_order_filter(reader: FieldReader, *, account_id: int | None = None) -> OrderFilter:
+    """The filters of `GET orders`, of one account where it is given; the caller finishes."""
     symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
     return OrderFilter(
         symbol=symbol and symbol.upper(),
-        side=reader.optional_choice("side", _SIDES, any_case=True),
+        side=reader.optional_choice("side", SIDES, any_case=True),
         status=reader.optional_choice("status", _STATUSES, any_case=True),
-        account_id=read_account_id(reader),
+        account_id=account_id or read_account_id(reader),
         client_order_id=reader.optional_text("client_order_id", max_length=_CLIENT_ORDER_ID_MAX),
+        since=reader.optional_instant("since"),
+        until=reader.optional_instant("until"),
+    )
+
+
+def read_fill_filter(reader: FieldReader, *, account_id: int | None = None) -> FillFilter:
+    """The filters of `GET fills`, of one account where it is given; the caller finishes."""
+    symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
+    return FillFilter(
+        account_id=account_id or read_account_id(reader),
+        symbol=symbol and symbol.upper(),
+        order_id=reader.optional_uuid("order_id"),
+        side=reader.optional_choice("side", SIDES, any_case=True),
+        venue=reader.optional_choice("venue", _VENUES, any_case=True),
         since=reader.optional_instant("since"),
         until=reader.optional_instant("until"),
     )
@@ -109,8 +221,12 @@ def read_account_id(reader: FieldReader) -> int | None:
 
 def _read_price(reader: FieldReader) -> Decimal | None:
     """`limit_price`, or `price` as many clients call it."""
-    name = "price" if reader.has("price") and not reader.has("limit_price") else "limit_price"
-    return reader.optional_decimal(name, above=_ZERO)
+    return reader.optional_decimal(_spelling(reader, "limit_price", "price"), above=_ZERO)
+
+
+def _spelling(reader: FieldReader, name: str, other: str) -> str:
+    """How the sender spells a field: `other` where that alone is there."""
+    return other if reader.has(other) and not reader.has(name) else name
 
 
 def _default_time_in_force(order_type: str, valid_until: datetime | None) -> str:

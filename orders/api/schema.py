@@ -13,28 +13,28 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from common.api.schema import PAGING, page_of, problems
-from orders.models import Fill, Order, Side
+from orders.models import Fill, Order, Side, Venue
 from orders.types import Result
 
 _ORDERS, _MARKET, _MONEY = "orders", "market data", "money"
 
 
-def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+def amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
     return serializers.DecimalField(
         max_digits=38, decimal_places=8, help_text=help_text or None, **options
     )
 
 
-def _choice(choices: Any, **options: Any) -> serializers.ChoiceField:
+def choice(choices: Any, **options: Any) -> serializers.ChoiceField:
     return serializers.ChoiceField(choices.choices, **options)
 
 
 class OrderFillDocument(serializers.Serializer):
     trade_id = serializers.UUIDField()
-    price = _amount()
-    quantity = _amount()
-    fee = _amount("In the quote asset.")
-    liquidity_role = _choice(Fill.Role)
+    price = amount()
+    quantity = amount()
+    fee = amount("In the quote asset.")
+    liquidity_role = choice(Fill.Role)
     executed_at = serializers.DateTimeField()
 
 
@@ -43,18 +43,19 @@ class OrderRow(serializers.Serializer):
     account_id = serializers.IntegerField()
     symbol = serializers.CharField()
     client_order_id = serializers.CharField(allow_null=True)
-    side = _choice(Side)
-    order_type = _choice(Order.Type)
-    time_in_force = _choice(Order.TimeInForce)
-    limit_price = _amount(allow_null=True)
-    quantity = _amount()
-    filled_quantity = _amount()
-    remaining_quantity = _amount()
-    average_fill_price = _amount("None without fills.", allow_null=True)
-    notional = _amount("Of all fills, in the quote asset.")
-    fee = _amount("Of all fills, in the quote asset.")
+    venue = choice(Venue)
+    side = choice(Side)
+    order_type = choice(Order.Type)
+    time_in_force = choice(Order.TimeInForce)
+    limit_price = amount(allow_null=True)
+    quantity = amount()
+    filled_quantity = amount()
+    remaining_quantity = amount()
+    average_fill_price = amount("None without fills.", allow_null=True)
+    notional = amount("Of all fills, in the quote asset.")
+    fee = amount("Of all fills, in the quote asset.")
     valid_until = serializers.DateTimeField(allow_null=True)
-    status = _choice(Order.Status)
+    status = choice(Order.Status)
     reason = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -72,15 +73,15 @@ class PlaceOrderRequest(serializers.Serializer):
         help_text="Instead of account_id; a key that is bound to an account needs neither.",
     )
     symbol = serializers.CharField(max_length=20)
-    side = _choice(Side)
-    order_type = _choice(Order.Type, default=Order.Type.LIMIT)
-    time_in_force = _choice(
+    side = choice(Side)
+    order_type = choice(Order.Type, default=Order.Type.LIMIT)
+    time_in_force = choice(
         Order.TimeInForce,
         required=False,
         help_text="GTC; GTD when valid_until is given; IOC for a market order.",
     )
-    limit_price = _amount("Also taken as `price`. Not for market orders.", required=False)
-    quantity = _amount()
+    limit_price = amount("Also taken as `price`. Not for market orders.", required=False)
+    quantity = amount()
     valid_until = serializers.DateTimeField(required=False)
     client_order_id = serializers.CharField(
         max_length=64, required=False, help_text="The same again answers the first order."
@@ -103,22 +104,23 @@ class FillDocument(OrderFillDocument):
     order_id = serializers.UUIDField()
     account_id = serializers.IntegerField()
     symbol = serializers.CharField()
-    side = _choice(Side)
-    notional = _amount()
+    venue = choice(Venue)
+    side = choice(Side)
+    notional = amount()
 
 
 class PublicTrade(serializers.Serializer):
     id = serializers.UUIDField()
-    price = _amount()
-    quantity = _amount()
-    notional = _amount()
-    taker_side = _choice(Side)
+    price = amount()
+    quantity = amount()
+    notional = amount()
+    taker_side = choice(Side)
     executed_at = serializers.DateTimeField()
 
 
 class Level(serializers.Serializer):
-    price = _amount()
-    quantity = _amount()
+    price = amount()
+    quantity = amount()
     order_count = serializers.IntegerField()
 
 
@@ -131,13 +133,21 @@ class BookDocument(serializers.Serializer):
 
 class Ticker(serializers.Serializer):
     symbol = serializers.CharField()
-    last_price = _amount(allow_null=True)
-    best_bid = _amount(allow_null=True)
-    best_bid_quantity = _amount(allow_null=True)
-    best_ask = _amount(allow_null=True)
-    best_ask_quantity = _amount(allow_null=True)
-    mid_price = _amount(allow_null=True)
-    spread = _amount(allow_null=True)
+    last_price = amount(allow_null=True)
+    best_bid = amount(allow_null=True)
+    best_bid_quantity = amount(allow_null=True)
+    best_ask = amount(allow_null=True)
+    best_ask_quantity = amount(allow_null=True)
+    mid_price = amount(allow_null=True)
+    spread = amount(allow_null=True)
+
+
+class CashRow(serializers.Serializer):
+    asset = serializers.CharField()
+    kind = serializers.CharField()
+    balance = amount()
+    held_amount = amount()
+    available_balance = amount()
 
 
 class CashOrNetBalance(serializers.Serializer):
@@ -145,9 +155,10 @@ class CashOrNetBalance(serializers.Serializer):
     broker_id = serializers.UUIDField(required=False, help_text="Of a broker's key.")
     broker_name = serializers.CharField(required=False)
     asset = serializers.CharField()
-    balance = _amount("Posted cash, or what the broker sold minus what it bought.")
-    held_amount = _amount(required=False)
-    available_balance = _amount(required=False)
+    balance = amount("Posted cash, or what the broker sold minus what it bought.")
+    held_amount = amount(required=False)
+    available_balance = amount(required=False)
+    balances = CashRow(many=True, required=False)
 
 
 def _text(name: str, **options: Any) -> OpenApiParameter:
@@ -156,6 +167,23 @@ def _text(name: str, **options: Any) -> OpenApiParameter:
 
 _SYMBOL = _text("symbol", location=OpenApiParameter.PATH)
 _OF_ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT)
+ORDER_FILTERS = (
+    _text("symbol"),
+    _text("side", enum=Side.values),
+    _text("status", enum=Order.Status.values),
+    _text("client_order_id"),
+    OpenApiParameter("since", OpenApiTypes.DATETIME),
+    OpenApiParameter("until", OpenApiTypes.DATETIME),
+)
+FILL_FILTERS = (
+    _text("symbol"),
+    OpenApiParameter("order_id", OpenApiTypes.UUID),
+    _text("side", enum=Side.values),
+    _text("venue", enum=Venue.values),
+    OpenApiParameter("since", OpenApiTypes.DATETIME),
+    OpenApiParameter("until", OpenApiTypes.DATETIME),
+)
+ORDER_PAGE, FILL_PAGE = page_of(OrderRow), page_of(FillDocument)
 _ORDER_ERRORS = problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 504)
 _EXAMPLES = [
     OpenApiExample(
@@ -209,17 +237,8 @@ list_orders = extend_schema(
     operation_id="orders_list",
     tags=[_ORDERS],
     summary="Orders, newest first, without their fills",
-    parameters=[
-        _text("symbol"),
-        _text("side", enum=Side.values),
-        _text("status", enum=Order.Status.values),
-        _OF_ACCOUNT,
-        _text("client_order_id"),
-        OpenApiParameter("since", OpenApiTypes.DATETIME),
-        OpenApiParameter("until", OpenApiTypes.DATETIME),
-        *PAGING,
-    ],
-    responses={200: page_of(OrderRow), **problems(401, 403, 422)},
+    parameters=[_OF_ACCOUNT, *ORDER_FILTERS, *PAGING],
+    responses={200: ORDER_PAGE, **problems(401, 403, 422)},
 )
 get_order = extend_schema(
     operation_id="orders_get",
@@ -271,13 +290,8 @@ list_fills = extend_schema(
     operation_id="fills_list",
     tags=[_ORDERS],
     summary="Fills, newest first",
-    parameters=[
-        _text("symbol"),
-        _OF_ACCOUNT,
-        OpenApiParameter("order_id", OpenApiTypes.UUID),
-        *PAGING,
-    ],
-    responses={200: page_of(FillDocument), **problems(401, 403, 422)},
+    parameters=[_OF_ACCOUNT, *FILL_FILTERS, *PAGING],
+    responses={200: FILL_PAGE, **problems(401, 403, 422)},
 )
 get_book = extend_schema(
     operation_id="instruments_book",

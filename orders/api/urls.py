@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import market_views, views
+from orders.api import dealer_views, market_views, views
 
 urlpatterns = [
     path("orders", views.OrdersView.as_view()),
@@ -11,6 +11,13 @@ urlpatterns = [
     path("orders/by-client-id/<str:client_order_id>", views.OrderByClientIdView.as_view()),
     path("orders/<uuid:order_id>", views.OrderView.as_view()),
     path("orders/<uuid:order_id>/cancel", views.CancelView.as_view()),
+    path("orders/<uuid:order_id>/execute", dealer_views.ExecuteView.as_view()),
+    path("accounts/<int:account_id>/orders", dealer_views.AccountOrdersView.as_view()),
+    path("accounts/<int:account_id>/balance", dealer_views.AccountBalanceView.as_view()),
+    path("accounts/<int:account_id>/positions", dealer_views.PositionsView.as_view()),
+    path("trade", dealer_views.TradeView.as_view()),
+    path("trades/<int:account_id>", dealer_views.TradeHistoryView.as_view()),
+    path("portfolio", dealer_views.PortfolioView.as_view()),
     path("fills", views.FillsView.as_view()),
     path("balance", market_views.BalanceView.as_view()),
     path("instruments/<str:symbol>/book", market_views.BookView.as_view()),

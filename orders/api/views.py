@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,9 +22,11 @@ from orders.api.reading import (
     SYMBOL_MAX,
     place_requested_order,
     read_account_id,
+    read_fill_filter,
     read_order_filter,
     read_order_request,
 )
+from orders.api.sandbox import answer_as_forced
 from orders.errors import OrderOfAnother
 from orders.selectors.orders import as_state, find_order_by_client_id, get_order, list_orders
 from orders.selectors.trades import fetch_fills
@@ -40,10 +43,21 @@ class OrdersView(APIView):
     required_scope = _READ_OR_TRADE
 
     @schema.place_order
-    def post(self, request: Request) -> Response:
-        wanted = read_order_request(request.data, caller_of(request))
-        placed = place_requested_order(principal=caller_of(request), request=wanted)
-        return Response(order_document(placed.order), status=201 if placed.was_created else 200)
+    def post(self, request: Request) -> HttpResponseBase:
+        caller = caller_of(request)
+        wanted = read_order_request(request.data, caller)
+
+        def place() -> Response:
+            placed = place_requested_order(principal=caller, request=wanted)
+            return Response(order_document(placed.order), status=201 if placed.was_created else 200)
+
+        return answer_as_forced(
+            caller,
+            account_id=wanted.account_id,
+            document_number=wanted.document_number,
+            client_order_id=wanted.client_order_id,
+            answer=place,
+        )
 
     @schema.list_orders
     def get(self, request: Request) -> Response:
@@ -160,18 +174,10 @@ class FillsView(APIView):
     @schema.list_fills
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
-        account_id = read_account_id(reader)
-        order_id = reader.optional_uuid("order_id")
+        filters = read_fill_filter(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
-        page = fetch_fills(
-            principal=caller_of(request),
-            wanted=wanted,
-            account_id=account_id,
-            symbol=symbol and symbol.upper(),
-            order_id=order_id,
-        )
+        page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
 
 

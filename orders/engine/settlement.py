@@ -4,19 +4,17 @@ A trade's entry has the id of the trade. Cash: buyer −(notional + fee), seller
 the fee account + both fees; asset: buyer + quantity, seller − quantity.
 """
 
-import json
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from ledger.bulk import LedgerRow
-from orders.calculations import UNITS8, fee_on
+from orders.calculations import fee_on
 from orders.engine.batch import BatchChanges, BatchContext, TradeRow
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
+from orders.webhooks import trade_payload
 
 _BUY = Side.BUY
 _ZERO_SHARD_ID = (0x7 << 76) | (0x2 << 62)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def settle(
@@ -95,18 +93,15 @@ def free_taken_hold(order: LiveOrder, context: BatchContext, changes: BatchChang
 def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
     """The body that tells a broker of its half of a trade: prices in whole cents."""
     rules = order.instrument
-    return json.dumps(
-        {
-            "event": "trade_executed",
-            "trade_id": str(UUID(bytes=trade.trade_id)),
-            "order_id": str(UUID(bytes=order.id_bytes)),
-            "symbol": rules.symbol,
-            "side": "bid" if order.side == _BUY else "ask",
-            "price": trade.price * rules.tick * 100 // UNITS8,
-            "quantity": _whole_or_text(trade.quantity * rules.lot),
-            "order_remaining_quantity": _whole_or_text(remaining * rules.lot),
-            "executed_at": _iso(batch_time),
-        }
+    return trade_payload(
+        trade_id=UUID(bytes=trade.trade_id),
+        order_id=UUID(bytes=order.id_bytes),
+        symbol=rules.symbol,
+        is_buy=order.side == _BUY,
+        price=trade.price * rules.tick,
+        quantity=trade.quantity * rules.lot,
+        remaining=remaining * rules.lot,
+        executed_at=batch_time,
     )
 
 
@@ -181,12 +176,3 @@ def _event_id(batch_time: int, shard: int, sequence: int) -> bytes:
     """`common.ids.derived_uuid` as bytes."""
     number = batch_time // 1000 << 80 | _ZERO_SHARD_ID | shard << 64 | sequence
     return number.to_bytes(16)
-
-
-def _whole_or_text(units: int) -> int | str:
-    whole, rest = divmod(units, UNITS8)
-    return whole if not rest else f"{whole}.{rest:08d}".rstrip("0")
-
-
-def _iso(instant: int) -> str:
-    return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")

@@ -148,6 +148,7 @@ def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) 
         created_at=order.created_at,
         updated_at=order.updated_at,
         fills=fills,
+        venue=order.venue,
     )
 
 

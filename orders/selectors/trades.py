@@ -1,45 +1,50 @@
 """Trades and fills, and what is computed of them: prices, a broker's net."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from brokers.types import Principal
 from common.api.pagination import Page, PageRequest, make_page
-from orders.models import BrokerNet, Fill, Trade
+from orders.models import BrokerNet, Fill, Trade, Venue
 from orders.types import PriceSummary
 
 
 def list_trades(instrument_id: int) -> "QuerySet[Trade]":
     """The trades of an instrument on its book."""
-    return Trade.objects.filter(instrument_id=instrument_id, venue=Trade.Venue.BOOK)
+    return Trade.objects.filter(instrument_id=instrument_id, venue=Venue.BOOK)
 
 
-def fetch_fills(
-    *,
-    principal: Principal,
-    wanted: PageRequest,
-    account_id: int | None = None,
-    symbol: str | None = None,
-    order_id: UUID | None = None,
-) -> Page:
+@dataclass(frozen=True, slots=True)
+class FillFilter:
+    """Which fills a list shows; None: all. `since` and `until` are about `executed_at`."""
+
+    account_id: int | None = None
+    symbol: str | None = None
+    order_id: UUID | None = None
+    side: str | None = None
+    venue: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilter) -> Page:
     """A page of the fills of the principal's orders, newest first.
 
     Pages go by trade: the two fills of a trade between accounts of one broker stay together, so a
     page may hold one more than was asked for.
     """
-    fills = Fill.objects.select_related("instrument").filter(account__broker=principal.broker_id)
-    for bound in (principal.account_id, account_id):
-        if bound is not None:
-            fills = fills.filter(account_id=bound)
-    if symbol is not None:
-        fills = fills.filter(instrument__symbol=symbol)
-    if order_id is not None:
-        fills = fills.filter(order_id=order_id)
+    fills = Fill.objects.select_related("instrument", "trade").filter(
+        account__broker=principal.broker_id
+    )
+    if principal.account_id is not None:
+        fills = fills.filter(account_id=principal.account_id)
+    fills = fills.filter(_matching(filters))
     if wanted.after is not None:
         fills = fills.filter(trade_id__gt=wanted.after).order_by("trade_id", "side")
     elif wanted.before is not None:
@@ -47,6 +52,19 @@ def fetch_fills(
     else:
         fills = fills.order_by("-trade_id", "-side")
     return _page_of_whole_trades(list(fills[: wanted.limit + 1]), wanted)
+
+
+def _matching(filters: FillFilter) -> Q:
+    plain: dict[str, Any] = {
+        "account_id": filters.account_id,
+        "instrument__symbol": filters.symbol,
+        "order_id": filters.order_id,
+        "side": filters.side,
+        "trade__venue": filters.venue,
+        "executed_at__gte": filters.since,
+        "executed_at__lt": filters.until,
+    }
+    return Q(**{name: value for name, value in plain.items() if value is not None})
 
 
 def _page_of_whole_trades(rows: list[Fill], wanted: PageRequest) -> Page:

@@ -1,4 +1,7 @@
-"""Cancel orders. The engine decides, after what is before the cancel in its stream."""
+"""Cancel orders. The engine decides, after what is before the cancel in its stream.
+
+Orders that no engine knows, those to be booked, are canceled by their own service.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from brokers.types import Principal
+from common.errors import NotFound
 from common.ids import new_uuid, shard_of
 from orders import gateway
 from orders.commands import AnyOutcome, CancelOrder, CommandOutcome
@@ -17,7 +21,8 @@ from orders.selectors.orders import (
     list_owned_orders,
 )
 from orders.services.accounts import get_broker_id
-from orders.types import Result
+from orders.services.booked import cancel_booked_order
+from orders.types import SERVICES_SHARD, Result
 
 # Cancels that are sent together and awaited together.
 _CHUNK = 500
@@ -34,6 +39,8 @@ def cancel_order(*, principal: Principal, order_id: UUID) -> Result:
         OutcomeUnknown: sent, outcome not known.
     """
     shard = shard_of(order_id)
+    if shard == SERVICES_SHARD:
+        return _cancel_booked(order_id, get_broker_id(principal), principal.account_id)
     if shard >= settings.ENGINE_SHARDS:
         shard %= settings.ENGINE_SHARDS
     result = _cancel(principal, order_id, shard)
@@ -75,8 +82,19 @@ def _cancel(principal: Principal, order_id: UUID, shard: int) -> Result:
     raise EngineFailed
 
 
+def _cancel_booked(order_id: UUID, broker_id: UUID, account_id: int | None) -> Result:
+    try:
+        return cancel_booked_order(order_id=order_id, broker_id=broker_id, account_id=account_id)
+    except NotFound:
+        return Result.UNKNOWN_ORDER
+
+
 def _cancel_together(orders: Sequence[OwnedOrder]) -> dict[UUID, Result | None]:
     results: dict[UUID, Result | None] = {}
+    booked = [order for order in orders if shard_of(order.order_id) == SERVICES_SHARD]
+    for order in booked:
+        results[order.order_id] = _cancel_booked(order.order_id, order.broker_id, None)
+    orders = [order for order in orders if order.order_id not in results]
     for start in range(0, len(orders), _CHUNK):
         chunk = orders[start : start + _CHUNK]
         commands = [(_command(o.order_id, o.broker_id, None), o.shard) for o in chunk]

@@ -57,6 +57,18 @@ def check_terms(
     return ticks, lots
 
 
+def check_quantity(quantity: Decimal, instrument: InstrumentSpec) -> None:
+    """See that a quantity is a whole number of lots.
+
+    Raises:
+        ValidationFailed: it is not, or is not above zero.
+    """
+    errors: list[FieldError] = []
+    _steps("quantity", quantity, instrument.lot_size, "lot size", errors)
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
 def check_still_valid(valid_until: datetime | None) -> None:
     """See that the order has time left.
 

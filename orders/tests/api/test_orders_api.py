@@ -71,6 +71,7 @@ def test_the_answer_is_the_whole_order(a, b):
         "account_id": stored.account_id,
         "symbol": "ACME",
         "client_order_id": "mine",
+        "venue": "BOOK",
         "side": "BUY",
         "order_type": "LIMIT",
         "time_in_force": "GTC",
@@ -415,6 +416,7 @@ def test_balance_of_a_bound_key_is_its_cash(db, valkey):
         "balance": "0",
         "held_amount": "0",
         "available_balance": "0",
+        "balances": [],
     }
     assert Api(registered.secret, "/api/v1").get("/balance").json() == {
         "broker_id": str(registered.broker.id),

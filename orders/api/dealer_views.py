@@ -1,0 +1,193 @@
+"""Dealing at market prices, booked executions and portfolios under `/api/v1/`."""
+
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import check_account_visible
+from brokers.models import Scope
+from brokers.selectors import get_account
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from ledger.api.idempotency import idempotent, read_request_key
+from orders.api import dealer_schema as schema
+from orders.api.documents import (
+    fill_document,
+    order_document,
+    order_row,
+)
+from orders.api.portfolio_documents import (
+    cash_document,
+    deal_document,
+    portfolio_document,
+    position_document,
+)
+from orders.api.reading import (
+    DealRequest,
+    read_account_id,
+    read_booking_request,
+    read_deal_request,
+    read_fill_filter,
+    read_order_filter,
+)
+from orders.api.sandbox import answer_as_forced
+from orders.selectors.holdings import list_holdings
+from orders.selectors.orders import as_state, list_orders
+from orders.selectors.portfolio import get_portfolio
+from orders.selectors.trades import fetch_fills
+from orders.services.booked import book_order, execute_order
+from orders.services.dealer import Quote, deal, quote_market
+
+_READ_OR_BOOK = {"GET": Scope.READ.value, "POST": Scope.BOOK.value}
+
+
+class TradeView(APIView):
+    """`trade`: buy or sell at the market price, at once."""
+
+    required_scope = Scope.TRADE.value
+
+    @schema.trade
+    def post(self, request: Request) -> HttpResponseBase:
+        caller = caller_of(request)
+        # A key is a digest of the raw body, which can be read before it is parsed alone.
+        read_request_key(request)
+        wanted = read_deal_request(request.data, caller)
+        # The transaction of an Idempotency-Key does not wait for price services.
+        quote = quote_market(symbol=wanted.symbol)
+        return answer_as_forced(
+            caller,
+            account_id=wanted.account_id,
+            client_order_id=wanted.client_order_id,
+            answer=lambda: self._deal(request, wanted, quote),
+        )
+
+    @idempotent
+    def _deal(self, request: Request, wanted: DealRequest, quote: Quote) -> HttpResponseBase:
+        dealt = deal(
+            principal=caller_of(request),
+            account_id=wanted.account_id,
+            quote=quote,
+            side=wanted.side,
+            quantity=wanted.quantity,
+            limit_price=wanted.price,
+            client_order_id=wanted.client_order_id,
+        )
+        return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
+
+
+class PortfolioView(APIView):
+    """`portfolio` of the bound account, or of `account_id`."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_portfolio
+    def get(self, request: Request) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        account_id = read_account_id(reader) or caller_of(request).account_id
+        if account_id is None:
+            reader.refuse("account_id", "required", "Whose portfolio it is.")
+        reader.finish()
+        assert account_id is not None, "finish() has refused"
+        _check_visible(request, account_id)
+        return Response(portfolio_document(account_id, get_portfolio(account_id)))
+
+
+class TradeHistoryView(APIView):
+    """`trades/{account_id}`: the account's half of its trades, newest first."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_account_trades
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        reader = FieldReader.of_query(request.query_params)
+        filters = read_fill_filter(reader, account_id=account_id)
+        wanted = read_page_request(reader, UUID)
+        reader.finish()
+        page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
+        return Response(page.document(request, fill_document))
+
+
+class AccountOrdersView(APIView):
+    """`accounts/{id}/orders`: list them; tell of an execution elsewhere."""
+
+    required_scope = _READ_OR_BOOK
+
+    @schema.list_account_orders
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        reader = FieldReader.of_query(request.query_params)
+        filters = read_order_filter(reader, account_id=account_id)
+        wanted = read_page_request(reader, UUID)
+        reader.finish()
+        page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
+        now = timezone.now()
+        return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
+
+    @schema.book_order
+    def post(self, request: Request, account_id: int) -> Response:
+        wanted = read_booking_request(request.data)
+        placed = book_order(
+            principal=caller_of(request),
+            account_id=account_id,
+            symbol=wanted.symbol,
+            side=wanted.side,
+            quantity=wanted.quantity,
+            price=wanted.price,
+            client_order_id=wanted.client_order_id,
+        )
+        return Response(order_document(placed.order), status=201 if placed.was_created else 200)
+
+
+class ExecuteView(APIView):
+    """`orders/{id}/execute`: settle a booked order, whole or in part."""
+
+    required_scope = Scope.BOOK.value
+
+    @schema.execute_order
+    @idempotent
+    def post(self, request: Request, order_id: UUID) -> HttpResponseBase:
+        reader = FieldReader.of_body(request.data or {})
+        quantity = reader.optional_decimal("quantity")
+        reader.finish()
+        order = execute_order(principal=caller_of(request), order_id=order_id, quantity=quantity)
+        return Response(order_document(order))
+
+
+class AccountBalanceView(APIView):
+    """`accounts/{id}/balance`: the account's cash."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_account_balance
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        return Response(cash_document(account_id))
+
+
+class PositionsView(APIView):
+    """`accounts/{id}/positions`: what the account holds, without market prices."""
+
+    required_scope = Scope.READ.value
+
+    @schema.list_positions
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        holdings, _ = list_holdings(account_id)
+        positions = [position_document(holding) for holding in holdings]
+        return Response({"account_id": account_id, "positions": positions})
+
+
+def _check_visible(request: Request, account_id: int) -> None:
+    """See that the account is the caller's.
+
+    Raises:
+        AccountNotFound, OtherAccount: there is none, or it is not.
+    """
+    account = get_account(account_id)
+    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account_id)

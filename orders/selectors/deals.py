@@ -1,0 +1,40 @@
+"""Deals with the venue's dealer, as they were answered."""
+
+from uuid import UUID
+
+from django.db.models import Q
+
+from ledger.selectors.balances import get_balances_after
+from orders.models import Trade
+from orders.selectors.orders import get_stored_order
+from orders.types import Deal
+
+
+def get_deal(order_id: UUID, *, was_created: bool) -> Deal:
+    """What an order that was dealt came to, with the balances right after it.
+
+    Raises:
+        NotFound: there is no such order.
+        Trade.DoesNotExist: it was not dealt.
+    """
+    order = get_stored_order(order_id)
+    trade = Trade.objects.select_related("deal_price", "instrument").get(
+        Q(buy_order_id=order_id) | Q(sell_order_id=order_id)
+    )
+    after = get_balances_after(trade.id, order.terms.account_id)
+    return Deal(
+        order=order,
+        trade_id=trade.id,
+        price=trade.price,
+        quantity=trade.quantity,
+        notional=trade.notional,
+        fee=trade.buy_fee + trade.sell_fee,
+        executed_at=trade.executed_at,
+        price_source=trade.deal_price.source,
+        price_as_of=trade.deal_price.as_of,
+        price_age_seconds=trade.deal_price.age_seconds,
+        is_price_simulated=trade.deal_price.is_simulated,
+        cash_balance=after[trade.instrument.quote_asset_id],
+        holding=after[trade.instrument.base_asset_id],
+        was_created=was_created,
+    )
