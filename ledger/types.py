@@ -37,6 +37,7 @@ class EntryKind(StrEnum):
     REVERSAL = "REVERSAL"
     ADJUSTMENT = "ADJUSTMENT"
     CONVERSION = "CONVERSION"
+    COLLATERAL = "COLLATERAL"
 
 
 class AlertSeverity(StrEnum):

@@ -36,6 +36,7 @@ class BookSnapshot(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last_price: int | None
     bids: list[Level]
     asks: list[Level]
+    mark_price: int | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

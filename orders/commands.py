@@ -35,6 +35,30 @@ class PlaceOrder(Command, tag="place", frozen=True, gc=False):
     window_ms: int
 
 
+class DealPerpetual(PlaceOrder, tag="deal", frozen=True, gc=False):
+    """An order for a perpetual that the dealer's account fills whole at the mark price, or refuses.
+
+    A limit price must be as good as the mark or better for the dealer.
+    """
+
+    dealer_account_id: int
+    dealer_broker_id: bytes
+
+
+class SetMarkPrice(Command, tag="mark", frozen=True, gc=False):
+    """Let a perpetual's mark price be another from now on; `as_of`: of when it is.
+
+    One that jumps beyond the instrument's limit must be forced.
+    """
+
+    instrument_id: int
+    price_ticks: int
+    source: str
+    as_of: int
+    actor: str
+    is_forced: bool
+
+
 class CancelOrder(Command, tag="cancel", frozen=True, gc=False):
     """Cancel an order of `broker_id` (of `account_id`, where the key is bound to one)."""
 
@@ -51,7 +75,7 @@ class ResetVenue(Command, tag="reset", frozen=True, gc=False):
     """Empty trading data and ledger, and fund the demo anew."""
 
 
-AnyCommand = PlaceOrder | CancelOrder | ExpireDue | ResetVenue
+AnyCommand = PlaceOrder | DealPerpetual | CancelOrder | SetMarkPrice | ExpireDue | ResetVenue
 
 
 class FillFact(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -85,10 +109,14 @@ class DuplicateOutcome(msgspec.Struct, array_like=True, tag="duplicate", frozen=
 
 
 class CommandOutcome(msgspec.Struct, array_like=True, tag="command", frozen=True, gc=False):
-    """The committed result of a command that is no order, a value of `orders.types.Result`."""
+    """The committed result of a command that is no order, a value of `orders.types.Result`.
+
+    `facts`: what a refusal was about, in units; not for an outcome that was looked up.
+    """
 
     command_id: bytes
     result: str
+    facts: dict[str, int] | None = None
 
 
 class ErrorOutcome(msgspec.Struct, array_like=True, tag="error", frozen=True, gc=False):

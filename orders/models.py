@@ -75,6 +75,11 @@ class Order(models.Model):
     hold_amount = money_field(
         default=0, help_text="Set aside for what is open: quote asset of a buy, base of a sell."
     )
+    margin_reserve = money_field(
+        default=0,
+        db_default=0,
+        help_text="Of a perpetual: what the open rest would lose by the mark of its arrival.",
+    )
     maker_fee_rate = rate_field(default=0)
     taker_fee_rate = rate_field(default=0)
     maker_notional = money_field(default=0)
@@ -105,6 +110,11 @@ class Order(models.Model):
                 name="order_hold_only_while_open",
                 condition=Q(hold_amount=0)
                 | Q(hold_amount__gt=0, status__in=["PENDING", "OPEN", "PARTIALLY_FILLED"]),
+            ),
+            models.CheckConstraint(
+                name="order_reserve_only_while_open",
+                condition=Q(margin_reserve=0)
+                | Q(margin_reserve__gt=0, status__in=["OPEN", "PARTIALLY_FILLED"]),
             ),
             models.CheckConstraint(
                 name="order_filled_means_all",

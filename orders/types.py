@@ -35,6 +35,10 @@ class Reason(StrEnum):
     NOTIONAL_ABOVE_MAXIMUM = "notional_above_maximum"
     PRICE_OUT_OF_BAND = "price_out_of_band"
     PRICE_NOT_MARKETABLE = "price_not_marketable"
+    INSUFFICIENT_MARGIN = "insufficient_margin"
+    MARGIN_ACCOUNT_FROZEN = "margin_account_frozen"
+    MARK_PRICE_STALE = "mark_price_stale"
+    POSITION_ABOVE_MAXIMUM = "position_above_maximum"
     # either, at the wish of a sandbox account
     SIMULATED = "simulated"
 
@@ -48,6 +52,8 @@ class Result(StrEnum):
     FORBIDDEN = "forbidden"
     DONE = "done"
     REFUSED = "refused"
+    UNKNOWN_INSTRUMENT = "unknown_instrument"
+    MARK_JUMP_TOO_LARGE = "mark_jump_too_large"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class JournalEntry(models.Model):
         REVERSAL = "REVERSAL", "Reversal"
         ADJUSTMENT = "ADJUSTMENT", "Adjustment"
         CONVERSION = "CONVERSION", "Conversion"
+        COLLATERAL = "COLLATERAL", "Collateral"
 
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=12, choices=Kind)

@@ -3,17 +3,22 @@
 from dataclasses import dataclass, field
 
 from ledger.bulk import LedgerBatch, LedgerRow
+from marketdata.bulk import NewMark
 from orders.commands import AnyCommand, AnyOutcome
+from orders.engine.positions import LivePosition, Owner, PositionKey
 from orders.engine.state import LiveOrder
 from orders.types import Reason
 
 
 class RowNotLocked(Exception):
-    """Matching reached a row outside the locked set; the batch is run again with it locked."""
+    """Matching reached a row outside the locked set; the batch is run again with it locked.
 
-    def __init__(self, account_id: int) -> None:
-        super().__init__(account_id)
-        self.account_id = account_id
+    `account_ids`: its owner, and others whose rows it may reach next.
+    """
+
+    def __init__(self, *account_ids: int) -> None:
+        super().__init__(*account_ids)
+        self.account_ids = account_ids
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,6 +39,12 @@ class BatchContext:
     # Ledger rows of clients by (trading account, asset), and of fees by asset.
     rows: dict[tuple[int, int], LedgerRow] = field(default_factory=dict)
     fee_rows: dict[int, LedgerRow] = field(default_factory=dict)
+    # Collateral by owner, and the clearing account of perpetuals by asset.
+    margin_rows: dict[Owner, LedgerRow] = field(default_factory=dict)
+    clearing_rows: dict[int, LedgerRow] = field(default_factory=dict)
+    # Accounts that place orders for perpetuals and have to fund them before; frozen collateral.
+    prefunded: set[int] = field(default_factory=set)
+    frozen: set[Owner] = field(default_factory=set)
     known_orders: set[bytes] = field(default_factory=set)
     order_keys: dict[tuple[int, str], bytes] = field(default_factory=dict)
     known_commands: dict[bytes, str] = field(default_factory=dict)
@@ -52,6 +63,18 @@ class BatchContext:
         if row is None:
             raise RowNotLocked(account_id)
         return row
+
+    def margin_row(self, account_id: int, asset_id: int) -> LedgerRow:
+        """The locked collateral of an account. Raises as `row` does."""
+        row = self.margin_rows.get((account_id, asset_id))
+        if row is None:
+            raise RowNotLocked(account_id)
+        return row
+
+    def all_rows(self) -> list[LedgerRow]:
+        """Every locked balance."""
+        kinds = (self.rows, self.fee_rows, self.margin_rows, self.clearing_rows)
+        return [row for rows in kinds for row in rows.values()]
 
 
 @dataclass(slots=True)
@@ -87,8 +110,19 @@ class BatchChanges:
     webhooks: list[tuple[bytes, str]] = field(default_factory=list)
     outcomes: dict[str, list[AnyOutcome]] = field(default_factory=dict)
     touched_instruments: set[int] = field(default_factory=set)
+    # Orders and trades of the dealer.
+    dealt_orders: list[LiveOrder] = field(default_factory=list)
+    dealt_trades: list[TradeRow] = field(default_factory=list)
+    positions: dict[PositionKey, LivePosition] = field(default_factory=dict)
+    marks: list[NewMark] = field(default_factory=list)
 
     def answer(self, reply_to: str, outcome: AnyOutcome) -> None:
         """Queue an answer for the web process that waits for it."""
         if reply_to:
             self.outcomes.setdefault(reply_to, []).append(outcome)
+
+    def touch(self, position: LivePosition) -> None:
+        """Store a position at the end; once a batch its version goes up."""
+        if position.key not in self.positions:
+            self.positions[position.key] = position
+            position.version += 1

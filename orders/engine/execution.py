@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 
 from ledger.bulk import LedgerBatch
-from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue
+from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue, SetMarkPrice
 from orders.engine import loading, persistence, recovery, reset
 from orders.engine.batch import BatchChanges, Received, RowNotLocked
 from orders.engine.needs import find_needs
@@ -119,7 +119,7 @@ class Executor:
             try:
                 self._run(received, run)
             except RowNotLocked as miss:
-                also.add(miss.account_id)
+                also.update(miss.account_ids)
                 self._undo(run)
             except loading.FenceLost:
                 raise
@@ -154,8 +154,7 @@ class Executor:
         needs = find_needs(state, received, expired, run.also)
         loading.prepare(connection, state, needs)
         context = loading.begin(connection, state, needs)
-        ledger = LedgerBatch([*context.rows.values(), *context.fee_rows.values()])
-        changes = BatchChanges(batch_time, ledger)
+        changes = BatchChanges(batch_time, LedgerBatch(context.all_rows()))
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
         run.touched.update(_books_of(received, state))
         last_id = received[-1].stream_id if received else state.last_id
@@ -185,7 +184,8 @@ class Executor:
         unknown = {
             item.command.instrument_id
             for item in received
-            if isinstance(item.command, PlaceOrder) and item.command.instrument_id not in known
+            if isinstance(item.command, (PlaceOrder, SetMarkPrice))
+            and item.command.instrument_id not in known
         }
         if unknown:
             recovery.rebuild(self._connection, self._state, unknown)
@@ -198,15 +198,11 @@ class Executor:
         ).fetchone()
         assert row is not None
         self._state.next_sequence = row[0]
-        self._forget_ledger_ids()
+        self._state.forget_ledger_ids()
         if run.changes is not None:
             recovery.take_back(self._connection, self._state, run.changes)
         else:
             recovery.rebuild(self._connection, self._state, run.touched)
-
-    def _forget_ledger_ids(self) -> None:
-        self._state.client_ledger_ids.clear()
-        self._state.fee_ledger_ids.clear()
 
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
@@ -244,7 +240,7 @@ class Executor:
             self._connection.rollback()
             self.refuse(received)
             return
-        self._forget_ledger_ids()
+        state.forget_ledger_ids()
         recovery.rebuild(self._connection, state, set(state.instruments))
         if settings.RESET_HOOK:
             module, _, name = settings.RESET_HOOK.rpartition(".")
@@ -260,7 +256,7 @@ def _books_of(received: list[Received], state: ShardState) -> set[int]:
     books = set()
     for item in received:
         command = item.command
-        if isinstance(command, PlaceOrder):
+        if isinstance(command, (PlaceOrder, SetMarkPrice)):
             books.add(command.instrument_id)
         elif isinstance(command, CancelOrder):
             order = state.live_orders.get(command.order_id)

@@ -5,8 +5,10 @@ from typing import Any
 
 import psycopg
 
+from common.money import UNITS8
 from common.postgres_arrays import integers
-from orders.engine.state import InstrumentRules, ShardState
+from margin.types import PerpetualTerms
+from orders.engine.state import InstrumentRules, PerpetualRules, ShardState
 from orders.engine.units import units, units_or_none
 from orders.matching.types import PriceRule
 
@@ -17,7 +19,8 @@ _RULES = """
 SELECT i.id, i.xmin::text::bigint, i.symbol, i.base_asset_id, i.quote_asset_id, i.tick_size,
        i.lot_size, q.scale, i.price_rule, i.state, i.kind, i.min_quantity, i.max_quantity,
        i.min_notional, i.max_notional, i.price_band_rate, i.market_collar_rate, i.maker_fee_rate,
-       i.taker_fee_rate, b.kind, q.kind
+       i.taker_fee_rate, b.kind, q.kind, i.initial_margin_rate, i.maintenance_margin_rate,
+       i.mark_jump_limit_rate, i.mark_stale_seconds, i.max_position
   FROM marketdata_instrument i
   JOIN marketdata_asset b ON b.id = i.base_asset_id
   JOIN marketdata_asset q ON q.id = i.quote_asset_id
@@ -63,6 +66,24 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         taker_rate=units(row[18]),
         base_kind=_ledger_kind(row[19]),
         quote_kind=_ledger_kind(row[20]),
+        perpetual=_perpetual_rules(row) if row[10] == "PERPETUAL" else None,
+    )
+
+
+def _perpetual_rules(row: tuple[Any, ...]) -> PerpetualRules:
+    tick, lot = units(row[5]), units(row[6])
+    max_position = units_or_none(row[25])
+    terms = PerpetualTerms(
+        factor=tick * lot // UNITS8,
+        money_unit=10 ** (8 - row[7]),
+        initial_rate=units(row[21]),
+        maintenance_rate=units(row[22]),
+    )
+    return PerpetualRules(
+        terms=terms,
+        jump_rate=units(row[23]),
+        stale_micros=row[24] * 1_000_000,
+        max_lots=None if max_position is None else max_position // lot,
     )
 
 

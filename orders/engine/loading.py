@@ -10,13 +10,16 @@ import psycopg
 
 from common.postgres_arrays import integers, words
 from ledger import bulk
+from margin.bulk import owners_statement
 from orders.engine import instruments
 from orders.engine.batch import BatchContext
 from orders.engine.needs import Needs
 from orders.engine.state import ShardState
 from orders.types import Reason
 
-_FEES = "FEES"
+_FEES, _CLEARING, _MARGIN = "FEES", "CLEARING", "MARGIN"
+
+_PREFUNDED = "PREFUNDED"
 
 _FENCE = """
 SELECT 1 FROM orders_engineshard WHERE shard = %s AND epoch = %s AND last_id = %s
@@ -66,6 +69,28 @@ def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs
             connection.cursor(), fees
         ).items():
             state.fee_ledger_ids[asset_id] = row_id
+    if needs.margin_rows:
+        _prepare_margin(connection, state, needs)
+
+
+def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
+    """Know the ids of collateral and clearing accounts; make those that are missing."""
+    missing = [
+        (account_id, asset_id, _MARGIN)
+        for account_id, asset_id in needs.margin_rows - state.margin_ledger_ids.keys()
+    ]
+    if missing:
+        made = bulk.ensure_client_accounts(connection.cursor(), missing)
+        for (account_id, asset_id, _kind), row_id in made.items():
+            state.margin_ledger_ids[account_id, asset_id] = row_id
+    clearing = [
+        (_CLEARING, asset_id, state.shard)
+        for asset_id in needs.clearing_assets - state.clearing_ledger_ids.keys()
+    ]
+    if clearing:
+        found = bulk.ensure_venue_accounts(connection.cursor(), clearing)
+        for (_kind, asset_id, _shard), row_id in found.items():
+            state.clearing_ledger_ids[asset_id] = row_id
 
 
 def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> BatchContext:
@@ -77,14 +102,19 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
     ids = state.client_ledger_ids
     row_keys = {ids[pair]: pair for pair in needs.rows if pair in ids}
     fee_keys = {state.fee_ledger_ids[asset_id]: asset_id for asset_id in needs.fee_assets}
+    margin_ids = state.margin_ledger_ids
+    margin_keys = {margin_ids[owner]: owner for owner in needs.margin_rows if owner in margin_ids}
+    clearing_keys = {state.clearing_ledger_ids[asset]: asset for asset in needs.clearing_assets}
     with connection.pipeline():
         run = connection.execute
         run("BEGIN")
         fence = run(_FENCE, [state.shard, state.epoch, state.last_id])
         accounts = _if_any(connection, _LOCK_ACCOUNTS, integers(sorted(needs.accounts)))
         rows = None
-        if row_keys or fee_keys:
-            rows = run(*bulk.lock_statement([*row_keys, *fee_keys]))
+        locked_ids = [*row_keys, *fee_keys, *margin_keys, *clearing_keys]
+        if locked_ids:
+            rows = run(*bulk.lock_statement(locked_ids))
+        owners = run(*owners_statement(needs.margin_takers)) if needs.margin_takers else None
         brokers = run(_WEBHOOK_BROKERS) if needs.accounts else None
         versions = _if_any(connection, instruments.VERSIONS, integers(needs.instruments))
         orders = _if_any(connection, _KNOWN_ORDERS, words([i.hex() for i in needs.orders]))
@@ -100,10 +130,18 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
     for account_id, account_status, broker_status in _rows(accounts):
         context.accounts[account_id] = _reason(account_status, broker_status)
     for row in bulk.read_rows(rows) if rows is not None else ():
-        if row.id in fee_keys:
-            context.fee_rows[fee_keys[row.id]] = row
-        else:
+        if row.id in row_keys:
             context.rows[row_keys[row.id]] = row
+        elif row.id in fee_keys:
+            context.fee_rows[fee_keys[row.id]] = row
+        elif row.id in margin_keys:
+            context.margin_rows[margin_keys[row.id]] = row
+        else:
+            context.clearing_rows[clearing_keys[row.id]] = row
+    for account_id, funding, frozen_assets in _rows(owners):
+        if funding == _PREFUNDED:
+            context.prefunded.add(account_id)
+        context.frozen.update((account_id, asset_id) for asset_id in frozen_assets)
     context.webhook_brokers = {broker_id for (broker_id,) in _rows(brokers)}
     context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}
     context.known_commands = {command_id.bytes: result for command_id, result in _rows(commands)}

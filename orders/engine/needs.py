@@ -7,8 +7,9 @@ Should matching still touch another row, it runs again with that one locked.
 
 from dataclasses import dataclass, field
 
-from orders.commands import CancelOrder, PlaceOrder
+from orders.commands import CancelOrder, DealPerpetual, PlaceOrder, SetMarkPrice
 from orders.engine.batch import Received
+from orders.engine.positions import Owner
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
 from orders.matching.types import Side
 
@@ -26,6 +27,10 @@ class Needs:
     # Ledger rows by (trading account, asset), with the kind that a missing one gets.
     rows: dict[tuple[int, int], str] = field(default_factory=dict)
     fee_assets: set[int] = field(default_factory=set)
+    # Of perpetuals: collateral, clearing accounts, and accounts that place orders.
+    margin_rows: set[Owner] = field(default_factory=set)
+    clearing_assets: set[int] = field(default_factory=set)
+    margin_takers: set[int] = field(default_factory=set)
     instruments: set[int] = field(default_factory=set)
     orders: list[bytes] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
@@ -34,12 +39,17 @@ class Needs:
 
     def add_both(self, account_id: int, rules: InstrumentRules) -> None:
         """The balances of an account that may trade."""
+        if rules.is_perpetual:
+            self.margin_rows.add((account_id, rules.quote_asset_id))
+            return
         self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
         self.rows[account_id, rules.base_asset_id] = rules.base_kind
 
     def add_paying(self, account_id: int, side: int, rules: InstrumentRules) -> None:
         """The balance that an order of this side holds from and is checked against."""
-        if side == _BUY:
+        if rules.is_perpetual:
+            self.margin_rows.add((account_id, rules.quote_asset_id))
+        elif side == _BUY:
             self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
         else:
             self.rows[account_id, rules.base_asset_id] = rules.base_kind
@@ -88,13 +98,19 @@ def find_needs(
             needs.orders.append(command.command_id)
             if command.client_order_id is not None:
                 needs.keys.append((command.account_id, command.client_order_id))
+            if isinstance(command, DealPerpetual):
+                _need_deal(needs, state, command)
+                continue
             known = arriving.get(command.instrument_id)
             if known is None:
                 known = arriving[command.instrument_id] = _Arriving()
             known.add(command)
             continue
         needs.commands.append(command.command_id)
-        if isinstance(command, CancelOrder):
+        if isinstance(command, SetMarkPrice):
+            if command.instrument_id in state.instruments:
+                needs.instruments.add(command.instrument_id)
+        elif isinstance(command, CancelOrder):
             order = state.live_orders.get(command.order_id)
             if order is None:
                 needs.closed_orders.append(command.order_id)
@@ -111,8 +127,25 @@ def find_needs(
 
 
 def _need_hold(needs: Needs, order: LiveOrder) -> None:
-    if order.hold:
+    if order.hold or order.instrument.is_perpetual:
         needs.add_paying(order.account_id, order.side, order.instrument)
+
+
+def _need_deal(needs: Needs, state: ShardState, command: DealPerpetual) -> None:
+    """A dealer trade: both collaterals, no book."""
+    rules = state.instruments[command.instrument_id]
+    needs.instruments.add(command.instrument_id)
+    _need_venue_rows(needs, rules)
+    needs.margin_takers.add(command.account_id)
+    for account_id in (command.account_id, command.dealer_account_id):
+        needs.margin_rows.add((account_id, rules.quote_asset_id))
+
+
+def _need_venue_rows(needs: Needs, rules: InstrumentRules) -> None:
+    # Also without fees now: a resting order keeps the rates of its time.
+    needs.fee_assets.add(rules.quote_asset_id)
+    if rules.is_perpetual:
+        needs.clearing_assets.add(rules.quote_asset_id)
 
 
 def _reach_past(arriving: dict[int, _Arriving], order: LiveOrder) -> None:
@@ -127,8 +160,9 @@ def _need_matching(
 ) -> None:
     rules, book = state.instruments[instrument_id], state.matcher.books[instrument_id]
     needs.instruments.add(instrument_id)
-    # Also without fees now: a resting order keeps the rates of its time.
-    needs.fee_assets.add(rules.quote_asset_id)
+    _need_venue_rows(needs, rules)
+    if rules.is_perpetual:
+        needs.margin_takers.update(account_id for account_id, _side, _price in arrivals.orders)
     trading = set(also)
     for side, worst in arrivals.worst.items():
         trading |= book.reachable_accounts(Side(side), worst, arrivals.lots[side])

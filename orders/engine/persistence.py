@@ -14,11 +14,15 @@ import psycopg
 from brokers.bulk import queue_webhook_events
 from common.postgres_arrays import integers, integers_or_null, words
 from ledger import bulk
+from margin.bulk import PositionRow, store_positions
+from marketdata.bulk import insert_marks
 from orders.engine.batch import BatchChanges, TradeRow
 from orders.engine.loading import FenceLost
+from orders.engine.positions import LivePosition
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 
+_BOOK, _DEALER = "BOOK", "DEALER"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Names by value of the enum: an index is cheaper than a member's `name`, or its hash.
 _SIDES = ("", *(member.name for member in Side))
@@ -29,36 +33,39 @@ _INSERT_ORDERS = """
 INSERT INTO orders_order
        (id, account_id, broker_id, instrument_id, client_order_id, side, order_type, time_in_force,
         limit_price, quantity, filled_quantity, valid_until, status, reason, hold_amount,
-        maker_fee_rate, taker_fee_rate, maker_notional, taker_notional, maker_fee, taker_fee,
-        sequence, created_at, updated_at)
+        margin_reserve, venue, maker_fee_rate, taker_fee_rate, maker_notional, taker_notional,
+        maker_fee, taker_fee, sequence, created_at, updated_at)
 SELECT u.id, u.account_id, u.broker_id, u.instrument_id, u.client_order_id, u.side, u.order_type,
        u.time_in_force, u.limit_price * 0.00000001, u.quantity * 0.00000001,
        u.filled_quantity * 0.00000001,
        -- In two steps: an interval is multiplied as a float, which holds 53 bits.
        'epoch'::timestamptz + u.valid_until / 1000000 * interval '1 s'
            + u.valid_until %% 1000000 * interval '1 us',
-       u.status, coalesce(u.reason, ''), u.hold_amount * 0.00000001, u.maker_fee_rate * 0.00000001,
+       u.status, coalesce(u.reason, ''), u.hold_amount * 0.00000001,
+       coalesce(u.margin_reserve, 0) * 0.00000001, %s, u.maker_fee_rate * 0.00000001,
        u.taker_fee_rate * 0.00000001, u.maker_notional * 0.00000001, u.taker_notional * 0.00000001,
        u.maker_fee * 0.00000001, u.taker_fee * 0.00000001, u.sequence, %s::timestamptz,
        %s::timestamptz
   FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::text[], %s::text[],
               %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[],
               %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-              %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[])
+              %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::numeric[])
        AS u (id, account_id, broker_id, instrument_id, client_order_id, side, order_type,
              time_in_force, limit_price, quantity, filled_quantity, valid_until, status, reason,
              hold_amount, maker_fee_rate, taker_fee_rate, maker_notional, taker_notional, maker_fee,
-             taker_fee, sequence)
+             taker_fee, sequence, margin_reserve)
 """
 _UPDATE_ORDERS = """
 UPDATE orders_order AS o
    SET filled_quantity = u.filled_quantity * 0.00000001, status = u.status,
        reason = coalesce(u.reason, ''), hold_amount = u.hold_amount * 0.00000001,
+       margin_reserve = coalesce(u.margin_reserve, 0) * 0.00000001,
        maker_notional = u.maker_notional * 0.00000001, maker_fee = u.maker_fee * 0.00000001,
        updated_at = %s::timestamptz
   FROM unnest(%s::uuid[], %s::numeric[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
-              %s::numeric[])
-       AS u (id, filled_quantity, status, reason, hold_amount, maker_notional, maker_fee)
+              %s::numeric[], %s::numeric[])
+       AS u (id, filled_quantity, status, reason, hold_amount, maker_notional, maker_fee,
+             margin_reserve)
  WHERE o.id = u.id
 """
 _INSERT_KEYS = """
@@ -69,7 +76,7 @@ _INSERT_TRADES = """
 INSERT INTO orders_trade
        (id, instrument_id, venue, price, quantity, notional, buy_order_id, sell_order_id,
         buy_account_id, sell_account_id, buy_fee, sell_fee, taker_side, sequence, executed_at)
-SELECT u.id, u.instrument_id, 'BOOK', u.price * 0.00000001, u.quantity * 0.00000001,
+SELECT u.id, u.instrument_id, %s, u.price * 0.00000001, u.quantity * 0.00000001,
        u.notional * 0.00000001, u.buy_order_id, u.sell_order_id, u.buy_account_id,
        u.sell_account_id, u.buy_fee * 0.00000001, u.sell_fee * 0.00000001, u.taker_side, u.sequence,
        %s::timestamptz
@@ -129,15 +136,16 @@ class Writer:
         connection, changes, now = self._connection, self._changes, self._now
         orders = changes.new_orders[self._orders_done :]
         if orders:
-            _insert_orders(connection, orders, now)
+            _insert_orders(connection, orders, now, _BOOK, self._has_positions)
             self._orders_done += len(orders)
         if changes.unwritten_changes:
             changed = list(changes.unwritten_changes.values())
-            self._updates.append((_update_orders(connection, changed, now), len(changed)))
+            updated = _update_orders(connection, changed, now, self._has_positions)
+            self._updates.append((updated, len(changed)))
             changes.unwritten_changes = {}
         trades = changes.trades[self._trades_done :]
         if trades:
-            _insert_trades(connection, trades, now)
+            _insert_trades(connection, trades, now, _BOOK)
             self._trades_done += len(trades)
         bulk.write_entries(connection, changes.ledger, actor=self._actor, occurred_at=now)
 
@@ -145,6 +153,8 @@ class Writer:
         """Send the last part, the balances, what is small, and the checkpoint."""
         state, changes = self._state, self._changes
         self.write_part()
+        if self._has_positions or changes.dealt_orders or changes.marks:
+            self._write_margin()
         self._balances = bulk.write_balances(self._connection, changes.ledger)
         _insert_small(self._connection, state, changes, self._now)
         self._last_id = last_id
@@ -153,6 +163,24 @@ class Writer:
             [last_id, state.next_sequence, changes.batch_time, state.shard, state.epoch,
              state.last_id],
         )  # fmt: skip
+
+    @property
+    def _has_positions(self) -> bool:
+        return bool(self._changes.positions)
+
+    def _write_margin(self) -> None:
+        """Send dealer trades, positions and marks. The entries of the trades are sent already."""
+        connection, changes, now = self._connection, self._changes, self._now
+        if changes.dealt_orders:
+            _insert_orders(connection, changes.dealt_orders, now, _DEALER, False)
+        if changes.dealt_trades:
+            _insert_trades(connection, changes.dealt_trades, now, _DEALER)
+        if changes.positions:
+            rows = [_position_row(position) for position in changes.positions.values()]
+            stored = store_positions(connection, rows, now=now)
+            self._updates.append((stored, len(rows)))
+        if changes.marks:
+            insert_marks(connection, changes.marks, posted_at=now)
 
     def commit(self, meanwhile: Callable[[], None]) -> None:
         """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
@@ -167,7 +195,7 @@ class Writer:
         assert self._balances is not None, "finish first"
         self._balances.check()
         for cursor, count in self._updates:
-            assert cursor.rowcount == count, f"{cursor.rowcount} of {count} orders updated"
+            assert cursor.rowcount == count, f"{cursor.rowcount} of {count} rows updated"
         if self._checkpoint.rowcount != 1:
             raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
         with self._connection.pipeline():
@@ -177,7 +205,13 @@ class Writer:
         state.batch_time = self._changes.batch_time
 
 
-def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any) -> None:
+def _insert_orders(
+    connection: psycopg.Connection[Any],
+    orders: list[LiveOrder],
+    now: Any,
+    venue: str,
+    has_positions: bool,
+) -> None:
     columns = [
         words([o.id_bytes.hex() for o in orders]),
         integers([o.account_id for o in orders]),
@@ -208,8 +242,9 @@ def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
         integers([o.maker_fee for o in orders]),
         integers([o.taker_fee for o in orders]),
         integers([o.sequence for o in orders]),
+        _reserves(orders, has_positions),
     ]
-    connection.execute(_INSERT_ORDERS, [now, now, *columns])
+    connection.execute(_INSERT_ORDERS, [venue, now, now, *columns])
     keyed = [o for o in orders if o.claims_key]
     if keyed:
         connection.execute(
@@ -224,7 +259,9 @@ def _insert_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
         order.is_new = False
 
 
-def _update_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any) -> Any:
+def _update_orders(
+    connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any, has_positions: bool
+) -> Any:
     return connection.execute(
         _UPDATE_ORDERS,
         [
@@ -236,22 +273,48 @@ def _update_orders(connection: psycopg.Connection[Any], orders: list[LiveOrder],
             integers([o.hold for o in orders]),
             integers([o.maker_notional for o in orders]),
             integers([o.maker_fee for o in orders]),
+            _reserves(orders, has_positions),
         ],
     )
 
 
-def _insert_trades(connection: psycopg.Connection[Any], trades: list[TradeRow], now: Any) -> None:
+def _reserves(orders: list[LiveOrder], has_positions: bool) -> str:
+    """What orders of perpetuals reserve; where there are none, NULL pads the missing array."""
+    if not has_positions:
+        return "{}"
+    return integers([o.reserve_per_lot * o.remaining for o in orders])
+
+
+def _position_row(position: LivePosition) -> PositionRow:
+    lot = position.instrument.lot
+    return PositionRow(
+        account_id=position.account_id,
+        instrument_id=position.instrument.instrument_id,
+        quantity=position.quantity * lot,
+        cost_basis=position.cost_basis,
+        open_buy=position.open_buy * lot,
+        open_sell=position.open_sell * lot,
+        loss_reserve=position.loss_reserve,
+        realized_pnl=position.realized_pnl,
+        version=position.version,
+    )
+
+
+def _insert_trades(
+    connection: psycopg.Connection[Any], trades: list[TradeRow], now: Any, venue: str
+) -> None:
     connection.execute(
         _INSERT_TRADES,
         [
+            venue,
             now,
             words([t.trade_id.hex() for t in trades]),
             integers([t.buy.instrument.instrument_id for t in trades]),
             integers([t.price * t.buy.instrument.tick for t in trades]),
             integers([t.quantity * t.buy.instrument.lot for t in trades]),
             integers([t.notional for t in trades]),
-            words([t.buy.id_bytes.hex() for t in trades]),
-            words([t.sell.id_bytes.hex() for t in trades]),
+            words([t.buy.id_bytes.hex() or "NULL" for t in trades]),
+            words([t.sell.id_bytes.hex() or "NULL" for t in trades]),
             integers([t.buy.account_id for t in trades]),
             integers([t.sell.account_id for t in trades]),
             integers([t.buy_fee for t in trades]),

@@ -11,14 +11,25 @@ from orders.commands import (
     AnyCommand,
     CancelOrder,
     CommandOutcome,
+    DealPerpetual,
     DuplicateOutcome,
     ErrorOutcome,
     ExpireDue,
     FillFact,
     OrderOutcome,
     PlaceOrder,
+    SetMarkPrice,
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
+from orders.engine.dealing import dealer_order
+from orders.engine.margin_checks import check_deal, check_perpetual, find_unable_makers
+from orders.engine.marking import set_mark
+from orders.engine.position_settlement import (
+    count_closed,
+    count_open,
+    settle_deal,
+    settle_perpetual,
+)
 from orders.engine.risk import (
     Refusal,
     check_instrument,
@@ -95,7 +106,8 @@ class Processor:
             return
         order = self._new_order(command)
         self._seen[order_id] = order
-        self._changes.new_orders.append(order)
+        is_deal = command.__class__ is DealPerpetual
+        (self._changes.dealt_orders if is_deal else self._changes.new_orders).append(order)
         refusal = self._check(order, command, age_ms)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
@@ -108,7 +120,8 @@ class Processor:
             order.status = "EXPIRED"
             self._answer_order(command, order, [], None)
             return
-        self._answer_order(command, order, self._match(order), None)
+        trades = self._deal(order, command) if is_deal else self._match(order)
+        self._answer_order(command, order, trades, None)
 
     def _known_as(self, command: PlaceOrder) -> bytes | None:
         """The id of the order that this command already made, itself or by its key."""
@@ -159,6 +172,9 @@ class Processor:
         reason = self._context.accounts[order.account_id]
         if reason is not None:
             return Refusal(reason)
+        if order.instrument.is_perpetual:
+            check = check_deal if isinstance(command, DealPerpetual) else check_perpetual
+            return check(order, self._state, self._context, self._changes.batch_time)
         last_price = self._state.last_prices.get(order.instrument.instrument_id)
         refusal = check_instrument(order) or check_limits(order, last_price)
         if refusal is not None:
@@ -170,11 +186,16 @@ class Processor:
     def _match(self, order: LiveOrder) -> list[TradeRow]:
         state, changes, rules = self._state, self._changes, order.instrument
         instrument_id = rules.instrument_id
-        if order.may_rest:
+        settle_one = settle
+        if rules.is_perpetual:
+            self._cancel_unable_makers(order)
+            count_open(order, state, changes)
+            settle_one = settle_perpetual
+        elif order.may_rest:
             take_hold(order, self._context, changes)
         trades = []
         for execution in state.matcher.place(instrument_id, order):
-            trade = settle(order, execution, state, self._context, changes)
+            trade = settle_one(order, execution, state, self._context, changes)
             trades.append(trade)
             self._after_maker_fill(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
             self._tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
@@ -188,9 +209,26 @@ class Processor:
             changes.touched_instruments.add(instrument_id)
         elif order.remaining:
             order.status, order.reason = "CANCELED", Reason.NO_LIQUIDITY.value
+            if rules.is_perpetual:
+                count_closed(order, state, changes)
         else:
             order.status = "FILLED"
         return trades
+
+    def _cancel_unable_makers(self, taker: LiveOrder) -> None:
+        """Take away what the taker would meet and the owner could not carry."""
+        for maker in find_unable_makers(taker, self._state, self._context):
+            self._state.matcher.cancel(maker.instrument.instrument_id, maker.order_id)
+            self._close(maker, "CANCELED", Reason.INSUFFICIENT_MARGIN.value)
+
+    def _deal(self, order: LiveOrder, command: PlaceOrder) -> list[TradeRow]:
+        """Fill an order at the mark, on the dealer's account."""
+        assert isinstance(command, DealPerpetual)
+        dealer = dealer_order(order, command)
+        trade = settle_deal(order, dealer, self._state, self._context, self._changes)
+        order.status = "FILLED"
+        self._tell_broker(trade, order, 0)
+        return [trade]
 
     def _set_collar(self, order: LiveOrder) -> None:
         """Bound a market order to the collar around the best price of the other side."""
@@ -212,15 +250,15 @@ class Processor:
     def _tell_brokers(
         self, trade: TradeRow, taker: LiveOrder, maker_remaining: int, taker_remaining: int
     ) -> None:
-        wanted = self._context.webhook_brokers
-        if not wanted:
-            return
-        time = self._changes.batch_time
-        for order in (trade.buy, trade.sell):
-            if order.broker_id in wanted:
+        if self._context.webhook_brokers:
+            for order in (trade.buy, trade.sell):
                 remaining = taker_remaining if order is taker else maker_remaining
-                payload = webhook_payload(trade, order, remaining, time)
-                self._changes.webhooks.append((order.broker_id, payload))
+                self._tell_broker(trade, order, remaining)
+
+    def _tell_broker(self, trade: TradeRow, order: LiveOrder, remaining: int) -> None:
+        if order.broker_id in self._context.webhook_brokers:
+            payload = webhook_payload(trade, order, remaining, self._changes.batch_time)
+            self._changes.webhooks.append((order.broker_id, payload))
 
     def _answer_order(
         self,
@@ -253,19 +291,22 @@ class Processor:
 
     def _carry_out(self, command: AnyCommand) -> None:
         result = self._context.known_commands.get(command.command_id)
+        facts = None
         if result is None:
-            kind, outcome = self._result_of(command)
+            kind, outcome, facts = self._result_of(command)
             result = outcome.value
             self._context.known_commands[command.command_id] = result
             self._changes.commands.append((command.command_id, kind, result))
-        self._changes.answer(command.reply_to, CommandOutcome(command.command_id, result))
+        self._changes.answer(command.reply_to, CommandOutcome(command.command_id, result, facts))
 
-    def _result_of(self, command: AnyCommand) -> tuple[str, Result]:
+    def _result_of(self, command: AnyCommand) -> tuple[str, Result, dict[str, int] | None]:
         if isinstance(command, CancelOrder):
-            return "cancel", self._cancel(command)
+            return "cancel", self._cancel(command), None
+        if isinstance(command, SetMarkPrice):
+            return "mark", *set_mark(command, self._state, self._changes)
         # What is due has expired before the first command of the batch.
         assert isinstance(command, ExpireDue)
-        return "expire", Result.DONE
+        return "expire", Result.DONE, None
 
     def _cancel(self, command: CancelOrder) -> Result:
         order = self._state.live_orders.get(command.order_id) or self._seen.get(command.order_id)
@@ -289,7 +330,10 @@ class Processor:
         """End an order that has left its book."""
         order.status, order.reason = status, reason
         self._forget(order)
-        release_hold(order, self._context, self._changes)
+        if order.instrument.is_perpetual:
+            count_closed(order, self._state, self._changes)
+        else:
+            release_hold(order, self._context, self._changes)
         self._mark_changed(order)
         self._changes.touched_instruments.add(order.instrument.instrument_id)
 

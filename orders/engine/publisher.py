@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import msgspec
 import redis
 
 from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, queue_delivery
@@ -94,7 +95,10 @@ class Publisher:
         matcher = self._state.matcher
         bids, asks = matcher.books[instrument_id].depth(DEPTH)
         last_price = self._state.last_prices.get(instrument_id)
-        return BookSnapshot(matcher.next_expiry(instrument_id), last_price, bids, asks)
+        mark = self._state.positions.marks.get(instrument_id)
+        mark_price = None if mark is None else mark.price
+        next_expiry = matcher.next_expiry(instrument_id)
+        return BookSnapshot(next_expiry, last_price, bids, asks, mark_price)
 
     def _write(
         self,
@@ -139,4 +143,4 @@ def _capped(snapshot: BookSnapshot) -> BookSnapshot:
         [(price, min(quantity, _INTEGER_MAX), count) for price, quantity, count in levels]
         for levels in (snapshot.bids, snapshot.asks)
     )
-    return BookSnapshot(snapshot.next_expiry_at, snapshot.last_price, bids, asks)
+    return msgspec.structs.replace(snapshot, bids=bids, asks=asks)

@@ -9,8 +9,10 @@ from typing import Any
 import psycopg
 
 from common.postgres_arrays import integers, words
+from margin.bulk import PositionRow, read_positions, read_positions_of
 from orders.engine import instruments
 from orders.engine.batch import BatchChanges
+from orders.engine.positions import LiveMark, LivePosition
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
 from orders.engine.units import units
 from orders.matching.types import OrderType, Side, TimeInForce
@@ -21,7 +23,7 @@ SELECT o.id, o.account_id, o.broker_id, o.instrument_id, o.client_order_id, o.si
        (extract(epoch FROM o.valid_until) * 1000000)::bigint,
        (extract(epoch FROM o.created_at) * 1000000)::bigint,
        o.status, o.hold_amount, o.maker_fee_rate, o.taker_fee_rate, o.maker_notional,
-       o.taker_notional, o.maker_fee, o.taker_fee, o.sequence
+       o.taker_notional, o.maker_fee, o.taker_fee, o.sequence, o.margin_reserve
   FROM orders_order o
  WHERE o.status IN ('OPEN', 'PARTIALLY_FILLED')
 """
@@ -36,6 +38,12 @@ SELECT i.id, t.price
  CROSS JOIN LATERAL (SELECT price FROM orders_trade
                       WHERE instrument_id = i.id AND venue = 'BOOK' ORDER BY id DESC LIMIT 1) AS t
 """
+_MARKS = """
+SELECT i.id, m.price, (extract(epoch FROM m.as_of) * 1000000)::bigint
+  FROM unnest(%s::bigint[]) AS i (id)
+ CROSS JOIN LATERAL (SELECT price, as_of FROM marketdata_markprice
+                      WHERE instrument_id = i.id ORDER BY id DESC LIMIT 1) AS m
+"""
 _FETCH_SIZE = 5_000
 
 # Instrument, side and price: a queue of a book.
@@ -43,19 +51,25 @@ Queue = tuple[int, Side, int]
 
 
 def load_shard(connection: psycopg.Connection[Any], state: ShardState) -> None:
-    """Fill an empty state: instruments, open orders in their priority, last prices."""
+    """Fill an empty state: instruments, open orders in their priority, last prices, positions."""
     instruments.load_all(connection, state)
     load_orders(connection, state, set(state.instruments))
+    _load_positions(connection, state, set(state.instruments))
 
 
 def rebuild(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
-    """Throw away the books of some instruments and load them again, as the database has them."""
+    """Throw away what is known of some instruments and load it again, as the database has it.
+
+    Books, last prices, and of perpetuals positions and marks.
+    """
     instruments.load_some(connection, state, instrument_ids)
     known = instrument_ids & state.instruments.keys()
     state.forget_orders(known)
     load_orders(connection, state, known)
+    state.positions.forget(known)
+    _load_positions(connection, state, known)
 
 
 def load_orders(
@@ -79,7 +93,7 @@ def take_back(
 ) -> None:
     """Undo in memory what a whole batch did that is not in the database; the rest is as it was.
 
-    Reads the orders that it changed, not their books: these may be long.
+    Reads the orders and positions that it changed, not all of their books: these may be long.
     """
     for order in changes.new_orders:
         if order.is_resting:
@@ -99,6 +113,21 @@ def take_back(
     for instrument_id in traded:
         del state.last_prices[instrument_id]
     _load_last_prices(connection, state, traded)
+    _take_back_positions(connection, state, changes)
+
+
+def _take_back_positions(
+    connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges
+) -> None:
+    for position in changes.positions.values():
+        state.positions.drop(position)
+    if changes.positions:
+        for row in read_positions(connection, list(changes.positions)):
+            state.positions.put(_live_position(row, state))
+    marked = {mark.instrument_id for mark in changes.marks}
+    for instrument_id in marked:
+        del state.positions.marks[instrument_id]
+    _load_marks(connection, state, marked)
 
 
 def _put_back(state: ShardState, queue: Queue, orders: list[LiveOrder]) -> None:
@@ -118,6 +147,42 @@ def _load_last_prices(
     if instrument_ids:
         for instrument_id, price in connection.execute(_LAST_PRICES, [integers(instrument_ids)]):
             state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
+
+
+def _load_positions(
+    connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
+) -> None:
+    """Know the positions and marks of those instruments that are perpetuals."""
+    perpetuals = {i for i in instrument_ids if state.instruments[i].is_perpetual}
+    if perpetuals:
+        for row in read_positions_of(connection, perpetuals):
+            state.positions.put(_live_position(row, state))
+        _load_marks(connection, state, perpetuals)
+
+
+def _load_marks(
+    connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
+) -> None:
+    if instrument_ids:
+        for instrument_id, price, as_of in connection.execute(_MARKS, [integers(instrument_ids)]):
+            tick = state.instruments[instrument_id].tick
+            state.positions.marks[instrument_id] = LiveMark(units(price) // tick, as_of)
+
+
+def _live_position(row: PositionRow, state: ShardState) -> LivePosition:
+    rules = state.instruments[row.instrument_id]
+    return LivePosition(
+        account_id=row.account_id,
+        instrument=rules,
+        # Exact: they are whole lots.
+        quantity=row.quantity // rules.lot,
+        cost_basis=row.cost_basis,
+        open_buy=row.open_buy // rules.lot,
+        open_sell=row.open_sell // rules.lot,
+        loss_reserve=row.loss_reserve,
+        realized_pnl=row.realized_pnl,
+        version=row.version,
+    )
 
 
 def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:
@@ -142,6 +207,7 @@ def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:
     )
     order.status = row[12]
     order.hold = units(row[13])
+    order.reserve_per_lot = units(row[21]) // order.remaining
     order.maker_notional, order.taker_notional = units(row[16]), units(row[17])
     order.maker_fee, order.taker_fee = units(row[18]), units(row[19])
     return order

@@ -44,16 +44,17 @@ def is_well_formed(command: PlaceOrder) -> bool:
 
 
 def check_instrument(order: LiveOrder) -> Refusal | None:
-    """The instrument trades, and this kind of account may trade it."""
-    if order.instrument.is_perpetual:
-        return Refusal(Reason.MARGIN_ACCOUNT_REQUIRED)
+    """The instrument trades."""
     if not order.instrument.is_trading:
         return Refusal(Reason.INSTRUMENT_NOT_TRADING)
     return None
 
 
-def check_limits(order: LiveOrder, last_price: int | None) -> Refusal | None:
-    """Quantity, notional and price lie within the instrument's limits."""
+def check_limits(order: LiveOrder, reference_price: int | None) -> Refusal | None:
+    """Quantity, notional and price lie within the instrument's limits.
+
+    The band lies around `reference_price`: the last one, of a perpetual its mark.
+    """
     rules = order.instrument
     quantity = order.quantity
     if quantity < rules.min_lots:
@@ -69,10 +70,10 @@ def check_limits(order: LiveOrder, last_price: int | None) -> Refusal | None:
         return Refusal(Reason.NOTIONAL_ABOVE_MAXIMUM, {"maximum": rules.max_notional})
     if (
         rules.band_rate is not None
-        and last_price is not None
-        and not is_within_band(order.price, last_price, rules.band_rate)
+        and reference_price is not None
+        and not is_within_band(order.price, reference_price, rules.band_rate)
     ):
-        return Refusal(Reason.PRICE_OUT_OF_BAND, {"reference_price": last_price * rules.tick})
+        return Refusal(Reason.PRICE_OUT_OF_BAND, {"reference_price": reference_price * rules.tick})
     return None
 
 

@@ -30,7 +30,26 @@ def settle(
     """
     maker: LiveOrder = execution.maker  # type: ignore[assignment]
     rules = taker.instrument
-    notional = execution.price * execution.quantity * rules.factor
+    trade = make_trade(taker, execution, state, changes.batch_time)
+    buyer_cash = context.row(trade.buy.account_id, rules.quote_asset_id)
+    seller_asset = context.row(trade.sell.account_id, rules.base_asset_id)
+    _post(trade, rules.lot, buyer_cash, seller_asset, context, changes)
+    if maker.hold:
+        if trade.taker_is_buyer:
+            _free_spent(maker, seller_asset, trade.notional + trade.sell_fee, changes)
+        else:
+            _free_spent(maker, buyer_cash, trade.notional + trade.buy_fee, changes)
+    _count_net(trade, changes)
+    changes.trades.append(trade)
+    return trade
+
+
+def make_trade(
+    taker: LiveOrder, execution: Execution, state: ShardState, batch_time: int
+) -> TradeRow:
+    """The trade of one execution, with its id and the fees that it adds to both orders."""
+    maker: LiveOrder = execution.maker  # type: ignore[assignment]
+    notional = execution.price * execution.quantity * taker.instrument.factor
     taker_fee = _charge_taker(taker, notional)
     maker_fee = _charge_maker(maker, notional)
     taker_is_buyer = taker.side == _BUY
@@ -40,8 +59,8 @@ def settle(
         buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
     sequence = state.next_sequence
     state.next_sequence = sequence + 1
-    trade = TradeRow(
-        _event_id(changes.batch_time, state.shard, sequence),
+    return TradeRow(
+        _event_id(batch_time, state.shard, sequence),
         buy,
         sell,
         execution.price,
@@ -52,15 +71,6 @@ def settle(
         taker_is_buyer,
         sequence,
     )
-    buyer_cash = context.row(buy.account_id, rules.quote_asset_id)
-    seller_asset = context.row(sell.account_id, rules.base_asset_id)
-    _post(trade, rules.lot, buyer_cash, seller_asset, context, changes)
-    if maker.hold:
-        spent = notional + maker_fee
-        _free_spent(maker, seller_asset if taker_is_buyer else buyer_cash, spent, changes)
-    _count_net(trade, changes)
-    changes.trades.append(trade)
-    return trade
 
 
 def release_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:

@@ -6,10 +6,22 @@ Money is in units of 10^-8, prices in ticks, quantities in lots, instants in mic
 
 from dataclasses import dataclass, field
 
+from margin.types import PerpetualTerms
 from orders.calculations import UNITS8, buy_hold
+from orders.engine.positions import Owner, PositionBook
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
 from orders.types import Reason
+
+
+@dataclass(slots=True, frozen=True)
+class PerpetualRules:
+    """What a perpetual has beyond other instruments; `max_lots` is the largest position."""
+
+    terms: PerpetualTerms
+    jump_rate: int
+    stale_micros: int
+    max_lots: int | None
 
 
 @dataclass(slots=True)
@@ -38,6 +50,7 @@ class InstrumentRules:
     # Kinds of the ledger accounts that its assets are kept in.
     base_kind: str
     quote_kind: str
+    perpetual: PerpetualRules | None = None
     # Money of one tick times one lot.
     factor: int = field(init=False)
 
@@ -49,7 +62,8 @@ class InstrumentRules:
 class LiveOrder(Order):
     """A resting or arriving order with what settling it needs.
 
-    `hold` is what is set aside for it now; fees and notionals are so far, by liquidity role.
+    `hold` is what is set aside for it now, `reserve_per_lot` what each open lot of a perpetual
+    would lose by the mark of its arrival; fees and notionals are so far, by liquidity role.
     """
 
     __slots__ = (
@@ -63,6 +77,7 @@ class LiveOrder(Order):
         "maker_notional",
         "maker_rate",
         "reason",
+        "reserve_per_lot",
         "status",
         "taker_fee",
         "taker_notional",
@@ -107,7 +122,7 @@ class LiveOrder(Order):
         self.created_at = created_at
         self.maker_rate = maker_rate
         self.taker_rate = taker_rate
-        self.hold = 0
+        self.hold = self.reserve_per_lot = 0
         self.maker_notional = self.taker_notional = self.maker_fee = self.taker_fee = 0
         self.status = "OPEN"
         self.reason = ""
@@ -155,6 +170,10 @@ class ShardState:
     # Ids of ledger accounts: (trading account, asset) of clients, asset of the fee accounts.
     client_ledger_ids: dict[tuple[int, int], int] = field(default_factory=dict)
     fee_ledger_ids: dict[int, int] = field(default_factory=dict)
+    # Collateral by (trading account, asset), and the clearing account of perpetuals by asset.
+    margin_ledger_ids: dict[Owner, int] = field(default_factory=dict)
+    clearing_ledger_ids: dict[int, int] = field(default_factory=dict)
+    positions: PositionBook = field(default_factory=PositionBook)
 
     def add_instrument(self, rules: InstrumentRules) -> None:
         """Know an instrument, new or with changed rules; its book is made when it has none."""
@@ -180,3 +199,10 @@ class ShardState:
             self.matcher.drop_book(instrument_id)
             self.matcher.add_book(instrument_id, self.instruments[instrument_id].price_rule)
             self.last_prices.pop(instrument_id, None)
+
+    def forget_ledger_ids(self) -> None:
+        """Ask for the ids of ledger accounts anew: those made in vain are not there."""
+        self.client_ledger_ids.clear()
+        self.fee_ledger_ids.clear()
+        self.margin_ledger_ids.clear()
+        self.clearing_ledger_ids.clear()

@@ -6,8 +6,9 @@ resting order at the front of its queue.  A book that only `Matcher` fills is ne
 Cost, with n orders: `match` O(1) per execution, and O(log n) for each level that it empties and
 each order with a ``valid_until`` that it fills; `rest` and `cancel` O(1), and O(log n) if the order
 opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `best_bid`, `best_ask`
-and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` O(orders
-looked at); `open_quantity` O(levels).  Canceled and filled orders leave nothing behind.
+and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` and
+`crossed` O(orders looked at); `open_quantity` O(levels).  Canceled and filled orders leave nothing
+behind.
 
 Known limits: whoever changes ``valid_until`` or ``sequence`` of an order must cancel it before and
 place it again; sequences are unique in a book, not negative and below 2**64, for the two together
@@ -195,6 +196,17 @@ class OrderBook:
                 accounts.add(order.account_id)
                 remaining -= order.remaining
         return accounts
+
+    def crossed(self, taker: Order) -> Iterator[tuple[Order, int]]:
+        """The resting orders that a taker crosses, in its order, each with the price of a trade.
+
+        All of them, whatever the taker's quantity; the book must not change meanwhile.
+        """
+        own_price = self._price_set_by_taker(taker.side, taker.order_type, taker.price)
+        for level in self._reach(taker.side, taker.price):
+            price = level.price if own_price is None else own_price
+            for order in level:
+                yield order, price
 
     def depth(self, levels: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
         """(bids, asks), each the best ``levels`` as (price, total quantity, number of orders)."""

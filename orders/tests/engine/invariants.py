@@ -5,6 +5,7 @@ from typing import Any
 from django.db import connection
 
 from orders.engine import leadership, recovery
+from orders.engine.positions import LivePosition
 from orders.engine.runner import Engine, database_dsn
 from orders.engine.state import LiveOrder, ShardState
 
@@ -87,7 +88,18 @@ def describe(state: ShardState) -> dict[str, Any]:
         "next_expiry": state.matcher.next_expiry_any(),
         "live": sorted(state.live_orders),
         "last_prices": state.last_prices,
+        "positions": sorted(
+            _describe_position(position)
+            for of_owner in state.positions.by_owner.values()
+            for position in of_owner.values()
+        ),
+        "marks": state.positions.marks,
     }
+
+
+def _describe_position(position: LivePosition) -> tuple[int, ...]:
+    names = [name for name in LivePosition.__slots__ if name != "instrument"]
+    return position.instrument.instrument_id, *(getattr(position, name) for name in names)
 
 
 def _describe_order(order: LiveOrder) -> tuple[Any, ...]:

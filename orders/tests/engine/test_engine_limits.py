@@ -154,9 +154,11 @@ def test_who_is_suspended_places_nothing_and_may_cancel(
 
 
 def test_a_perpetual_needs_a_margin_account(harness: Harness) -> None:
-    change(harness.instrument, kind="PERPETUAL")
-    for account in (make_account(name="C"), make_account("PREFUNDED", name="P")):
-        assert refusal(harness.place(account, BUY, 1, 1_000)) == "margin_account_required"
+    terms = {"initial_margin_rate": "0.2", "maintenance_margin_rate": "0.1", "price_band_rate": 1}
+    more_terms = {"mark_jump_limit_rate": "0.2", "mark_stale_seconds": 600}
+    change(harness.instrument, kind="PERPETUAL", **terms, **more_terms)
+    account = make_account(name="C")
+    assert refusal(harness.place(account, BUY, 1, 1_000)) == "margin_account_required"
     assert not LedgerAccount.objects.exclude(posted_balance=0, held_amount=0).exists()
 
 

@@ -1,0 +1,6 @@
+"""Tables of margin: positions of perpetuals, and what collateral accounts may do."""
+
+from margin.models.accounts import MarginAccount
+from margin.models.positions import Position
+
+__all__ = ["MarginAccount", "Position"]
