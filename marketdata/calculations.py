@@ -1,6 +1,8 @@
 """Rules of symbols, assets and instruments, as lists of what is wrong. Pure."""
 
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from zlib import crc32
 
@@ -8,6 +10,7 @@ from iso4217 import Currency
 
 from common.errors import FieldError
 from common.money import EXACT, plain, steps_of
+from marketdata.types import Bar, CandleInterval
 
 SYMBOL_LENGTH_MAX = 20
 SCALE_MAX = 8
@@ -179,6 +182,35 @@ def steps_of_price(price: Decimal, base_scale: int, quote_scale: int) -> tuple[D
     tick_exponent = max(-SCALE_MAX, min(price.adjusted() - 4, 0))
     lot_exponent = max(-base_scale, -quote_scale - tick_exponent)
     return Decimal(1).scaleb(tick_exponent), Decimal(1).scaleb(lot_exponent)
+
+
+def fill_gaps(
+    bars: Sequence[Bar],
+    interval: CandleInterval,
+    *,
+    since: datetime,
+    until: datetime,
+    last: Bar | None,
+) -> list[Bar]:
+    """`bars` with a flat one, at the last close, for each interval without trades.
+
+    From `since` to before `until`, both beginnings of intervals; what lies before the first trade
+    stays empty. `last` is the one before `since`, if there is one.
+    """
+    by_beginning = {bar.opened_at: bar for bar in bars}
+    filled: list[Bar] = []
+    moment = since if last else min(by_beginning, default=until)
+    while moment < until:
+        bar = by_beginning.get(moment) or _flat(moment, last)
+        filled.append(bar)
+        last, moment = bar, moment + interval.length
+    return filled
+
+
+def _flat(opened_at: datetime, last: Bar | None) -> Bar:
+    assert last is not None, "the first bar has trades"
+    close = last.close_price
+    return Bar(opened_at, close, close, close, close, Decimal(0), Decimal(0), 0)
 
 
 def shard_of(symbol: str, shards: int) -> int:

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from common.models import TimeStampedModel, money_field, rate_field
+from marketdata.types import CandleInterval
 
 
 class Asset(TimeStampedModel):
@@ -164,3 +165,58 @@ class MarkPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.price} at {self.as_of}"
+
+
+class Candle(models.Model):
+    """The trades of an instrument on its book in one interval; one without trades has no row."""
+
+    class Interval(models.TextChoices):
+        MINUTE = CandleInterval.MINUTE, "1 minute"
+        FIVE_MINUTES = CandleInterval.FIVE_MINUTES, "5 minutes"
+        HOUR = CandleInterval.HOUR, "1 hour"
+        DAY = CandleInterval.DAY, "1 day"
+
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    interval = models.CharField(max_length=2, choices=Interval)
+    opened_at = models.DateTimeField()
+    open_price = money_field()
+    high_price = money_field()
+    low_price = money_field()
+    close_price = money_field()
+    volume = money_field(help_text="Of the base asset.")
+    amount = money_field(help_text="Sum of price × quantity, in the quote asset.")
+    trade_count = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instrument", "interval", "opened_at"], name="candle_once"
+            ),
+            models.CheckConstraint(
+                name="candle_in_its_range",
+                condition=Q(
+                    low_price__gt=0,
+                    low_price__lte=F("open_price"),
+                    high_price__gte=F("open_price"),
+                )
+                & Q(low_price__lte=F("close_price"), high_price__gte=F("close_price"))
+                & Q(volume__gt=0, trade_count__gt=0),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.interval} {self.opened_at}"
+
+
+class CandleProgress(models.Model):
+    """How far the candles of a shard are built; its row is locked by who builds them."""
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    built_until = models.DateTimeField(
+        null=True, help_text="Every trade of the shard before this is in its candles."
+    )
+
+    def __str__(self) -> str:
+        return f"shard {self.shard} until {self.built_until}"

@@ -1,13 +1,17 @@
-"""Reads of assets and instruments; specs are remembered in the process for some seconds."""
+"""Reads of assets, instruments and candles; specs are remembered in the process for seconds."""
+
+from dataclasses import fields
+from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from common.caching import TtlCache
 from common.money import DECIMAL_PLACES, to_units
-from marketdata.calculations import symbol_errors
+from marketdata.calculations import fill_gaps, symbol_errors
 from marketdata.errors import InstrumentNotFound, UnknownAsset
-from marketdata.models import Asset, Instrument, MarkPrice
-from marketdata.types import InstrumentSpec, Mark
+from marketdata.models import Asset, Candle, Instrument, MarkPrice
+from marketdata.types import EPOCH, Bar, CandleInterval, InstrumentSpec, Mark
 
 SPEC_SECONDS = 5.0
 
@@ -138,3 +142,53 @@ def _read_spec(**where: str | int) -> InstrumentSpec | None:
     _specs.put(spec.symbol, spec)
     _specs_by_id.put(spec.id, spec)
     return spec
+
+
+def list_bars(
+    instrument_id: int,
+    interval: CandleInterval,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> list[Bar]:
+    """Candles, oldest first, that begin at `since` or later and before `until`.
+
+    The first `limit` of them, or without `since` the last ones. The newest may still change.
+    """
+    candles = Candle.objects.filter(instrument_id=instrument_id, interval=interval)
+    if until is not None:
+        candles = candles.filter(opened_at__lt=until)
+    if since is not None:
+        candles = candles.filter(opened_at__gte=since)
+        return _bars(candles.order_by("opened_at")[:limit])
+    return _bars(candles.order_by("-opened_at")[:limit])[::-1]
+
+
+def list_bars_without_gaps(
+    instrument_id: int,
+    interval: CandleInterval,
+    *,
+    since: datetime | None,
+    until: datetime,
+    limit: int,
+) -> list[Bar]:
+    """As `list_bars`, with a flat candle for each interval that had no trades after the first."""
+    # Nobody traded before 1970, and nobody has traded in the future.
+    last_end = interval.ceil(max(EPOCH, min(until, timezone.now())))
+    if since is None:
+        first = last_end - limit * interval.length
+    elif since >= last_end:
+        return []
+    else:
+        first = interval.ceil(max(EPOCH, since))
+        last_end = min(last_end, first + limit * interval.length)
+    before = list_bars(instrument_id, interval, since=None, until=first, limit=1)
+    bars = list_bars(instrument_id, interval, since=first, until=last_end, limit=limit)
+    last = before[0] if before else None
+    return fill_gaps(bars, interval, since=first, until=last_end, last=last)
+
+
+def _bars(candles: "QuerySet[Candle]") -> list[Bar]:
+    names = [field.name for field in fields(Bar)]
+    return [Bar(*values) for values in candles.values_list(*names)]

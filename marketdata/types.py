@@ -1,7 +1,7 @@
 """What the rest of the venue knows of instruments and their market prices: frozen copies. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -97,3 +97,53 @@ class MarketPrice:
     is_cached: bool
     is_simulated: bool
     is_stale: bool
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CandleInterval(StrEnum):
+    """How long a candle lasts; days begin at midnight UTC."""
+
+    MINUTE = "1m"
+    FIVE_MINUTES = "5m"
+    HOUR = "1h"
+    DAY = "1d"
+
+    @property
+    def length(self) -> timedelta:
+        """As a length of time."""
+        return _LENGTHS[self]
+
+    def floor(self, moment: datetime) -> datetime:
+        """When the candle of `moment` begins."""
+        return moment - (moment - EPOCH) % self.length
+
+    def ceil(self, moment: datetime) -> datetime:
+        """The first beginning of a candle that is not before `moment`."""
+        return moment + (EPOCH - moment) % self.length
+
+
+_LENGTHS = {
+    CandleInterval.MINUTE: timedelta(minutes=1),
+    CandleInterval.FIVE_MINUTES: timedelta(minutes=5),
+    CandleInterval.HOUR: timedelta(hours=1),
+    CandleInterval.DAY: timedelta(days=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The trades of one interval: prices in the quote asset, volume in the base asset.
+
+    `amount` is the sum of price × quantity, in the quote asset.
+    """
+
+    opened_at: datetime
+    open_price: Decimal
+    high_price: Decimal
+    low_price: Decimal
+    close_price: Decimal
+    volume: Decimal
+    amount: Decimal
+    trade_count: int

@@ -1,10 +1,11 @@
-"""Instruments and prices as documents of `/api/v1/`."""
+"""Instruments, prices and candles as documents of `/api/v1/`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from marketdata.models import Instrument
 from marketdata.selectors import make_spec
-from marketdata.types import InstrumentSpec, MarketPrice
+from marketdata.types import Bar, CandleInterval, InstrumentSpec, MarketPrice
 
 
 def instrument_row(instrument: Instrument) -> dict[str, Any]:
@@ -55,4 +56,25 @@ def price_document(price: MarketPrice) -> dict[str, Any]:
         "cached": price.is_cached,
         "simulated": price.is_simulated,
         "stale": price.is_stale,
+    }
+
+
+def candles_document(symbol: str, interval: CandleInterval, bars: Iterable[Bar]) -> dict[str, Any]:
+    """The candles of an instrument."""
+    return {
+        "symbol": symbol,
+        "interval": interval.value,
+        "candles": [
+            {
+                "opened_at": bar.opened_at,
+                "open": bar.open_price,
+                "high": bar.high_price,
+                "low": bar.low_price,
+                "close": bar.close_price,
+                "volume": bar.volume,
+                "amount": bar.amount,
+                "trade_count": bar.trade_count,
+            }
+            for bar in bars
+        ],
     }

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serial
 from rest_framework import serializers
 
 from common.api.schema import PAGING, page_of, problems
-from marketdata.models import Instrument
+from marketdata.models import Candle, Instrument
 
 _TAGS = ["market data"]
 
@@ -54,6 +54,23 @@ class InstrumentDocument(serializers.Serializer):
     is_open_listing = serializers.BooleanField(help_text="Listed by its first order.")
 
 
+class CandleDocument(serializers.Serializer):
+    opened_at = serializers.DateTimeField(help_text="Its beginning; days begin at midnight UTC.")
+    open = _amount("Price of the first trade.")
+    high = _amount()
+    low = _amount()
+    close = _amount("Price of the last trade.")
+    volume = _amount("Of the base asset.")
+    amount = _amount("Sum of price × quantity, in the quote asset.")
+    trade_count = serializers.IntegerField()
+
+
+class CandlesDocument(serializers.Serializer):
+    symbol = serializers.CharField()
+    interval = serializers.ChoiceField(Candle.Interval.choices)
+    candles = CandleDocument(many=True)
+
+
 class PriceDocument(serializers.Serializer):
     symbol = serializers.CharField()
     price = _amount("Of one unit, in whole ticks.")
@@ -85,6 +102,29 @@ get_instrument = extend_schema(
     tags=_TAGS,
     summary="Get an instrument with its limits",
     responses={200: InstrumentDocument, **problems(401, 403, 404)},
+)
+list_candles = extend_schema(
+    operation_id="instruments_candles",
+    tags=_TAGS,
+    summary="List candles of the trades on the book",
+    description="Oldest first; the newest may still change. An interval without trades has no "
+    "candle, unless `fill` is true.",
+    parameters=[
+        OpenApiParameter("interval", enum=Candle.Interval.values, default="1m"),
+        OpenApiParameter("since", OpenApiTypes.DATETIME, description="Those from here on."),
+        OpenApiParameter("until", OpenApiTypes.DATETIME, description="Those before this."),
+        OpenApiParameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+            description="The first ones with `since`, else the last ones.",
+        ),
+        OpenApiParameter(
+            "fill",
+            OpenApiTypes.BOOL,
+            description="Repeat the last close, with volume 0, where nobody traded.",
+        ),
+    ],
+    responses={200: CandlesDocument, **problems(401, 403, 404, 422)},
 )
 get_price = extend_schema(
     operation_id="price_get",

@@ -7,6 +7,7 @@ from marketdata.api import views
 urlpatterns = [
     path("instruments", views.InstrumentsView.as_view()),
     path("instruments/<str:symbol>", views.InstrumentView.as_view()),
+    path("instruments/<str:symbol>/candles", views.CandlesView.as_view()),
     path("price/<str:ticker>", views.PriceView.as_view()),
     path("time", views.TimeView.as_view()),
 ]
