@@ -18,6 +18,7 @@ from common.errors import ExchangeError
 from marketdata.models import Instrument
 from orders.models import (
     BrokerNet,
+    DealPrice,
     EngineCommand,
     EngineHeartbeat,
     EngineShard,
@@ -41,6 +42,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "created_at",
         "account",
         "instrument",
+        "venue",
         "side",
         "order_type",
         "limit_price",
@@ -49,7 +51,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "status",
         "reason",
     )
-    list_filter = ("status", "side", "order_type", "time_in_force")
+    list_filter = ("status", "venue", "side", "order_type", "time_in_force")
     list_select_related = ("account", "instrument")
     ordering = ("-id",)
     search_fields = ("id",)
@@ -149,9 +151,19 @@ class TradeAdmin(ReadOnlyAdmin):
     list_filter = ("venue", "taker_side")
     list_select_related = ("instrument", "buy_account", "sell_account")
     raw_id_fields = ("buy_order", "sell_order")
+    readonly_fields = ("price_of_deal",)
     ordering = ("-id",)
     search_fields = ("id",)
     search_help_text = "Id of a trade or of an order, in full."
+
+    @admin.display(description="Market price of the deal")
+    def price_of_deal(self, trade: Trade) -> str:
+        """Whose price a dealer trade was made at, and how old it was."""
+        price = DealPrice.objects.filter(trade_id=trade.pk).first()
+        if price is None:
+            return "-"
+        made_up = ", simulated" if price.is_simulated else ""
+        return f"{price.source}{made_up}, as of {price.as_of:%Y-%m-%d %H:%M:%S} UTC"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Trade], search_term: str

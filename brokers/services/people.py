@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from brokers.errors import EmailTaken, UserClosed
 from brokers.locks import lock_retail_broker, lock_user
@@ -50,7 +51,8 @@ def create_user(*, email: str, password: str, full_name: str = "") -> User:
 def register_person(*, email: str, password: str, full_name: str = "") -> RegisteredPerson:
     """Make a person with an account at the retail broker, and mail a token that verifies the email.
 
-    The first one of all makes the retail broker too, if the venue has none.
+    The first one of all makes the retail broker too, if the venue has none. `REGISTRATION_HOOK` of
+    the settings is called with the account's id: what belongs to registering at this venue.
 
     Raises:
         EmailTaken: somebody has this address, in upper or lower case.
@@ -62,6 +64,8 @@ def register_person(*, email: str, password: str, full_name: str = "") -> Regist
         broker_id=broker.id, document_number=_new_document_number(), owner=user
     )
     queue_verification_mail(user)
+    if settings.REGISTRATION_HOOK:
+        import_string(settings.REGISTRATION_HOOK)(account.id)
     return RegisteredPerson(user, account)
 
 

@@ -36,8 +36,16 @@ VENUE_CURRENCY: str = env("VENUE_CURRENCY", default="USD")
 OPEN_LISTING: bool = env.bool("OPEN_LISTING", default=False)
 OPEN_LISTING_MAX = 10_000
 ALLOW_RESET: bool = env.bool("ALLOW_RESET", default=False)
-# Called after a reset, in the engine's process: funds the demo anew. Empty: nothing.
-RESET_HOOK: str = env("RESET_HOOK", default="exchange_project.demo.fund_demo")
+# Called after a reset, in the engine's process: funds demo and people anew. Empty: nothing.
+RESET_HOOK: str = env("RESET_HOOK", default="exchange_project.simulator.fund_after_reset")
+# Called with the account of a person who registers, in that transaction. Empty: nothing.
+REGISTRATION_HOOK = "exchange_project.simulator.fund_person"
+# Play money that each person starts with, in the venue's currency. 0: none.
+SIMULATOR_STARTING_BALANCE: Decimal = env(
+    "SIMULATOR_STARTING_BALANCE", cast=Decimal, default=Decimal(0)
+)
+if SIMULATOR_STARTING_BALANCE < 0:
+    raise environ.ImproperlyConfigured("SIMULATOR_STARTING_BALANCE is zero or more")
 DEMO: bool = env.bool("DEMO", default=False)
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
 DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
@@ -222,6 +230,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "store-average-prices": {"task": "orders.tasks.store_average_prices", "schedule": 60.0},
     "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
     "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
 }

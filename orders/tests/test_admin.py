@@ -7,6 +7,7 @@ from django.test import Client
 from brokers.models import User
 from common.admin import CappedPaginator
 from orders.models import Order, Trade
+from orders.tests.dealing import make_client
 from orders.tests.fixtures import place
 
 MODELS = [
@@ -40,6 +41,23 @@ def test_every_list_and_page_opens_and_nothing_can_be_changed(alpha, beta, staff
         assert staff.post(f"/admin/orders/{model}/{row.pk}/change/", {}).status_code == 403
         assert staff.post(f"/admin/orders/{model}/{row.pk}/delete/").status_code == 403
     assert Order.objects.count() == 2
+
+
+def test_deals_and_booked_orders_are_told_by_their_venue(prices, staff):
+    account, api = make_client(("2000", "USD"))
+    deal = api.post("/trade", {"symbol": "ACME", "side": "BUY", "quantity": 1}).json()
+    body = {"symbol": "ACME", "side": "BUY", "quantity": 1, "price": "1"}
+    pending = api.post(f"/accounts/{account.id}/orders", body).json()
+
+    def shown(model: str, venue: str) -> list[str]:
+        page = staff.get(f"/admin/orders/{model}/", {"venue__exact": venue})
+        return [str(row.pk) for row in page.context["cl"].result_list]
+
+    assert shown("order", "EXTERNAL") == [pending["id"]]
+    assert shown("order", "DEALER") == [deal["order_id"]]
+    assert (shown("trade", "DEALER"), shown("trade", "BOOK")) == ([deal["trade_id"]], [])
+    page = staff.get(f"/admin/orders/trade/{deal['trade_id']}/change/").content.decode()
+    assert "fixed, as of" in page
 
 
 def test_lists_make_no_query_for_each_row(alpha, staff, django_assert_max_num_queries):
