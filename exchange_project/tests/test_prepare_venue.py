@@ -4,8 +4,9 @@ import io
 from pathlib import Path
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from brokers.models import Broker, User
 
@@ -51,3 +52,11 @@ def test_venue_without_demo_gets_its_first_staff_only(settings: Settings) -> Non
 
     assert User.objects.get().email == "admin@example.com"
     assert not Broker.objects.filter(name="Alpha Securities").exists()
+
+
+def test_the_checks_of_the_system_need_no_tables(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    # They run before the first migration, in an empty database.
+    with django_assert_num_queries(0):
+        run_checks()

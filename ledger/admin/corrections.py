@@ -25,11 +25,18 @@ from ledger.services import request_adjustment, request_reversal
 from ledger.services.entries import is_reversible
 from ledger.services.requests import is_adjustable
 
-_MAY_ASK = "ledger.add_moneyrequest"
 _ASKED = "Asked for. Another person has to approve it."
 
 
-class AdjustmentButton(ModelAdmin):
+class _CorrectionButton(ModelAdmin):
+    """Something that staff who may ask for corrections find on a page."""
+
+    def has_ask_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether this member of staff may ask for corrections."""
+        return request.user.has_perm("ledger.add_moneyrequest")
+
+
+class AdjustmentButton(_CorrectionButton):
     """Lets staff ask that the balance of a ledger account be corrected."""
 
     actions_detail: Any = ("ask_for_adjustment",)
@@ -45,7 +52,7 @@ class AdjustmentButton(ModelAdmin):
     @action(
         description="Ask for an adjustment…",
         url_path="ask-for-adjustment",
-        permissions=[_MAY_ASK],
+        permissions=["ask"],
         icon="balance",
     )
     def ask_for_adjustment(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -69,7 +76,7 @@ class AdjustmentButton(ModelAdmin):
         return _show_request(self, request, asked, account)
 
 
-class ReversalButton(ModelAdmin):
+class ReversalButton(_CorrectionButton):
     """Lets staff ask that an entry be reversed."""
 
     actions_detail: Any = ("ask_for_reversal",)
@@ -85,7 +92,7 @@ class ReversalButton(ModelAdmin):
     @action(
         description="Ask for a reversal…",
         url_path="ask-for-reversal",
-        permissions=[_MAY_ASK],
+        permissions=["ask"],
         icon="undo",
     )
     def ask_for_reversal(self, request: HttpRequest, object_id: str) -> HttpResponse:
