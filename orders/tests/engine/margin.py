@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.utils import timezone
 
@@ -14,6 +15,7 @@ from ledger.types import AccountKind
 from margin.models import Position
 from marketdata.models import Asset, Instrument
 from orders.commands import DealPerpetual, SetMarkPrice
+from orders.matching.types import Side, TimeInForce
 from orders.tests.engine.harness import REPLY_TO, Harness, make_account
 
 _PERPETUAL: dict[str, Any] = {
@@ -118,22 +120,28 @@ def set_mark(harness: Harness, price: int, **fields: Any) -> Any:
     return harness.carry_out(mark_command(harness, price, **fields))[0]
 
 
-def deal(
+def deal_command(
     harness: Harness,
     dealer: TradingAccount,
     account: TradingAccount,
-    side: int,
+    side: Side,
     lots: int,
     price: int | None = None,
     **fields: Any,
-) -> Any:
-    """Deal against the dealer's account in a batch of its own; the outcome."""
-    order = harness.place_command(account, side, lots, price, time_in_force=3, **fields)  # type: ignore[arg-type]
-    values = {name: getattr(order, name) for name in order.__struct_fields__}
-    command = DealPerpetual(
-        **values, dealer_account_id=dealer.id, dealer_broker_id=dealer.broker_id.bytes
+) -> DealPerpetual:
+    """An order that the dealer's account fills at the mark; `price` in cents."""
+    values: dict[str, Any] = {"time_in_force": TimeInForce.IOC}
+    order = harness.place_command(account, side, lots, price, **(values | fields))
+    return DealPerpetual(
+        **msgspec.structs.asdict(order),
+        dealer_account_id=dealer.id,
+        dealer_broker_id=dealer.broker_id.bytes,
     )
-    return harness.carry_out(command)[0]
+
+
+def deal(harness: Harness, *args: Any, **fields: Any) -> Any:
+    """Deal against the dealer's account in a batch of its own; the outcome."""
+    return harness.carry_out(deal_command(harness, *args, **fields))[0]
 
 
 def age_marks(seconds: int) -> None:
