@@ -19,7 +19,7 @@ from ledger.locks import lock_trading_account
 from marketdata.errors import NoMarketPrice
 from marketdata.models import Instrument
 from marketdata.pricing import MarketPrice, get_market_price
-from marketdata.selectors import find_instrument_spec
+from marketdata.selectors import find_instrument_spec, list_instruments, make_spec
 from marketdata.services import list_symbol
 from marketdata.types import InstrumentSpec
 from orders.errors import ClientOrderIdConflict, OrderRefused, PerpetualOnBookOnly
@@ -140,6 +140,8 @@ def _deal(
     first = _find_first(terms, client_order_id)
     if first is not None:
         return first, {}, False
+    # State, limits and fees as they are now; what was read before may be some seconds old.
+    instrument = make_spec(list_instruments().get(id=instrument.id))
     order = new_order(
         account=account,
         terms=terms,

@@ -12,6 +12,7 @@ from common.ids import shard_of
 from common.reconciliation import run_checks
 from exchange_project.reconciliation import CHECKS
 from ledger.models import JournalEntry, LedgerAccount, Posting
+from marketdata.models import Instrument
 from marketdata.tests.factories import make_instrument
 from orders.models import DealPrice, Order, Trade
 from orders.tests.dealing import api_of, at_once, cash, counts, make_client, problem, shares
@@ -238,6 +239,15 @@ def test_limits_of_the_instrument(prices, fields, code):
 
     problem(api.post("/trade", buy()), 422, code)
     assert (Order.objects.get().reason, cash(account)) == (code, 2000)
+
+
+def test_a_halt_counts_at_once(prices):
+    make_instrument()
+    _, api = make_client(("2000", "USD"))
+    assert api.post("/trade", buy("1")).status_code == 201
+    Instrument.objects.update(state="HALTED", taker_fee_rate=Decimal("0.01"))
+
+    problem(api.post("/trade", buy("1")), 422, "instrument_not_trading")
 
 
 def test_a_suspended_account_does_not_deal(prices):
