@@ -237,14 +237,6 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
             if one.action_name.endswith("take_back") == is_asker
         ]
 
-    # By methods: unfold would look a named permission up in the database, which a first migration
-    # does not have yet.
-    def has_approve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm("ledger.add_approval")
-
-    def has_take_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return request.user.has_perm("ledger.view_moneyrequest")
-
     @action(
         description="Approve…",
         url_path="approve",
