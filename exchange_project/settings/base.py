@@ -11,6 +11,8 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.unfold import UNFOLD as UNFOLD
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env()
@@ -225,6 +227,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(LEDGER_CHECK_EVERY_SECONDS),
     },
     "verify-seals": {"task": "ledger.tasks.verify_seals_in_turn", "schedule": 3600.0},
+    "build-candles": {
+        "task": "orders.tasks.build_candles",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "refresh-watched-prices": {
         "task": "marketdata.tasks.refresh_prices",
         "schedule": 60.0,
@@ -337,13 +344,6 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- admin and logs -------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "Bourse",
-    "SITE_HEADER": "Bourse",
-    "SITE_SUBHEADER": "Back office",
-    "DASHBOARD_CALLBACK": "exchange_project.back_office.dashboard",
-    "SIDEBAR": {"navigation": "exchange_project.back_office.sidebar"},
-}
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
