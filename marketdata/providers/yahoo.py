@@ -137,9 +137,12 @@ def _get(path: str, params: dict[str, str], timeout_seconds: float) -> "Response
 
 @cache
 def _session() -> "DeadlineSession":
-    """The process's session: cookies are kept while it lives."""
+    """The process's session; its cookies are kept with the other data of this machine."""
+    from yfinance.cache import set_cache_location
+
     from marketdata.providers.network import DeadlineSession
 
+    set_cache_location(str(settings.BASE_DIR / "var" / "yfinance"))
     return DeadlineSession(_redirected, impersonate="chrome")
 
 
