@@ -4,17 +4,21 @@ import time
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from common.valkey import get_client
 from orders.models import EngineCommand
 from orders.services import averages
+from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
 
 _KEPT = timedelta(days=1)
 _CHUNK = 5_000
+# What is left waits for the next run; well within CELERY_TASK_TIME_LIMIT.
+_CANDLES_SECONDS_MAX = 60.0
 
 
 @shared_task
@@ -22,6 +26,15 @@ def expire_due_orders() -> None:
     """Every engine looks at its clock; it does so by itself too. Shows that a worker lives."""
     expire_due()
     get_client().set(worker_key(), int(time.time()))
+
+
+@shared_task
+def build_candles() -> None:
+    """Bring the candles of all shards up to date with the trades on the book, for a minute."""
+    deadline = time.monotonic() + _CANDLES_SECONDS_MAX
+    for shard in range(settings.ENGINE_SHARDS):
+        while build_candles_of(shard=shard) and time.monotonic() < deadline:
+            pass
 
 
 @shared_task
