@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,7 +20,7 @@ from orders.tests.dealing import api_of, at_once, cash, counts, make_client, pro
 from orders.types import SERVICES_SHARD
 
 pytestmark = pytest.mark.django_db
-FEE = {"taker_fee_rate": Decimal("0.0005"), "maker_fee_rate": Decimal("0.0002")}
+FEE: dict[str, Any] = {"taker_fee_rate": Decimal("0.0005"), "maker_fee_rate": Decimal("0.0002")}
 
 
 def buy(quantity: object = "10", **fields: object) -> dict[str, object]:

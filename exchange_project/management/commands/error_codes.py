@@ -53,6 +53,8 @@ _REASONS: dict[Reason, str] = {
     Reason.NOTIONAL_BELOW_MINIMUM: "Price × quantity is below the instrument's minimum.",
     Reason.NOTIONAL_ABOVE_MAXIMUM: "Price × quantity is above the instrument's maximum.",
     Reason.PRICE_OUT_OF_BAND: "The price is too far from the last price.",
+    Reason.PRICE_NOT_MARKETABLE: "The dealer's price is above a buy's, or below a sell's.",
+    Reason.SIMULATED: "A sandbox account wanted it; what it wanted in part ends CANCELED.",
 }
 _FAILED = """
 ## Failed transfers
