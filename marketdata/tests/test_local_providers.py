@@ -1,5 +1,7 @@
 """Providers that ask nobody: the book, the table; numbers as services write them."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -135,3 +137,17 @@ def test_no_price_is_of_the_future() -> None:
 def test_the_settings_know_the_providers_that_there_are() -> None:
     assert set(list_provider_names()) == base._PRICE_PROVIDERS
     assert configured.PRICE_CACHE_SECONDS == 180
+
+
+def test_nobody_pays_for_pandas_before_yahoo_is_asked() -> None:
+    program = (
+        "import django, sys; django.setup()\n"
+        "import exchange_project.urls, orders.tasks, marketdata.tasks\n"
+        "print(sorted({'pandas', 'yfinance', 'curl_cffi'} & set(sys.modules)))"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == "[]"
