@@ -29,7 +29,7 @@ def find_balance(account_id: int, asset: str, kind: AccountKind) -> Balance | No
 
 
 def get_client_kinds(asset_ids: set[int]) -> dict[int, AccountKind]:
-    """In which kind of account a client has each asset: securities by themselves, the rest as cash."""
+    """In which kind of account a client has each asset: securities apart, the rest as cash."""
     kinds = Asset.objects.filter(id__in=asset_ids).values_list("id", "kind")
     return {
         asset_id: AccountKind.SECURITY if kind == Asset.Kind.SECURITY else AccountKind.CASH
