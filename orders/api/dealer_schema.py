@@ -82,7 +82,7 @@ class CashBalance(serializers.Serializer):
     balances = CashRow(many=True)
 
 
-class PositionDocument(serializers.Serializer):
+class HoldingDocument(serializers.Serializer):
     symbol = serializers.CharField()
     asset = serializers.CharField()
     quote_asset = serializers.CharField()
@@ -92,12 +92,12 @@ class PositionDocument(serializers.Serializer):
     average_price = amount("Null: nothing of it was bought.", allow_null=True)
 
 
-class PositionsDocument(serializers.Serializer):
+class HoldingsDocument(serializers.Serializer):
     account_id = serializers.IntegerField()
-    positions = PositionDocument(many=True)
+    positions = HoldingDocument(many=True)
 
 
-class ValuedHoldingDocument(PositionDocument):
+class ValuedHoldingDocument(HoldingDocument):
     market_price = amount(allow_null=True)
     price_source = serializers.CharField(allow_null=True)
     price_as_of = serializers.DateTimeField(allow_null=True)
@@ -213,5 +213,5 @@ list_positions = extend_schema(
     operation_id="accounts_positions",
     tags=[_ACCOUNTS],
     summary="List what an account holds, with average prices",
-    responses={200: PositionsDocument, **problems(401, 403, 404)},
+    responses={200: HoldingsDocument, **problems(401, 403, 404)},
 )
