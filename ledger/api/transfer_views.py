@@ -126,7 +126,7 @@ class PostTransferView(APIView):
     @schema.post_transfer
     @idempotent
     def post(self, request: Request, transfer_id: UUID) -> Response:
-        reader = FieldReader.of_body(request.data or {})
+        reader = FieldReader.of_body(request.data)
         amount = reader.optional_decimal("amount")
         reader.finish()
         transfer = post_transfer(
@@ -143,7 +143,7 @@ class VoidTransferView(APIView):
     @schema.void_transfer
     @idempotent
     def post(self, request: Request, transfer_id: UUID) -> Response:
-        FieldReader.of_body(request.data or {}).finish()
+        FieldReader.of_body(request.data).finish()
         transfer = void_transfer(transfer_id=transfer_id, principal=caller_of(request))
         return Response(transfer_document(transfer))
 

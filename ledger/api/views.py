@@ -1,7 +1,7 @@
 """Balances, booked lines and statements of a trading account under `/api/v1/`."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from django.http import StreamingHttpResponse
@@ -23,6 +23,8 @@ from ledger.types import StatementSection
 
 _SYMBOL_LENGTH_MAX = 20
 _DEFAULT_SPAN = timedelta(days=30)
+# No instant is before year 1: a span that would begin there is shorter.
+_SPAN_OF_BEGINNING = datetime.min.replace(tzinfo=UTC) + _DEFAULT_SPAN
 
 
 class BalancesView(APIView):
@@ -90,7 +92,7 @@ def read_statement_request(request: Request) -> StatementRequest:
     """
     reader = FieldReader.of_query(request.query_params)
     until = reader.optional_instant("until") or timezone.now()
-    since = reader.optional_instant("since") or until - _DEFAULT_SPAN
+    since = reader.optional_instant("since") or max(until, _SPAN_OF_BEGINNING) - _DEFAULT_SPAN
     kind = reader.optional_choice("format", ("json", "csv"))
     if since >= until:
         reader.refuse("since", "not_before_until", "since must be before until.")

@@ -5,6 +5,7 @@ from ledger.services.approvals import approve_request, reject_request
 from ledger.services.conversions import (
     convert,
     create_conversion_rate,
+    purge_unused_quotes,
     quote_conversion,
     store_conversion_rate,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "create_conversion_rate",
     "deposit",
     "post_entry",
+    "purge_unused_quotes",
     "quote_conversion",
     "raise_alert",
     "reject_request",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
+from common.ids import first_uuid_from
 from ledger import locks
 from ledger.bulk import ensure_client_accounts
 from ledger.calculations import bought_amount, check_amount, sold_amount
@@ -37,6 +38,9 @@ from ledger.services.wallets import check_account_active, check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 from marketdata.models import Asset
 from marketdata.selectors import get_asset
+
+UNUSED_KEPT = timedelta(days=7)
+_CHUNK = 5_000
 
 
 @retry_on_conflict
@@ -118,6 +122,16 @@ def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> Conver
     return quote
 
 
+def purge_unused_quotes() -> int:
+    """Delete the quotes that ran out a week ago and were never used; returns how many."""
+    purged, last = 0, UUID(int=0)
+    until = timezone.now() - UNUSED_KEPT
+    while chunk := _purge_chunk(after=last, until=until):
+        purged += len(chunk)
+        last = chunk[-1]
+    return purged
+
+
 def create_conversion_rate(
     *, base: str, quote: str, rate: Decimal, spread_rate: Decimal
 ) -> ConversionRate:
@@ -153,6 +167,21 @@ def store_conversion_rate(rate: ConversionRate) -> None:
     if rates_of_pair(rate.base_id, rate.quote_id).exclude(pk=rate.pk).exists():
         raise ConversionPairExists()
     rate.save()
+
+
+@retry_on_conflict
+@transaction.atomic
+def _purge_chunk(*, after: UUID, until: datetime) -> list[UUID]:
+    """Delete some unused quotes of ids above `after`, oldest first: ids are in order of time."""
+    old = (
+        ConversionQuote.objects.select_for_update(skip_locked=True)
+        .filter(id__gt=after, id__lt=first_uuid_from(until), entry=None, expires_at__lt=until)
+        .order_by("id")
+        .values_list("id", flat=True)[:_CHUNK]
+    )
+    chunk = list(old)
+    ConversionQuote.objects.filter(id__in=chunk).delete()
+    return chunk
 
 
 def _amounts(

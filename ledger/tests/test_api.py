@@ -203,6 +203,8 @@ def test_a_statement_covers_its_span_and_no_more(client: Client) -> None:
     assert usd(f"?since={second}") == ("3", ["4"], "7")
     status, document = read_statement(client, account, f"?since={second}&until={first}")
     assert (status, document["errors"][0]["code"]) == (422, "not_before_until")
+    assert read_statement(client, account, "?until=0001-01-01T00:00:00Z")[0] == 422
+    assert usd("?until=0001-01-02T00:00:00Z") == ("0", [], "0")
     assert read_statement(client, account, "?format=pdf")[0] == 422
     assert read_statement(client, account, "?since=yesterday")[0] == 422
 

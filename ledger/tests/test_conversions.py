@@ -12,7 +12,7 @@ from django.db import connection
 from brokers.models import TradingAccount
 from brokers.services import create_account, suspend_account
 from common.errors import ExchangeError, ValidationFailed
-from common.ids import new_uuid
+from common.ids import derived_uuid, new_uuid
 from ledger.errors import (
     AccountNotActive,
     AmountTooSmall,
@@ -26,7 +26,7 @@ from ledger.errors import (
     WalletsOfTwoAccounts,
 )
 from ledger.models import ConversionQuote, ConversionRate, JournalEntry, LedgerAccount, Posting
-from ledger.services import convert, quote_conversion
+from ledger.services import convert, purge_unused_quotes, quote_conversion
 from ledger.tests.factories import balance_of, fund, make_account, make_rate, wallet_of
 from marketdata.errors import UnknownAsset
 
@@ -129,6 +129,32 @@ def test_a_quote_ends_after_its_seconds(account: TradingAccount) -> None:
     assert balances(account) == (100, 0, 0, 0)
     last_moment = made.expires_at - timedelta(microseconds=1)
     assert convert(quote_id=made.id, actor="test", at=last_moment).entry_id is not None
+
+
+def age(quote: ConversionQuote, **span: float) -> UUID:
+    """Let the quote be so much older; its new id."""
+    by = timedelta(**span)
+    id = derived_uuid(int((quote.created_at - by).timestamp() * 1000), 0, quote.id.int & 0xFFFF)
+    found = ConversionQuote.objects.filter(id=quote.id)
+    found.update(id=id, created_at=quote.created_at - by, expires_at=quote.expires_at - by)
+    return id
+
+
+def test_quotes_that_nobody_used_are_deleted_after_a_week(
+    account: TradingAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.services.conversions._CHUNK", 2)
+    for _ in range(5):
+        age(quote(account), days=7, seconds=11)
+    young = age(quote(account), days=7, seconds=5)
+    used = age(convert(quote_id=quote(account).id, actor="test"), days=30)
+    before = balances(account)
+
+    assert purge_unused_quotes() == 5
+    assert set(ConversionQuote.objects.values_list("id", flat=True)) == {young, used}
+    assert balances(account) == before
+
+    assert purge_unused_quotes() == 0
 
 
 def test_the_quoted_amounts_hold_when_the_rate_changes(account: TradingAccount) -> None:

@@ -204,6 +204,31 @@ def test_two_steps_over_http(client: Client, payer: LedgerAccount, payee: Ledger
     assert balances(payer, payee)[0][1] == 0
 
 
+@pytest.mark.parametrize("body", ["0", "[]", '""', "false", "null"])
+def test_a_body_that_is_no_object_posts_nothing(
+    client: Client, payer: LedgerAccount, payee: LedgerAccount, body: str
+) -> None:
+    transfer = pend(payer, payee, "4")
+
+    for step in ("post", "void"):
+        answer = post(client, payer, body, f"{PATH}/{transfer.id}/{step}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert balances(payer, payee) == [(10, 4), (0, 0)]
+
+
+def test_a_pending_transfer_is_posted_in_full_without_a_body(
+    client: Client, payer: LedgerAccount, payee: LedgerAccount
+) -> None:
+    transfer = pend(payer, payee, "4")
+
+    answer = client.generic(
+        "POST", f"{PATH}/{transfer.id}/post", b"", content_type="", headers=headers_of(payer)
+    )
+
+    assert (answer.status_code, answer.json()["posted_amount"]) == (200, "4")
+    assert balances(payer, payee) == [(6, 0), (4, 0)]
+
+
 def test_the_one_who_would_be_paid_declines_and_does_not_post(
     client: Client, payer: LedgerAccount, payee: LedgerAccount
 ) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from brokers.models import Broker, Funding, TradingAccount
+from brokers.models import Broker, Funding, TradingAccount, User
 from brokers.services import create_account
 from brokers.tests.factories import UserFactory
 from common.errors import ValidationFailed
@@ -262,6 +263,21 @@ def test_a_person_without_a_wallet_in_the_currency_gets_one(retail: LedgerAccoun
     opened = LedgerAccount.objects.get(trading_account=retail.trading_account_id, asset__code="EUR")
     assert outcome.transfer is not None and outcome.transfer.destination_id == opened.id
     assert (opened.kind, opened.posted_balance, opened.overdraft_limit) == ("CASH", 1, 0)
+
+
+def test_an_address_that_nobody_has_verified_is_not_paid_where_it_must_be(
+    retail: LedgerAccount, settings: Any
+) -> None:
+    settings.REQUIRE_VERIFIED_EMAIL = True
+    payer, before = make_wallet("10", "EUR"), counts()
+
+    assert code_of(send(payer, None, to_email="ann@example.test")) == "recipient_not_found"
+    assert (balances(payer), counts()) == ([(10, 0)], before)
+    assert LedgerAccount.objects.filter(trading_account=retail.trading_account_id).count() == 1
+
+    User.objects.update(email_verified_at=timezone.now())
+    assert code_of(send(payer, None, to_email="ann@example.test")) == ""
+    assert balances(payer) == [(9, 0)]
 
 
 def test_nobody_opens_wallets_of_others_with_money_that_is_not_theirs(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.conf import settings
+
 from brokers.selectors import find_retail_broker
 from ledger.bulk import ensure_client_accounts
 from ledger.bulk.sql import Cursor, integers, texts, words
@@ -19,6 +21,7 @@ SELECT k.id, r.account_id, s.asset_id, d.broker_id, d.id
        SELECT t.id AS account_id
          FROM brokers_user u JOIN brokers_tradingaccount t ON t.owner_id = u.id
         WHERE lower(u.email) = lower(k.email) AND u.status <> 'CLOSED' AND t.broker_id = %s
+          AND (u.email_verified_at IS NOT NULL OR NOT %s)
         ORDER BY t.id LIMIT 1) r
 """
 
@@ -27,7 +30,9 @@ def find_destinations(cursor: Cursor, orders: Sequence[TransferOrder]) -> dict[U
     """The wallet of each order that names a person, in the currency of its source, by order id.
 
     A missing one is opened, if the source is the caller's. None, or no member: there is no such
-    person. New wallets come before any lock, in order, so that nobody waits in a circle.
+    person, or, with REQUIRE_VERIFIED_EMAIL, nobody has verified the address: who registers with
+    that of another is not paid in their place. New wallets come before any lock, in order, so that
+    nobody waits in a circle.
     """
     by_id = {order.id: order for order in orders if order.to_email is not None}
     if not by_id:
@@ -41,7 +46,7 @@ def find_destinations(cursor: Cursor, orders: Sequence[TransferOrder]) -> dict[U
         texts(order.to_email or "" for order in named),
         integers(order.source_id for order in named),
     ]
-    cursor.execute(_FIND, [*columns, broker.id])
+    cursor.execute(_FIND, [*columns, broker.id, settings.REQUIRE_VERIFIED_EMAIL])
     wanted = {
         id: (account_id, asset_id, AccountKind.CASH.value)
         for id, account_id, asset_id, broker_id, source_account_id in cursor.fetchall()
