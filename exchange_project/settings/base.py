@@ -221,6 +221,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "ledger.tasks.purge_idempotency_keys",
         "schedule": 3600.0,
     },
+    "purge-unused-quotes": {"task": "ledger.tasks.purge_unused_quotes", "schedule": 86_400.0},
     "seal-entries": {"task": "ledger.tasks.seal_entries", "schedule": float(SEAL_EVERY_SECONDS)},
     "check-ledger": {
         "task": "exchange_project.tasks.check_ledger",
