@@ -6,27 +6,8 @@ from typing import Any
 from brokers.services import create_account
 from common.ids import new_uuid
 from ledger.services import deposit
-from marketdata.services import create_asset, create_instrument
 from orders.tests.fixtures import Api, register
-
-FEE = Decimal("0.001")
-
-
-def list_acme() -> None:
-    create_asset(code="USD", kind="FIAT", scale=4)
-    create_asset(code="ACME", kind="SECURITY", scale=0)
-    create_instrument(
-        symbol="ACME",
-        kind="EQUITY",
-        base="ACME",
-        quote="USD",
-        tick_size=Decimal("0.01"),
-        lot_size=Decimal(1),
-        price_rule="MAKER",
-        maker_fee_rate=FEE,
-        taker_fee_rate=FEE,
-        shard=0,
-    )
+from tests.flows.books import list_acme
 
 
 def client_with(asset: str, amount: str, name: str) -> tuple[Api, int]:

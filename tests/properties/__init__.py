@@ -1,0 +1,1 @@
+"""Properties that span apps: whatever is done, in whatever order, from several connections."""
