@@ -1,11 +1,11 @@
 """Balances and booked lines as documents of `/api/v1/`, and as CSV."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from common.api.renderers import encode_json, format_instant
+from common.csv_files import as_text, csv_lines
 from common.money import plain
 from ledger.selectors import iterate_lines
 from ledger.types import Balance, PostedLine, StatementSection
@@ -24,8 +24,6 @@ CSV_COLUMNS = (
     "amount",
     "balance_after",
 )
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def balance_document(balance: Balance) -> dict[str, Any]:
@@ -86,11 +84,14 @@ def stream_json(
 
 def stream_csv(sections: list[StatementSection], until: datetime) -> Iterator[str]:
     """A statement as CSV (RFC 4180): a header, then one row for each booked line."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(CSV_COLUMNS)
+    yield from csv_lines(_csv_rows(sections, until))
+
+
+def _csv_rows(sections: list[StatementSection], until: datetime) -> Iterator[Sequence[str]]:
+    yield CSV_COLUMNS
     for section in sections:
         for line in iterate_lines(section, until=until):
-            yield writer.writerow(_csv_row(line))
+            yield _csv_row(line)
 
 
 def _csv_row(line: PostedLine) -> list[str]:
@@ -104,14 +105,7 @@ def _csv_row(line: PostedLine) -> list[str]:
         line.entry_kind,
         line.source_kind,
         str(line.source_id),
-        f"'{line.memo}" if line.memo.startswith(_FORMULA_STARTS) else line.memo,
+        as_text(line.memo),
         plain(line.amount),
         plain(line.balance_after),
     ]
-
-
-class _Echo:
-    """A file for `csv.writer` that hands each row back."""
-
-    def write(self, row: str) -> str:
-        return row

@@ -2,5 +2,6 @@
 
 from margin.models.accounts import MarginAccount
 from margin.models.positions import Position
+from margin.models.snapshots import EquitySnapshot
 
-__all__ = ["MarginAccount", "Position"]
+__all__ = ["EquitySnapshot", "MarginAccount", "Position"]

@@ -12,7 +12,7 @@ _STATEMENTS = (
              ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
              ledger_transfer, ledger_idempotencykey, ledger_conversionquote, ledger_moneyrequest,
              ledger_approval, ledger_seal, ledger_ledgercheck, ledger_alert,
-             margin_position, margin_marginaccount, marketdata_markprice,
+             margin_position, margin_marginaccount, margin_equitysnapshot, marketdata_markprice,
              marketdata_candle, marketdata_candleprogress,
              brokers_webhookdelivery
     """,

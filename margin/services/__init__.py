@@ -1,0 +1,1 @@
+"""What margin does by itself: everything else changes through the engine."""

@@ -1,0 +1,27 @@
+"""The clock's work on margin: what accounts are worth is kept, and thinned out later."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from margin.services.snapshots import take_equity_snapshots, thin_out_equity_snapshots
+
+_DELETED_MAX = 200_000
+_ROUNDS_MAX = 20
+
+
+@shared_task
+def snapshot_equity() -> int:
+    """Keep every account's equity at this minute; returns how many were kept."""
+    return take_equity_snapshots(at=timezone.now())
+
+
+@shared_task
+def purge_equity_snapshots() -> int:
+    """Delete snapshots that are too old; what is left waits for the next run."""
+    now, deleted = timezone.now(), 0
+    for _ in range(_ROUNDS_MAX):
+        count = thin_out_equity_snapshots(now=now, limit=_DELETED_MAX)
+        deleted += count
+        if count < _DELETED_MAX:
+            break
+    return deleted

@@ -1,0 +1,101 @@
+"""Perpetuals, marks and positions for tests of what only reads them.
+
+Positions are the engine's to make; where a test is about their sums, they are written as they are.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from brokers.models import Broker, TradingAccount
+from common.ids import new_uuid
+from ledger.services import deposit
+from ledger.types import AccountKind
+from margin.models import Position
+from marketdata.models import Asset, Instrument, MarkPrice
+
+_TERMS: dict[str, Any] = {
+    "kind": "PERPETUAL",
+    "tick_size": Decimal("0.01"),
+    "lot_size": Decimal("0.0001"),
+    "price_rule": "MAKER",
+    "price_band_rate": Decimal("0.5"),
+    "initial_margin_rate": Decimal("0.2"),
+    "maintenance_margin_rate": Decimal("0.1"),
+    "mark_jump_limit_rate": Decimal("0.2"),
+    "mark_stale_seconds": 600,
+}
+
+
+def make_asset(code: str, scale: int = 6) -> Asset:
+    made, _ = Asset.objects.get_or_create(code=code, defaults={"kind": "CRYPTO", "scale": scale})
+    return made
+
+
+def make_perpetual(
+    symbol: str = "BTC-PERP", mark: str = "50000", quote: str = "USDT", **fields: Any
+) -> Instrument:
+    """A perpetual with a mark (tick 0.01, lot 0.0001, 20 % and 10 %)."""
+    instrument = Instrument.objects.create(
+        symbol=symbol,
+        base_asset=make_asset(symbol.split("-")[0], 8),
+        quote_asset=make_asset(quote),
+        **(_TERMS | fields),
+    )
+    set_mark(instrument, mark)
+    return instrument
+
+
+def set_mark(instrument: Instrument, price: str, *, age: Any = None) -> MarkPrice:
+    """Another mark from now on, or of some time ago."""
+    now = timezone.now()
+    return MarkPrice.objects.create(
+        instrument=instrument,
+        price=Decimal(price),
+        source="POSTED",
+        as_of=now - age if age else now,
+        posted_at=now,
+        actor="test",
+    )
+
+
+def make_margin_account(
+    collateral: str = "0",
+    *,
+    document: str = "1",
+    broker: str = "Broker",
+    quote: str = "USDT",
+) -> TradingAccount:
+    """A prefunded account with collateral; brokers of one name are one."""
+    firm, _ = Broker.objects.get_or_create(name=broker)
+    account = TradingAccount.objects.create(
+        broker=firm, document_number=document, funding="PREFUNDED"
+    )
+    make_asset(quote)
+    if Decimal(collateral):
+        deposit(
+            account_id=account.id,
+            asset=quote,
+            amount=Decimal(collateral),
+            source_id=new_uuid(),
+            actor="test",
+            kind=AccountKind.MARGIN,
+        )
+    return account
+
+
+def make_position(
+    account: TradingAccount, instrument: Instrument, quantity: str, entry: str = "0", **fields: Any
+) -> Position:
+    """A position that was entered at a price; `fields` are its open orders and the like."""
+    size = Decimal(quantity)
+    return Position.objects.create(
+        account=account,
+        instrument=instrument,
+        quantity=size,
+        cost_basis=size * Decimal(entry),
+        version=1,
+        updated_at=timezone.now(),
+        **{name: Decimal(value) for name, value in fields.items()},
+    )
