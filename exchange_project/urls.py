@@ -24,5 +24,6 @@ urlpatterns = [
         name="trial_balance",
     ),
     path("admin/", admin.site.urls),
+    path("risk/", include("exchange_project.risk.urls")),
     path("", start_page, name="start"),
 ]

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from exchange_project.demo.loading import make_first_staff
+from exchange_project.risk.access import make_risk_desk
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         quiet: dict[str, Any] = {"interactive": False, "verbosity": 0}
         call_command("migrate", **quiet)
         call_command("collectstatic", **quiet)
+        make_risk_desk()
         if settings.DEMO:
             call_command("load_demo", stdout=self.stdout)
         else:

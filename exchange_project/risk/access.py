@@ -1,0 +1,53 @@
+"""Who may see the risk desk: staff with its permission, which the group of that name has."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+PERMISSION = "margin.view_position"
+GROUP = "Risk desk"
+_SEEN_MODELS = ("position", "marginaccount", "equitysnapshot")
+
+View = Callable[..., HttpResponseBase]
+
+
+def risk_page(view: View) -> View:
+    """A page of the risk desk: strangers are led to the login, others need the permission.
+
+    Raises:
+        PermissionDenied: not of the staff, or without the permission.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        if not may_see_risk(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return never_cache(require_safe(guarded))
+
+
+def may_see_risk(request: HttpRequest) -> bool:
+    """Whether the caller is of the staff and has the permission."""
+    user = request.user
+    return bool(getattr(user, "is_staff", False)) and user.has_perm(PERMISSION)
+
+
+def make_risk_desk() -> Group:
+    """The group whose members see the pages, made if it is missing; more it is never given."""
+    group, is_new = Group.objects.get_or_create(name=GROUP)
+    if is_new:
+        seen = [f"view_{model}" for model in _SEEN_MODELS]
+        permissions = Permission.objects.filter(content_type__app_label="margin", codename__in=seen)
+        group.permissions.set(permissions)
+    return group
