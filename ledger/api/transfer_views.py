@@ -139,6 +139,7 @@ class VoidTransferView(APIView):
     """`transfers/{id}/void`: end a pending transfer, from either side."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
+    allowed_while_suspended = True
 
     @schema.void_transfer
     @idempotent

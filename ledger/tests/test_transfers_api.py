@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from brokers.models import TradingAccount
+from brokers.models import Broker, TradingAccount
 from common.api.renderers import format_instant
 from common.ids import new_uuid
 from ledger.models import IdempotencyKey, LedgerAccount, Transfer
@@ -235,6 +235,7 @@ def test_the_one_who_would_be_paid_declines_and_does_not_post(
     transfer = pend(payer, payee, "4")
 
     taken = post(client, payee, {}, f"{PATH}/{transfer.id}/post")
+    Broker.objects.update(status="SUSPENDED")  # who may only read and cancel
     declined = post(client, payee, {}, f"{PATH}/{transfer.id}/void")
 
     assert (taken.status_code, taken.json()["code"]) == (403, "not_own_transfer")
@@ -319,7 +320,8 @@ def test_a_linked_batch_with_a_malformed_member_stores_nothing(
 
     answer = post(client, payer, {"linked": True, "transfers": items}, f"{PATH}/batch")
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "same_wallet")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["index"]) == (422, "same_wallet", 1)
     assert (picture(), counts()) == before
 
 

@@ -227,23 +227,33 @@ def _suspend_account(wallet: LedgerAccount) -> None:
     TradingAccount.objects.filter(ledger_accounts=wallet.id).update(status="SUSPENDED")
 
 
+def _close_account(wallet: LedgerAccount) -> None:
+    TradingAccount.objects.filter(ledger_accounts=wallet.id).update(status="CLOSED")
+
+
 @pytest.mark.parametrize(
     ("side", "act", "code"),
     [
         ("payer", _suspend, "wallet_not_active"),
         ("payee", _suspend, "wallet_not_active"),
         ("payer", _suspend_account, "account_not_active"),
+        ("payer", _close_account, "account_not_active"),
+        ("payee", _close_account, "account_not_active"),
     ],
 )
 def test_a_side_that_is_suspended_meanwhile_keeps_it_pending(
     payer: LedgerAccount, payee: LedgerAccount, side: str, act: Any, code: str
 ) -> None:
     transfer = pend(payer, payee, "4")
-    act({"payer": payer, "payee": payee}[side])
+    concerned = {"payer": payer, "payee": payee}[side]
+    act(concerned)
 
     error = refused(lambda: post_transfer(transfer_id=transfer.id, principal=principal_of(payer)))
 
     assert (error.code, error.status) == (code, 422)
+    assert concerned.id == error.facts.get("wallet_id") or (
+        concerned.trading_account_id == error.facts.get("account_id")
+    )
     assert void_transfer(transfer_id=transfer.id, principal=principal_of(payer)).reason == "voided"
 
 

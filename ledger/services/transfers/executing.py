@@ -93,7 +93,7 @@ class _Run:
             earlier = self._find_earlier(linked[0])
             if earlier is not None:
                 return iter([earlier])
-            terms = [self._read(order) for order in linked]
+            terms = [self._read(order, index) for index, order in enumerate(linked)]
         except ExchangeError as error:
             return iter([TransferOutcome(error=error)] * len(linked))
         return iter(self._settle(terms))
@@ -111,9 +111,15 @@ class _Run:
         answer = None if order.request is None else self._keys.find(order.request.key)
         return None if answer is None else TransferOutcome(earlier=answer)
 
-    def _read(self, order: TransferOrder) -> Terms:
+    def _read(self, order: TransferOrder, index: int) -> Terms:
+        """The terms of a transfer; of linked ones the refusal tells which of them it is."""
         destination_id = order.destination_id or self._destinations.get(order.id)
-        return read_terms(order, destination_id, self._wallets)
+        try:
+            return read_terms(order, destination_id, self._wallets)
+        except ExchangeError as error:
+            if order.linked_id is not None:
+                error.facts = {**error.facts, "index": index}
+            raise
 
     def _settle(self, linked: Sequence[Terms]) -> list[TransferOutcome]:
         refused = find_refusal(linked)

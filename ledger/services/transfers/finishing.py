@@ -191,5 +191,8 @@ def _check_open(source: LockedWallet, destination: LockedWallet) -> None:
     for wallet in (source, destination):
         if wallet.status != LedgerAccount.Status.ACTIVE:
             raise WalletNotActive(wallet_id=wallet.row.id, wallet_status=wallet.status)
-    if source.account_status != "ACTIVE" or destination.account_status == "CLOSED":
-        raise AccountNotActive()
+    for wallet, allowed in ((source, ("ACTIVE",)), (destination, ("ACTIVE", "SUSPENDED"))):
+        if wallet.account_status not in allowed:
+            raise AccountNotActive(
+                account_id=wallet.account_id, account_status=wallet.account_status
+            )
