@@ -22,16 +22,25 @@ class RoundBroken(RuntimeError):
 
 
 class _Place(Generic[Item, Outcome]):
-    """Where a caller waits: until it has its outcome, or is to lead."""
+    """Where a caller waits: a lock that opens when it has its outcome, or is to lead."""
 
-    __slots__ = ("error", "is_done", "item", "outcome", "wakes")
+    __slots__ = ("_lock", "error", "is_done", "item", "outcome")
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
         self.is_done = False
-        self.wakes = threading.Event()
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait(self) -> None:
+        """Wait to be woken; the lock is closed again then."""
+        self._lock.acquire()
+
+    def wake(self) -> None:
+        """Let the caller go on, to lead or with its outcome. The lock is closed when this is called."""
+        self._lock.release()
 
 
 class Combiner(Generic[Item, Outcome]):
@@ -69,7 +78,7 @@ class Combiner(Generic[Item, Outcome]):
             is_leader = not self._has_leader
             self._has_leader = True
         if not is_leader:
-            place.wakes.wait()
+            place.wait()
         if not place.is_done:
             self._lead()
         if place.error is not None:
@@ -77,19 +86,22 @@ class Combiner(Generic[Item, Outcome]):
         return place.outcome  # type: ignore[return-value]
 
     def _lead(self) -> None:
-        """Run what has queued up, one's own item first; then hand over to who waits longest."""
+        """Run what has queued up, one's own item first; then hand over to who waits longest.
+
+        The successor is woken last: those who were just answered and have more get into its round.
+        """
         with self._lock:
             size = min(len(self._waiting), self._max_size)
             places = [self._waiting.popleft() for _ in range(size)]
         try:
             self._run_places(places)
         finally:
+            self._dismiss(places)
             with self._lock:
                 successor = self._waiting[0] if self._waiting else None
                 self._has_leader = successor is not None
             if successor is not None:
-                successor.wakes.set()
-            self._dismiss(places)
+                successor.wake()
 
     def _run_places(self, places: Sequence[_Place[Item, Outcome]]) -> None:
         try:
@@ -114,4 +126,4 @@ class Combiner(Generic[Item, Outcome]):
             if not place.is_done:
                 place.error = RoundBroken()
                 place.is_done = True
-            place.wakes.set()
+            place.wake()
