@@ -26,7 +26,7 @@ from tests.properties.operations import Act, Again, Operation, Trade
 from tests.properties.world import CURRENCIES, empty_tables, make_world
 
 # Within a minute on a slow machine; the same steps in every run.
-_EXAMPLES, _STEPS = 10, 30
+_EXAMPLES, _STEPS = 8, 30
 _TOGETHER_SECONDS_MAX = 30
 
 _wallets = st.integers(0, 7)

@@ -39,7 +39,7 @@ class _Place(Generic[Item, Outcome]):
         self._lock.acquire()
 
     def wake(self) -> None:
-        """Let the caller go on, to lead or with its outcome. The lock is closed when this is called."""
+        """Let the caller go on, to lead or with its outcome."""
         self._lock.release()
 
 
