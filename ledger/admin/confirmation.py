@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
+from common.api.values import ValueRefused, read_decimal
 from common.errors import ExchangeError
 from common.money import DECIMAL_PLACES, MAX_DIGITS
 from ledger.models import LedgerAccount
@@ -58,10 +59,23 @@ class ReasonForm(forms.Form):
     note = reason_field("Reason", help_text="Kept with your name; who asked sees it.")
 
 
+class _AmountField(forms.DecimalField):
+    """An amount as the API takes it: no exponent, no digits of other scripts."""
+
+    def to_python(self, value: Any) -> Any:
+        """The exact number."""
+        if value in self.empty_values:
+            return None
+        try:
+            return read_decimal(value.strip())
+        except ValueRefused as refused:
+            raise forms.ValidationError(refused.detail, code=refused.code) from refused
+
+
 class AdjustmentForm(forms.Form):
     """A signed amount and why."""
 
-    amount = forms.DecimalField(
+    amount = _AmountField(
         max_digits=MAX_DIGITS,
         decimal_places=DECIMAL_PLACES,
         help_text="Above zero adds to the account, below zero takes from it.",

@@ -290,6 +290,8 @@ def test_an_adjustment_is_asked_for_on_the_accounts_page(
         return office.post(f"{page}/ask-for-adjustment/", given, follow=True)
 
     assert set(send("x", "").context["form"].errors) == {"amount", "note"}
+    for amount in ("1e5", "٣", "NaN", "1_000", ""):
+        assert set(send(amount, "why").context["form"].errors) == {"amount"}
     assert told(send("0.00001", "why")) == [
         "Some fields are not valid: 0.00001 has more than 4 decimals."
     ]
