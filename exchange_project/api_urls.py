@@ -6,5 +6,6 @@ urlpatterns = [
     path("", include("brokers.api.urls")),
     path("", include("marketdata.api.urls")),
     path("", include("ledger.api.urls")),
+    path("", include("margin.api.urls")),
     path("", include("orders.api.urls")),
 ]

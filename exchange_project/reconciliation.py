@@ -2,9 +2,10 @@
 
 from common.reconciliation import CheckResult, one_moment, run_checks
 from ledger.reconciliation import CHECKS as LEDGER_CHECKS
+from margin.reconciliation import CHECKS as MARGIN_CHECKS
 from orders.reconciliation import CHECKS as ORDER_CHECKS
 
-CHECKS = (*LEDGER_CHECKS, *ORDER_CHECKS)
+CHECKS = (*LEDGER_CHECKS, *MARGIN_CHECKS, *ORDER_CHECKS)
 
 
 def check_venue(*, shown_max: int) -> list[CheckResult]:

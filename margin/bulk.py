@@ -95,7 +95,7 @@ def owners_statement(account_ids: Iterable[int]) -> tuple[str, list[str]]:
 
 def _rows(cursor: Any) -> Iterator[PositionRow]:
     for account_id, instrument_id, *amounts, version in cursor:
-        yield PositionRow(account_id, instrument_id, *map(_units, amounts), version)
+        yield PositionRow._make((account_id, instrument_id, *map(_units, amounts), version))
 
 
 def _units(amount: Decimal) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
@@ -20,7 +21,7 @@ from marketdata.calculations import (
     symbol_errors,
 )
 from marketdata.errors import AssetExists, InstrumentExists, UnknownCurrency, UnknownSymbol
-from marketdata.models import Asset, Instrument
+from marketdata.models import Asset, Instrument, MarkPrice
 from marketdata.selectors import (
     find_instrument_spec,
     forget_specs,
@@ -186,6 +187,25 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
             max_notional=instrument.max_notional,
         )
     return errors
+
+
+@transaction.atomic
+def set_first_mark(*, instrument: InstrumentSpec, price: Decimal, actor: str) -> None:
+    """Give a perpetual that has no mark price its first, before an engine knows one.
+
+    An engine reads it when it starts, or meets the instrument; every further one is a command.
+    """
+    if MarkPrice.objects.filter(instrument_id=instrument.id).exists():
+        return
+    now = timezone.now()
+    MarkPrice.objects.create(
+        instrument_id=instrument.id,
+        price=price,
+        source=MarkPrice.Source.POSTED,
+        as_of=now,
+        posted_at=now,
+        actor=actor,
+    )
 
 
 def _shard_name(instrument: Instrument) -> str:

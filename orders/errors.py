@@ -61,6 +61,23 @@ class ResetNotAllowed(PermissionDenied):
     code = "reset_not_allowed"
 
 
+class NotPerpetual(ExchangeError):
+    """Only a perpetual has a mark price. Facts: symbol."""
+
+    code = "not_perpetual"
+    status = 422
+
+
+class MarkJumpTooLarge(ExchangeError):
+    """The mark price jumps too far; say that it is meant with `force`.
+
+    Facts: symbol, price, mark_price (that holds), step_max (the largest step from it).
+    """
+
+    code = "mark_jump_too_large"
+    status = 422
+
+
 class PerpetualOnBookOnly(ExchangeError):
     """Perpetuals are traded on their book alone. Facts: symbol."""
 

@@ -119,13 +119,62 @@ SELECT broker_id AS broker, shard, s.code AS asset, coalesce(n.net_amount, 0) AS
                  FROM orders_trade WHERE venue = 'BOOK') AS sided
          JOIN brokers_tradingaccount a ON a.id = sided.account_id
          JOIN marketdata_instrument i ON i.id = sided.instrument_id
+        WHERE i.kind <> 'PERPETUAL'
         GROUP BY 1, 2, 3) t USING (broker_id, shard, asset_id)
   JOIN marketdata_asset s ON s.id = asset_id
  WHERE coalesce(n.net_amount, 0) <> coalesce(t.net_amount, 0)
  ORDER BY 1, 2, 3
 """
 
+_POSITIONS = """
+SELECT account_id AS account, i.symbol, coalesce(p.quantity, 0) AS quantity,
+       coalesce(t.quantity, 0) AS traded_quantity
+  FROM margin_position p
+  FULL JOIN (
+       SELECT account_id, instrument_id, sum(quantity) AS quantity
+         FROM (SELECT buy_account_id AS account_id, instrument_id, quantity FROM orders_trade
+               UNION ALL
+               SELECT sell_account_id, instrument_id, - quantity FROM orders_trade) AS sided
+         JOIN marketdata_instrument k ON k.id = sided.instrument_id AND k.kind = 'PERPETUAL'
+        GROUP BY account_id, instrument_id) t USING (account_id, instrument_id)
+  JOIN marketdata_instrument i ON i.id = instrument_id
+ WHERE coalesce(p.quantity, 0) <> coalesce(t.quantity, 0)
+ ORDER BY 1, 2
+"""
+
+_OPEN_SUMS = """
+SELECT account_id AS account, i.symbol, coalesce(p.open_buy, 0) AS open_buy,
+       coalesce(o.buy, 0) AS buy_orders, coalesce(p.open_sell, 0) AS open_sell,
+       coalesce(o.sell, 0) AS sell_orders, coalesce(p.loss_reserve, 0) AS loss_reserve,
+       coalesce(o.reserve, 0) AS order_reserves
+  FROM margin_position p
+  FULL JOIN (
+       SELECT o.account_id, o.instrument_id, sum(o.margin_reserve) AS reserve,
+              sum(o.quantity - o.filled_quantity) FILTER (WHERE o.side = 'BUY') AS buy,
+              sum(o.quantity - o.filled_quantity) FILTER (WHERE o.side = 'SELL') AS sell
+         FROM orders_order o
+         JOIN marketdata_instrument k ON k.id = o.instrument_id AND k.kind = 'PERPETUAL'
+        WHERE o.status IN ('OPEN', 'PARTIALLY_FILLED')
+        GROUP BY o.account_id, o.instrument_id) o USING (account_id, instrument_id)
+  JOIN marketdata_instrument i ON i.id = instrument_id
+ WHERE (coalesce(p.open_buy, 0), coalesce(p.open_sell, 0), coalesce(p.loss_reserve, 0))
+       IS DISTINCT FROM (coalesce(o.buy, 0), coalesce(o.sell, 0), coalesce(o.reserve, 0))
+ ORDER BY 1, 2
+"""
+
 CHECKS = (
+    Check(
+        "position quantities",
+        "A position is what the account bought less what it sold.",
+        "SELECT 1 FROM margin_position",
+        _POSITIONS,
+    ),
+    Check(
+        "open sums",
+        "Open quantities and loss reserve of a position are those of its open orders.",
+        "SELECT 1 FROM margin_position",
+        _OPEN_SUMS,
+    ),
     Check(
         "holds",
         "What is held on an account is what its open orders, pending transfers and requested "

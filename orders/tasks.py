@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from common.valkey import get_client
 from orders.models import EngineCommand
-from orders.services import averages
+from orders.services import averages, computed_marks
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
@@ -41,6 +41,12 @@ def build_candles() -> None:
 def store_average_prices() -> int:
     """Store average prices where enough has happened since; returns how many."""
     return averages.store_average_prices()
+
+
+@shared_task
+def compute_mark_prices() -> None:
+    """Compute the mark prices that nobody has posted in time."""
+    computed_marks.compute_mark_prices()
 
 
 @shared_task

@@ -19,6 +19,8 @@ VENUE_ADMIN = "venue_admin"
 # own account.
 PERSON = "person"
 ADMIN_OR_PERSON = "admin_or_person"
+# Who may read, and the venue, which reads of everybody.
+READER_OR_VENUE = "reader_or_venue"
 _READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -60,6 +62,10 @@ def check_scope(principal: Principal, scope: str) -> None:
         if principal.is_person_with_account:
             return
         scope = Scope.ADMIN.value
+    if scope == READER_OR_VENUE:
+        if principal.is_venue_admin:
+            return
+        scope = Scope.READ.value
     if not _has_scope(principal, scope):
         raise MissingScope(required_scope=scope)
 

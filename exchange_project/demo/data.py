@@ -66,13 +66,20 @@ OTHER_INSTRUMENTS: tuple[dict[str, Any], ...] = (
     {
         "symbol": "BTC-PERP",
         "base": "BTC",
-        "name": "Bitcoin perpetual (takes no orders yet)",
+        "name": "Bitcoin perpetual",
         **_SPOT,
         "kind": "PERPETUAL",
         "price_band_rate": Decimal("0.1"),
-        "state": "CANCEL_ONLY",
+        "initial_margin_rate": Decimal("0.20"),
+        "maintenance_margin_rate": Decimal("0.10"),
+        "mark_jump_limit_rate": Decimal("0.20"),
+        # The mark of the documents holds until somebody posts another: ten years.
+        "mark_stale_seconds": 315_360_000,
     },
 )
+
+# (symbol, first mark price)
+MARKS: tuple[tuple[str, Decimal], ...] = (("BTC-PERP", Decimal(50_000)),)
 
 
 @dataclass(frozen=True, slots=True)

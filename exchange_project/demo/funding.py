@@ -6,22 +6,28 @@ from uuid import UUID, uuid5
 from django.conf import settings
 
 from brokers.models import TradingAccount
-from exchange_project.demo.data import BROKERS, VENUE, DemoAccount, DemoBroker, Deposit
+from exchange_project.demo.data import BROKERS, MARKS, VENUE, DemoAccount, DemoBroker, Deposit
 from ledger.services import deposit
 from ledger.types import AccountKind
+from marketdata.selectors import find_instrument_spec
+from marketdata.services import set_first_mark
 
 _NAMESPACE = UUID("6f0f64c4-5b0c-4e0d-9d7f-3f1f3c1f9a10")
 ACTOR = "demo"
 
 
 def fund_demo() -> int:
-    """Deposit what the demo's accounts start with; how many deposits were new.
+    """Deposit what the demo's accounts start with, and set marks; how many deposits were new.
 
     The engine calls it after a reset (`settings.RESET_HOOK`). Accounts that were never loaded are
     left out, so that a venue without a demo stays empty.
     """
     if not settings.DEMO:
         return 0
+    for symbol, price in MARKS:
+        instrument = find_instrument_spec(symbol)
+        if instrument is not None:
+            set_first_mark(instrument=instrument, price=price, actor=ACTOR)
     return sum(
         _deposit_once(broker, account, account_id, money)
         for broker, account, account_id in _loaded_accounts()

@@ -228,6 +228,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(LEDGER_CHECK_EVERY_SECONDS),
     },
     "verify-seals": {"task": "ledger.tasks.verify_seals_in_turn", "schedule": 3600.0},
+    "compute-marks": {
+        "task": "orders.tasks.compute_mark_prices",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "build-candles": {
         "task": "orders.tasks.build_candles",
         "schedule": 10.0,
@@ -240,6 +245,15 @@ CELERY_BEAT_SCHEDULE = {
     },
     "store-average-prices": {"task": "orders.tasks.store_average_prices", "schedule": 60.0},
     "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
+    "snapshot-equity": {
+        "task": "margin.tasks.snapshot_equity",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "purge-equity-snapshots": {
+        "task": "margin.tasks.purge_equity_snapshots",
+        "schedule": 3600.0,
+    },
     "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
 }
 
@@ -323,6 +337,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "orders", "description": "Place, cancel and look at orders and their fills."},
         {"name": "market data", "description": "Instruments, books, trades and prices."},
         {"name": "money", "description": "Balances, wallets, transfers, deposits, conversions."},
+        {"name": "margin", "description": "Perpetuals: positions, collateral, mark prices."},
         {"name": "classic", "description": "The root paths: whole cents, `bid` and `ask`."},
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -87,7 +87,7 @@ def test_the_instruments_are_listed_with_their_rules() -> None:
     assert (share.maker_fee_rate, share.taker_fee_rate) == (Decimal(0), Decimal(0))
     assert (spot.kind, spot.quote_asset, spot.price_rule) == ("SPOT", "USDT", "MAKER")
     assert (spot.maker_fee_rate, spot.taker_fee_rate) == (Decimal("0.0002"), Decimal("0.0005"))
-    assert (perpetual.kind, perpetual.state) == ("PERPETUAL", "CANCEL_ONLY")
+    assert (perpetual.kind, perpetual.state) == ("PERPETUAL", "CONTINUOUS")
     scales = dict(Asset.objects.values_list("code", "scale"))
     assert (scales["USD"], scales["USDT"], scales["BTC"], scales["AAPL"]) == (4, 6, 8, 0)
 

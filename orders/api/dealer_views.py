@@ -1,5 +1,6 @@
 """Dealing at market prices, booked executions and portfolios under `/api/v1/`."""
 
+from hashlib import sha256
 from uuid import UUID
 
 from django.http import HttpResponseBase
@@ -12,9 +13,14 @@ from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible
 from brokers.models import Scope
 from brokers.selectors import get_account
+from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
 from ledger.api.idempotency import idempotent, read_request_key
+from ledger.types import RequestKey
+from marketdata.models import Instrument
+from marketdata.selectors import find_instrument_spec
+from marketdata.types import InstrumentSpec
 from orders.api import dealer_schema as schema
 from orders.api.documents import (
     fill_document,
@@ -42,6 +48,7 @@ from orders.selectors.portfolio import get_portfolio
 from orders.selectors.trades import fetch_fills
 from orders.services.booked import book_order, execute_order
 from orders.services.dealer import Quote, deal, quote_market
+from orders.services.perpetuals import deal_perpetual
 
 _READ_OR_BOOK = {"GET": Scope.READ.value, "POST": Scope.BOOK.value}
 
@@ -55,8 +62,11 @@ class TradeView(APIView):
     def post(self, request: Request) -> HttpResponseBase:
         caller = caller_of(request)
         # A key is a digest of the raw body, which can be read before it is parsed alone.
-        read_request_key(request)
+        key = read_request_key(request)
         wanted = read_deal_request(request.data, caller)
+        instrument = find_instrument_spec(wanted.symbol)
+        if instrument is not None and instrument.kind == Instrument.Kind.PERPETUAL:
+            return _deal_perpetual(caller, instrument, wanted, key)
         # The transaction of an Idempotency-Key does not wait for price services.
         quote = quote_market(symbol=wanted.symbol)
         return answer_as_forced(
@@ -78,6 +88,23 @@ class TradeView(APIView):
             client_order_id=wanted.client_order_id,
         )
         return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
+
+
+def _deal_perpetual(
+    caller: Principal, instrument: InstrumentSpec, wanted: DealRequest, key: RequestKey | None
+) -> Response:
+    """The engine decides, outside any transaction: a key claims the deal as a client_order_id."""
+    claim = None if key is None else f"key:{sha256(' '.join(key.name).encode()).hexdigest()[:40]}"
+    dealt = deal_perpetual(
+        principal=caller,
+        account_id=wanted.account_id,
+        instrument=instrument,
+        side=wanted.side,
+        quantity=wanted.quantity,
+        limit_price=wanted.price,
+        client_order_id=wanted.client_order_id or claim,
+    )
+    return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
 
 
 class PortfolioView(APIView):

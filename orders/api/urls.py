@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import dealer_views, market_views, views
+from orders.api import dealer_views, mark_views, market_views, views
 
 urlpatterns = [
     path("orders", views.OrdersView.as_view()),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("portfolio", dealer_views.PortfolioView.as_view()),
     path("fills", views.FillsView.as_view()),
     path("balance", market_views.BalanceView.as_view()),
+    path("mark-price", mark_views.PostMarkView.as_view()),
+    path("instruments/<str:symbol>/mark", mark_views.MarkView.as_view()),
     path("instruments/<str:symbol>/book", market_views.BookView.as_view()),
     path("instruments/<str:symbol>/trades", market_views.TradesView.as_view()),
     path("instruments/<str:symbol>/ticker", market_views.TickerView.as_view()),

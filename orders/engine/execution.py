@@ -241,11 +241,11 @@ class Executor:
             self.refuse(received)
             return
         state.forget_ledger_ids()
-        recovery.rebuild(self._connection, state, set(state.instruments))
         if settings.RESET_HOOK:
             module, _, name = settings.RESET_HOOK.rpartition(".")
             getattr(import_module(module), name)()
             connections.close_all()
+        recovery.rebuild(self._connection, state, set(state.instruments))
         changes.touched_instruments.update(state.instruments)
         message = self._publisher.compose(changes, received.stream_id)
         self._publisher.publish(message, changes)

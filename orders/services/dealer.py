@@ -2,7 +2,7 @@
 
 The price is fetched before the transaction, since a price service may take its time. What is
 refused for the state of account, instrument, price or money is stored as REJECTED; no order of the
-dealer ever rests, and no engine knows it. PERPETUAL is not dealt here.
+dealer ever rests, and no engine knows it. PERPETUAL is dealt by `orders.services.perpetuals`.
 """
 
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def deal(
     account_id, _ = resolve_account(
         principal=principal, account_id=account_id, document_number=None
     )
-    terms = _terms(instrument, account_id, side, quantity, limit_price)
+    terms = deal_terms(instrument, account_id, side, quantity, limit_price)
     check_terms(
         instrument=instrument,
         order_type=terms.order_type,
@@ -110,7 +110,7 @@ def deal(
         client_order_id=client_order_id,
     )
     if quote.price is None:
-        first = _find_first(terms, client_order_id)
+        first = find_first_deal(terms, client_order_id)
         if first is None:
             assert quote.error is not None, "a quote has a price or an error"
             raise quote.error
@@ -137,7 +137,7 @@ def _deal(
 ) -> tuple[Order | OrderState, Facts, bool]:
     """The order as it was stored, the facts of a refusal, and whether it is a new one."""
     account = lock_trading_account(terms.account_id)
-    first = _find_first(terms, client_order_id)
+    first = find_first_deal(terms, client_order_id)
     if first is not None:
         return first, {}, False
     # State, limits and fees as they are now; what was read before may be some seconds old.
@@ -238,13 +238,14 @@ def _dealt_quantity(
     return (lots + 1) // 2 * instrument.lot_size
 
 
-def _terms(
+def deal_terms(
     instrument: InstrumentSpec,
     account_id: int,
     side: str,
     quantity: Decimal,
     limit_price: Decimal | None,
 ) -> OrderTerms:
+    """The order that a deal is: at once or not at all, at the market or within a limit."""
     order_type = Order.Type.MARKET if limit_price is None else Order.Type.LIMIT
     return OrderTerms(
         account_id=account_id,
@@ -258,8 +259,12 @@ def _terms(
     )
 
 
-def _find_first(terms: OrderTerms, client_order_id: str | None) -> OrderState | None:
-    """The deal that came first under this client_order_id, if it is the same."""
+def find_first_deal(terms: OrderTerms, client_order_id: str | None) -> OrderState | None:
+    """The deal that came first under this client_order_id, if it is the same.
+
+    Raises:
+        ClientOrderIdConflict: this client_order_id has another order.
+    """
     if client_order_id is None:
         return None
     first = find_order_by_key(account_id=terms.account_id, client_order_id=client_order_id)

@@ -90,7 +90,7 @@ def place_order(
         check_still_valid(valid_until)
     command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
-    return _placed(command, outcome, terms, instrument)
+    return read_outcome(command, outcome, terms, instrument)
 
 
 def _command(
@@ -119,9 +119,14 @@ def _command(
     )
 
 
-def _placed(
+def read_outcome(
     command: PlaceOrder, outcome: AnyOutcome, terms: OrderTerms, instrument: InstrumentSpec
 ) -> PlacedOrder:
+    """The order as the engine says that it stands, or the error that its answer is.
+
+    Raises:
+        ClientOrderIdConflict, OrderRefused, DeadlineExceeded, EngineFailed: as `place_order`.
+    """
     if isinstance(outcome, OrderOutcome):
         order_id = UUID(bytes=command.command_id)
         if outcome.status == Order.Status.REJECTED:

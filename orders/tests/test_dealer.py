@@ -216,11 +216,11 @@ def test_no_price_changes_nothing(prices):
     assert (counts(), cash(account)) == ((0, 0), 2000)
 
 
-def test_a_perpetual_is_not_dealt_in(prices):
+def test_a_perpetual_is_not_dealt_in_without_a_mark(prices):
     make_instrument("BTC-PERP", base="BTC", kind="PERPETUAL", price_band_rate=Decimal("0.1"))
     _, api = make_client(("2000", "USD"))
 
-    problem(api.post("/trade", buy(symbol="BTC-PERP")), 422, "perpetual_on_book_only")
+    problem(api.post("/trade", buy(symbol="BTC-PERP")), 503, "no_market_price")
     assert counts() == (0, 0)
 
 

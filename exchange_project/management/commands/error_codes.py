@@ -47,13 +47,18 @@ _REASONS: dict[Reason, str] = {
     Reason.INSUFFICIENT_FUNDS: "The account has less than a buy would cost or hold.",
     Reason.INSUFFICIENT_POSITION: "The account has less of the asset than a sell offers.",
     Reason.CREDIT_LIMIT_EXCEEDED: "The account would go below its credit limit.",
-    Reason.MARGIN_ACCOUNT_REQUIRED: "Perpetuals need a margin account.",
+    Reason.MARGIN_ACCOUNT_REQUIRED: "Perpetuals need a prefunded account with collateral.",
     Reason.QUANTITY_BELOW_MINIMUM: "The quantity is below the instrument's minimum.",
     Reason.QUANTITY_ABOVE_MAXIMUM: "The quantity is above the instrument's maximum.",
     Reason.NOTIONAL_BELOW_MINIMUM: "Price × quantity is below the instrument's minimum.",
     Reason.NOTIONAL_ABOVE_MAXIMUM: "Price × quantity is above the instrument's maximum.",
-    Reason.PRICE_OUT_OF_BAND: "The price is too far from the last price.",
+    Reason.PRICE_OUT_OF_BAND: "The price is too far from the last price, or from the mark price.",
     Reason.PRICE_NOT_MARKETABLE: "The dealer's price is above a buy's, or below a sell's.",
+    Reason.INSUFFICIENT_MARGIN: "Equity is less than margin, loss reserve and fee with it; a "
+    "resting order that its account could no longer carry is CANCELED.",
+    Reason.MARGIN_ACCOUNT_FROZEN: "The account's collateral is frozen.",
+    Reason.MARK_PRICE_STALE: "There is no mark price, or it is too old to take on more risk.",
+    Reason.POSITION_ABOVE_MAXIMUM: "The position would exceed the instrument's largest.",
     Reason.SIMULATED: "A sandbox account wanted it; what it wanted in part ends CANCELED.",
 }
 _FAILED = """

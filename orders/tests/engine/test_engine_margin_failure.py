@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -52,7 +53,7 @@ def test_a_batch_that_cannot_be_stored_leaves_positions_as_they_were(futures: Ha
     futures.place(maker, SELL, 300, 5_000_000)
     futures.place(taker, BUY, 100, 5_000_000)
     before = describe(futures.engine.state)
-    commands = [
+    commands: list[AnyCommand] = [
         futures.place_command(taker, BUY, 100, 5_000_000),
         mark_command(futures, 51_000),
         futures.place_command(make_trader("9000"), BUY, 10, 4_000_000, client_order_id="x" * 200),
@@ -107,13 +108,24 @@ def test_a_row_that_another_engine_has_changed_is_not_overwritten(futures: Harne
     assert Position.objects.get().version == 8
 
 
-def test_a_reset_forgets_positions_and_marks(futures: Harness) -> None:
+def test_a_reset_forgets_positions_and_marks(futures: Harness, settings: Any) -> None:
+    settings.RESET_HOOK = ""
     futures.place(make_trader("9000"), BUY, 100, 5_000_000)
     futures.carry_out(ResetVenue(b"r" * 16, REPLY_TO))
 
     state = futures.engine.state
     assert not Position.objects.exists() and not MarkPrice.objects.exists()
     assert (state.positions.by_owner, state.positions.marks) == ({}, {})
+
+
+def test_after_a_reset_the_demo_has_its_mark_again(futures: Harness, settings: Any) -> None:
+    settings.DEMO = True
+    set_mark(futures, 51_000)
+    futures.carry_out(ResetVenue(b"r" * 16, REPLY_TO))
+
+    assert [mark.price for mark in MarkPrice.objects.all()] == [50_000]
+    assert futures.place(make_trader("9000"), BUY, 100, 5_000_000).status == "OPEN"
+    check(futures)
 
 
 def test_orders_of_other_kinds_write_no_reserves() -> None:

@@ -1,0 +1,1 @@
+"""Margin under `/api/v1/`."""

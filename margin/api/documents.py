@@ -1,0 +1,119 @@
+"""Positions, collateral and the margin report as documents of `/api/v1/`: decimals, as strings.
+
+Money is rounded nowhere; prices and ratios that are no whole numbers of anything are shown at eight
+decimals, halves up.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from common.csv_files import as_text, csv_lines
+from common.money import DECIMAL_PLACES, EXACT, from_units, plain, round_half_up
+from margin.selectors.accounts import PositionAtMark
+from margin.selectors.report import AccountMargin, MarginReport, risk_level
+from margin.types import MarginState
+
+REPORT_COLUMNS = (
+    "account_id", "document_number", "broker", "asset", "position_count", "symbol", "collateral",
+    "unrealized_pnl", "equity", "initial_margin", "maintenance_margin", "loss_reserve",
+    "free_collateral", "utilization", "margin_ratio", "liquidation_price", "risk_level",
+    "is_bankrupt", "should_be_liquidated", "is_frozen",
+)  # fmt: skip
+
+
+def position_document(position: PositionAtMark, account: AccountMargin) -> dict[str, Any]:
+    """A position at the mark that holds, and what would end it if no other mark moved."""
+    entry_price = position.entry_price
+    return {
+        "symbol": position.symbol,
+        "asset": position.asset,
+        "quantity": position.quantity,
+        "entry_price": None if entry_price is None else _shown(Fraction(entry_price)),
+        "mark_price": position.mark,
+        "notional": EXACT.multiply(abs(position.quantity), position.mark),
+        "cost_basis": position.cost_basis,
+        "unrealized_pnl": _money(position.unrealized_pnl),
+        "realized_pnl": position.realized_pnl,
+        "initial_margin": _money(position.initial_margin),
+        "maintenance_margin": _money(position.maintenance_margin),
+        "liquidation_price": _shown(position.liquidation_price(account)),
+        "bankruptcy_price": _shown(position.bankruptcy_price(account)),
+        "open_buy": position.open_buy,
+        "open_sell": position.open_sell,
+        "loss_reserve": _money(position.exposure.loss_reserve),
+    }
+
+
+def state_document(asset: str, state: MarginState, *, is_frozen: bool) -> dict[str, Any]:
+    """A collateral and what it carries; ratios are null where equity is not above zero."""
+    return {
+        "asset": asset,
+        "collateral": _money(state.collateral),
+        "unrealized_pnl": _money(state.unrealized_pnl),
+        "equity": _money(state.equity),
+        "initial_margin": _money(state.initial_margin),
+        "maintenance_margin": _money(state.maintenance_margin),
+        "loss_reserve": _money(state.loss_reserve),
+        "free_collateral": _money(state.free_collateral),
+        "utilization": _shown(state.utilization),
+        "margin_ratio": _shown(state.margin_ratio),
+        "is_bankrupt": state.is_bankrupt,
+        "should_be_liquidated": state.must_be_liquidated,
+        "risk_level": risk_level(state),
+        "is_frozen": is_frozen,
+    }
+
+
+def report_line(line: AccountMargin) -> dict[str, Any]:
+    """A line of the margin report; the liquidation price where there is one position."""
+    return {
+        "account_id": line.account_id,
+        "document_number": line.document_number,
+        "broker": line.broker,
+        "position_count": line.position_count,
+        "symbol": line.sole.symbol if line.sole else None,
+        "liquidation_price": _shown(line.liquidation_price),
+        **state_document(line.asset, line.state, is_frozen=line.is_frozen),
+    }
+
+
+def report_document(report: MarginReport) -> dict[str, Any]:
+    """A page of the margin report with the counts of all its pages."""
+    return {
+        "page": report.page,
+        "page_count": report.page_count,
+        "account_count": report.account_count,
+        "at_risk_count": report.at_risk_count,
+        "liquidation_count": report.liquidation_count,
+        "bankrupt_count": report.bankrupt_count,
+        "results": [report_line(line) for line in report.lines],
+    }
+
+
+def report_csv(lines: Iterable[AccountMargin]) -> Iterator[str]:
+    """The report as CSV, with its header also where it is empty."""
+    yield from csv_lines([REPORT_COLUMNS])
+    for line in lines:
+        values = report_line(line)
+        yield from csv_lines([[_cell(values[name]) for name in REPORT_COLUMNS]])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return as_text(value)
+    return plain(value) if isinstance(value, Decimal) else str(value).lower()
+
+
+def _money(units: int) -> Decimal:
+    return from_units(units, DECIMAL_PLACES)
+
+
+def _shown(value: Fraction | None) -> Decimal | None:
+    if value is None:
+        return None
+    exact = EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return round_half_up(exact, DECIMAL_PLACES)

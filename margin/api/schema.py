@@ -1,0 +1,145 @@
+"""Positions, collateral and the margin report in the OpenAPI document. The classes describe."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from common.api.schema import problems
+from margin.selectors.report import SORTS, RiskLevel
+
+_TAGS = ["margin"]
+_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key with the same body gets the first answer again.",
+)
+RISK_LEVELS = [(level.value, level.value.capitalize()) for level in RiskLevel]
+
+
+def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
+class CollateralDocument(serializers.Serializer):
+    asset = serializers.CharField(help_text="A quote asset of perpetuals.")
+    collateral = _amount()
+    unrealized_pnl = _amount("Of all positions in the asset, at their marks.")
+    equity = _amount("Collateral + unrealized profit.")
+    initial_margin = _amount("Of positions and open orders, on the worse side.")
+    maintenance_margin = _amount("With less equity the account is liquidated.")
+    loss_reserve = _amount("What open orders would lose at once.")
+    free_collateral = _amount("What may be moved out.")
+    utilization = _amount("Initial margin / equity; null: no equity.", allow_null=True)
+    margin_ratio = _amount("Maintenance margin / equity; null: no equity.", allow_null=True)
+    is_bankrupt = serializers.BooleanField()
+    should_be_liquidated = serializers.BooleanField()
+    risk_level = serializers.ChoiceField(RISK_LEVELS)
+    is_frozen = serializers.BooleanField(help_text="No orders, nothing moves out.")
+
+
+class PerpetualPosition(serializers.Serializer):
+    symbol = serializers.CharField()
+    asset = serializers.CharField(help_text="The quote asset, in which all money is counted.")
+    quantity = _amount("Positive is long.")
+    entry_price = _amount("Null: there are orders only.", allow_null=True)
+    mark_price = _amount()
+    notional = _amount("|quantity| × mark price.")
+    cost_basis = _amount()
+    unrealized_pnl = _amount()
+    realized_pnl = _amount("Of all fills so far, before fees.")
+    initial_margin = _amount()
+    maintenance_margin = _amount()
+    liquidation_price = _amount("If no other mark moves.", allow_null=True)
+    bankruptcy_price = _amount(allow_null=True)
+    open_buy = _amount("Quantity of open buy orders.")
+    open_sell = _amount("Quantity of open sell orders.")
+    loss_reserve = _amount()
+
+
+class MarginAccountDocument(serializers.Serializer):
+    account_id = serializers.IntegerField()
+    accounts = CollateralDocument(many=True)
+
+
+class PositionsDocument(MarginAccountDocument):
+    positions = PerpetualPosition(many=True)
+
+
+class MovedCollateral(MarginAccountDocument):
+    entry_id = serializers.UUIDField()
+
+
+class MarginReportLine(CollateralDocument):
+    account_id = serializers.IntegerField()
+    document_number = serializers.CharField()
+    broker = serializers.CharField()
+    position_count = serializers.IntegerField()
+    symbol = serializers.CharField(help_text="Where there is one position.", allow_null=True)
+    liquidation_price = _amount("Where there is one position.", allow_null=True)
+
+
+class MarginReportDocument(serializers.Serializer):
+    page = serializers.IntegerField()
+    page_count = serializers.IntegerField()
+    account_count = serializers.IntegerField()
+    at_risk_count = serializers.IntegerField()
+    liquidation_count = serializers.IntegerField(help_text="Who should be liquidated.")
+    bankrupt_count = serializers.IntegerField()
+    results = MarginReportLine(many=True)
+
+
+get_positions = extend_schema(
+    tags=_TAGS,
+    operation_id="positions_get",
+    summary="Get an account's positions in perpetuals",
+    responses={200: PositionsDocument, **problems(401, 403, 404)},
+)
+get_margin_account = extend_schema(
+    tags=_TAGS,
+    operation_id="margin_accounts_get",
+    summary="Get what an account's collateral carries",
+    responses={200: MarginAccountDocument, **problems(401, 403, 404)},
+)
+move_collateral = extend_schema(
+    tags=_TAGS,
+    operation_id="margin_accounts_move_collateral",
+    summary="Move collateral in from cash, or out what is free",
+    parameters=[_KEY],
+    request=inline_serializer(
+        "MoveCollateral",
+        {
+            "asset": serializers.CharField(),
+            "amount": _amount("More than zero."),
+            "direction": serializers.ChoiceField([("IN", "In"), ("OUT", "Out")]),
+        },
+    ),
+    responses={201: MovedCollateral, **problems(400, 401, 403, 404, 409, 422, 503)},
+)
+get_margin_report = extend_schema(
+    tags=_TAGS,
+    operation_id="margin_report_get",
+    summary="List accounts by how near they are to liquidation",
+    parameters=[
+        OpenApiParameter("asset", OpenApiTypes.STR, description="Only in this quote asset."),
+        OpenApiParameter("account_id", OpenApiTypes.INT),
+        OpenApiParameter(
+            "search", OpenApiTypes.STR, description="An id, or how a document begins."
+        ),
+        OpenApiParameter("at_risk", OpenApiTypes.BOOL, description="Only those near or beyond."),
+        OpenApiParameter("sort", enum=SORTS, default="risk"),
+        OpenApiParameter("order", enum=["asc", "desc"], default="desc"),
+        OpenApiParameter("page", OpenApiTypes.INT, default=1),
+        OpenApiParameter("page_size", OpenApiTypes.INT, default=100, description="At most 1,000."),
+        OpenApiParameter("format", enum=["json", "csv"], default="json"),
+    ],
+    responses={
+        (200, "application/json"): MarginReportDocument,
+        (200, "text/csv"): OpenApiTypes.STR,
+        **problems(401, 403, 422),
+    },
+)

@@ -1,0 +1,168 @@
+"""Positions, collateral and the margin report under `/api/v1/`: parse, permit, call, answer."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import READER_OR_VENUE, check_account_visible
+from brokers.models import Scope
+from brokers.selectors import get_account
+from common.api.fields import FieldReader
+from common.ids import new_uuid
+from common.money import DECIMAL_PLACES, to_units
+from ledger.api.idempotency import idempotent
+from ledger.selectors import list_balances
+from ledger.types import AccountKind
+from margin.api import schema
+from margin.api.documents import (
+    position_document,
+    report_csv,
+    report_document,
+    state_document,
+)
+from margin.calculations import margin_state
+from margin.models import MarginAccount
+from margin.selectors.accounts import list_positions
+from margin.selectors.report import (
+    SORTS,
+    ReportFilter,
+    find_account_margins,
+    get_margin_report,
+    stream_margin_report,
+)
+from margin.services.collateral import move_collateral
+
+_BIGINT_MAX = 2**63 - 1
+_CODE_LENGTH_MAX = 20
+_PAGE_MAX, _PAGE_SIZE_MAX, _PAGE_SIZE = 1_000_000, 1_000, 100
+
+
+class PositionsView(APIView):
+    """`positions/{account_id}`: an account's perpetuals, and what carries them."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_positions
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        margins = {one.asset: one for one in find_account_margins(account_id)}
+        positions = [
+            position_document(position, margins[position.asset])
+            for position in list_positions(account_id)
+            if position.asset in margins
+        ]
+        return Response({**_account_document(account_id), "positions": positions})
+
+
+class MarginAccountView(APIView):
+    """`margin/accounts/{id}`: what an account's collateral carries, by quote asset."""
+
+    required_scope = Scope.READ.value
+
+    @schema.get_margin_account
+    def get(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        return Response(_account_document(account_id))
+
+
+class CollateralView(APIView):
+    """`margin/accounts/{id}/collateral`: move it in from cash, or out what is free."""
+
+    required_scope = Scope.TRANSFER.value
+
+    @schema.move_collateral
+    @idempotent
+    def post(self, request: Request, account_id: int) -> Response:
+        _check_visible(request, account_id)
+        reader = FieldReader.of_body(request.data)
+        asset = reader.text("asset", max_length=_CODE_LENGTH_MAX).upper()
+        amount = reader.decimal("amount")
+        direction = reader.choice("direction", ("IN", "OUT"), any_case=True)
+        if amount <= 0:
+            reader.refuse("amount", "not_positive", "amount must be more than zero")
+        reader.finish()
+        entry = move_collateral(
+            account_id=account_id,
+            asset=asset,
+            amount=amount if direction == "IN" else -amount,
+            source_id=new_uuid(),
+            actor=caller_of(request).actor,
+        )
+        document = {"entry_id": entry.id, **_account_document(account_id)}
+        return Response(document, status=HTTPStatus.CREATED)
+
+
+class MarginReportView(APIView):
+    """`margin-report`: who is how near to liquidation; all accounts for the venue's own key."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.get_margin_report
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        caller = caller_of(request)
+        reader = FieldReader.of_query(request.query_params)
+        filters = ReportFilter(
+            asset=(reader.optional_text("asset", max_length=_CODE_LENGTH_MAX) or "").upper(),
+            broker_id=caller.broker_id,
+            account_id=caller.account_id
+            or reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX),
+            search=reader.optional_text("search", max_length=_CODE_LENGTH_MAX) or "",
+            is_at_risk=reader.optional_boolean("at_risk") or False,
+        )
+        sort = reader.optional_choice("sort", SORTS) or "risk"
+        is_descending = reader.optional_choice("order", ("asc", "desc")) != "asc"
+        page = reader.optional_integer("page", minimum=1, maximum=_PAGE_MAX) or 1
+        size = reader.optional_integer("page_size", minimum=1, maximum=_PAGE_SIZE_MAX)
+        kind = reader.optional_choice("format", ("json", "csv")) or "json"
+        reader.finish()
+        if kind == "csv":
+            lines = stream_margin_report(filters=filters, sort=sort, is_descending=is_descending)
+            return StreamingHttpResponse(
+                report_csv(lines),
+                content_type="text/csv; charset=utf-8",
+                headers={"Content-Disposition": 'attachment; filename="margin-report.csv"'},
+            )
+        report = get_margin_report(
+            filters=filters,
+            sort=sort,
+            is_descending=is_descending,
+            page=page,
+            page_size=size or _PAGE_SIZE,
+        )
+        return Response(report_document(report))
+
+
+def _account_document(account_id: int) -> dict[str, Any]:
+    """All collateral of an account, also what carries nothing."""
+    frozen = set(
+        MarginAccount.objects.filter(account_id=account_id, is_frozen=True).values_list(
+            "asset__code", flat=True
+        )
+    )
+    states = {one.asset: one.state for one in find_account_margins(account_id)}
+    for balance in list_balances(account_id):
+        if balance.kind == AccountKind.MARGIN and balance.asset not in states:
+            collateral = to_units(balance.posted_balance, DECIMAL_PLACES)
+            states[balance.asset] = margin_state(collateral, [])
+    return {
+        "account_id": account_id,
+        "accounts": [
+            state_document(asset, states[asset], is_frozen=asset in frozen)
+            for asset in sorted(states)
+        ],
+    }
+
+
+def _check_visible(request: Request, account_id: int) -> None:
+    """See that the account is the caller's.
+
+    Raises:
+        AccountNotFound, OtherAccount: there is none, or it is not.
+    """
+    account = get_account(account_id)
+    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account_id)

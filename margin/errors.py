@@ -1,0 +1,31 @@
+"""What margin refuses: one class per broken rule."""
+
+from common.errors import ExchangeError
+
+
+class MarginAccountRequired(ExchangeError):
+    """Only prefunded accounts have collateral. Facts: account_id."""
+
+    code = "margin_account_required"
+    status = 422
+
+
+class MarginAccountFrozen(ExchangeError):
+    """The collateral is frozen: none of it moves out. Facts: account_id, asset."""
+
+    code = "margin_account_frozen"
+    status = 422
+
+
+class MarkPriceStale(ExchangeError):
+    """A mark price is too old to say what is free. Facts: symbol, as_of."""
+
+    code = "mark_price_stale"
+    status = 422
+
+
+class InsufficientFreeCollateral(ExchangeError):
+    """Positions and open orders need the collateral. Facts: required, available."""
+
+    code = "insufficient_free_collateral"
+    status = 422
