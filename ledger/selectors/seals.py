@@ -45,10 +45,12 @@ SELECT EXISTS (SELECT 1 FROM ledger_journalentry
 _FIRST_POSTED_AT = "SELECT min(posted_at) FROM ledger_journalentry"
 
 # A transaction that has written can have entries which nobody sees yet, posted since it began.
+# Autovacuum's, which has an xid while it analyzes a table, has none.
 _HORIZON = """
 SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
   FROM pg_stat_activity
  WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+   AND backend_type IS DISTINCT FROM 'autovacuum worker'
 """
 
 Header = tuple[Any, ...]
