@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from django.db import InterfaceError, OperationalError, connection
 
-from ledger.services.transfers.combining import Combiner
+from common.errors import OutcomeUnknown
+from ledger.services.transfers.combining import Combiner, RoundBroken
 from ledger.services.transfers.executing import execute
 from ledger.services.transfers.orders import TransferOrder, TransferOutcome
 
@@ -27,10 +28,19 @@ def make_transfer(*, order: TransferOrder) -> TransferOutcome:
 
     So a wallet that everybody pays is locked and committed once for many. Inside a transaction of
     the caller, the transfer is made in that one.
+
+    Raises:
+        OutcomeUnknown: the thread that made it was stopped in the middle; names the transfer.
     """
     if connection.in_atomic_block:
         return execute([order])[0]
-    return _combiner.submit(order)
+    try:
+        return _combiner.submit(order)
+    except RoundBroken as error:
+        raise OutcomeUnknown(
+            "Whether the transfer was made is not known: ask for it by its id.",
+            transfer_id=str(order.id),
+        ) from error
 
 
 def make_transfers(*, orders: Sequence[TransferOrder]) -> list[TransferOutcome]:
