@@ -146,7 +146,7 @@ def _charts(points: list[EquityPoint]) -> list[dict[str, Any]]:
     for asset, group in groupby(points, key=lambda point: point.asset):
         of_asset = list(group)
         data = {
-            "labels": [figures.instant(point.at) for point in of_asset],
+            "times": [figures.milliseconds(point.at) for point in of_asset],
             "series": [
                 _series("Equity", "safe", [point.equity for point in of_asset]),
                 _series("Initial margin", "call", [point.initial_margin for point in of_asset]),

@@ -32,7 +32,7 @@ def _shown(exposure: InstrumentExposure) -> dict[str, Any]:
     short_pnl = figures.money(exposure.short_pnl, mark.scale)
     return {
         "mark": mark,
-        "mark_price": f"{plain(mark.price)}",
+        "mark_price": f"{mark.price.normalize():,f}",
         "source": mark.source.lower(),
         "open_interest": plain(exposure.open_interest),
         "notional": figures.money(exposure.notional, mark.scale),

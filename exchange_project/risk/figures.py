@@ -69,7 +69,8 @@ def percent(share: Decimal | Fraction | None, places: int = 1) -> str:
 def signed_percent(share: Decimal | Fraction | None) -> str:
     """A change as a percentage with its sign."""
     text = percent(share)
-    return text if text.startswith(("-", NOTHING)) else f"+{text}"
+    is_change = any(digit in text for digit in "123456789")
+    return f"+{text}" if is_change and not text.startswith("-") else text
 
 
 def is_negative(text: str) -> bool:
@@ -85,9 +86,9 @@ def bar(state: MarginState) -> dict[str, Any]:
     return {"text": percent(share), "fill": min(100, round(share * 100))}
 
 
-def instant(at: datetime) -> str:
-    """An instant as charts name it."""
-    return f"{at:%m-%d %H:%M}"
+def milliseconds(at: datetime) -> int:
+    """An instant as charts place it, since 1970."""
+    return round(at.timestamp() * 1_000)
 
 
 def number(amount: Decimal) -> str:

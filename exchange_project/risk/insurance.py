@@ -42,7 +42,7 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
         lines = list_fund_lines(AccountKind.INSURANCE, asset, limit=_LINES_MAX)
         context["lines"] = [_line(line, scales[asset]) for line in lines]
         context["chart"] = {
-            "labels": [figures.instant(point.at) for point in points],
+            "times": [figures.milliseconds(point.at) for point in points],
             "series": [
                 {
                     "name": f"Insurance fund in {asset}",

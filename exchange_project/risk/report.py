@@ -138,6 +138,8 @@ def _shown(line: AccountMargin) -> dict[str, Any]:
 def _liquidation_price(line: AccountMargin) -> str:
     if line.sole is None:
         return "several" if line.position_count else figures.NOTHING
+    if line.liquidation_price is None:
+        return "none"
     return figures.price(line.liquidation_price, line.sole.tick_size)
 
 

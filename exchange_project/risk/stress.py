@@ -65,7 +65,7 @@ def _test(marks: Sequence[HoldingMark], moved: str, move: Decimal) -> dict[str, 
     given = {"asset": asset, "instrument_ids": [mark.instrument_id for mark in moving]}
     curve = get_stress_curve(**given, moves=_moves(move))
     accounts = list_stressed_accounts(**given, move=move, limit=_SHOWN_MAX)
-    point = next((one for one in curve if one.move == move), StressPoint(move, 0, 0, Decimal(0)))
+    point = next(one for one in curve if one.move == move)
     funds = {one.asset: one.balance for one in list_fund_balances(AccountKind.INSURANCE)}
     fund = funds.get(asset, Decimal(0))
     paid = min(point.loss, max(fund, Decimal(0)))

@@ -58,34 +58,39 @@ accounts AS (
       LEFT JOIN ledger_ledgeraccount l
         ON l.trading_account_id = b.account_id AND l.asset_id = b.asset_id AND l.kind = 'MARGIN')
 """
+# The lines of a page are chosen first, so that names are looked up for them alone.
 _LINES = f"""
 WITH {BURDENS},
 judged AS (
     SELECT a.*, a.maintenance_margin > 0 AND a.equity <= 0 AS is_bankrupt,
            CASE WHEN a.equity > 0 THEN a.maintenance_margin / a.equity END AS margin_ratio,
            CASE WHEN a.equity > 0 THEN a.initial_margin / a.equity END AS utilization
-      FROM accounts a)
+      FROM accounts a),
+chosen AS (
+    SELECT j.*{{totals}} FROM judged j WHERE {{conditions}} {{cut}})
 SELECT j.account_id, t.document_number, t.broker_id, r.name, s.code, s.scale,
        coalesce(f.is_frozen, false), j.position_count,
        j.collateral, j.unrealized_pnl, j.initial_margin, j.maintenance_margin, j.loss_reserve,
        i.symbol, k.tick_size, k.lot_size, k.maintenance_rate, k.price, j.sole_quantity
-       {{totals}}
-  FROM judged j
+       {{total_names}}
+  FROM chosen j
   JOIN brokers_tradingaccount t ON t.id = j.account_id
   JOIN brokers_broker r ON r.id = t.broker_id
   JOIN marketdata_asset s ON s.id = j.asset_id
   LEFT JOIN margin_marginaccount f ON f.account_id = j.account_id AND f.asset_id = j.asset_id
   LEFT JOIN marks k ON k.instrument_id = j.sole_instrument_id AND j.position_count = 1
   LEFT JOIN marketdata_instrument i ON i.id = k.instrument_id
- WHERE {{conditions}}
- ORDER BY {{order}}, j.equity, j.account_id, j.asset_id
+ {{order}}
 """
 _TOTALS = """,
-       count(*) OVER (), count(*) FILTER (WHERE j.is_bankrupt) OVER (),
-       count(*) FILTER (WHERE j.equity < j.maintenance_margin) OVER (),
+       count(*) OVER () AS account_total,
+       count(*) FILTER (WHERE j.is_bankrupt) OVER () AS bankrupt_total,
+       count(*) FILTER (WHERE j.equity < j.maintenance_margin) OVER () AS liquidated_total,
        count(*) FILTER (WHERE j.maintenance_margin > 0
                           AND j.maintenance_margin >= j.equity * %(call_ratio)s) OVER ()
+           AS at_risk_total
 """
+_TOTAL_NAMES = ", j.account_total, j.bankrupt_total, j.liquidated_total, j.at_risk_total"
 # What the report can be sorted by: expressions, which all run in the chosen direction.
 _SORTS = {
     "risk": ("j.is_bankrupt", "j.margin_ratio"),
@@ -267,7 +272,7 @@ def stream_margin_report(
 ) -> Iterator[AccountMargin]:
     """All lines of the report, read by and by from one moment's view of the tables."""
     wanted = filters or ReportFilter()
-    statement = _statement(wanted, sort, is_descending, totals="")
+    statement = _statement(wanted, sort, is_descending, is_page=False)
     with connection.chunked_cursor() as cursor:
         cursor.execute(statement, _parameters(wanted))
         while rows := cursor.fetchmany(_CHUNK):
@@ -283,31 +288,42 @@ def find_account_margins(account_id: int) -> list[AccountMargin]:
 def _fetch_page(
     wanted: ReportFilter, sort: str, is_descending: bool, page: int, page_size: int
 ) -> Sequence[Any]:
-    statement = _statement(wanted, sort, is_descending, totals=_TOTALS)
+    statement = _statement(wanted, sort, is_descending, is_page=True)
     limits = {"limit": page_size, "offset": (page - 1) * page_size}
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement + " LIMIT %(limit)s OFFSET %(offset)s", _parameters(wanted) | limits
-        )
+        cursor.execute(statement, _parameters(wanted) | limits)
         return cursor.fetchall()
 
 
-def _statement(wanted: ReportFilter, sort: str, is_descending: bool, totals: str) -> str:
+def _statement(wanted: ReportFilter, sort: str, is_descending: bool, *, is_page: bool) -> str:
     direction = "DESC NULLS LAST" if is_descending else "ASC NULLS FIRST"
-    order = ", ".join(f"{expression} {direction}" for expression in _SORTS[sort])
-    return _LINES.format(totals=totals, conditions=_conditions(wanted), order=order)
+    expressions = ", ".join(f"{expression} {direction}" for expression in _SORTS[sort])
+    order = f"ORDER BY {expressions}, j.equity, j.account_id, j.asset_id"
+    return _LINES.format(
+        conditions=_conditions(wanted),
+        order=order,
+        cut=f"{order} LIMIT %(limit)s OFFSET %(offset)s" if is_page else "",
+        totals=_TOTALS if is_page else "",
+        total_names=_TOTAL_NAMES if is_page else "",
+    )
 
 
 def _conditions(wanted: ReportFilter) -> str:
     conditions = ["true"]
     if wanted.asset:
-        conditions.append("s.code = %(asset)s")
+        conditions.append("j.asset_id = (SELECT id FROM marketdata_asset WHERE code = %(asset)s)")
     if wanted.broker_id:
-        conditions.append("t.broker_id = %(broker_id)s")
+        conditions.append(
+            "j.account_id IN (SELECT id FROM brokers_tradingaccount"
+            " WHERE broker_id = %(broker_id)s)"
+        )
     if wanted.account_id is not None:
         conditions.append("j.account_id = %(account_id)s")
     if wanted.search:
-        conditions.append("(t.id::text = %(search)s OR starts_with(t.document_number, %(search)s))")
+        conditions.append(
+            "j.account_id IN (SELECT id FROM brokers_tradingaccount"
+            " WHERE id::text = %(search)s OR starts_with(document_number, %(search)s))"
+        )
     if wanted.is_at_risk:
         conditions.append(
             "j.maintenance_margin > 0 AND j.maintenance_margin >= j.equity * %(call_ratio)s"

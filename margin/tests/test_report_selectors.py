@@ -172,7 +172,8 @@ def test_only_the_chosen_marks_move(bitcoin: Instrument, pair: Any) -> None:
 def test_other_quote_assets_do_not_count(bitcoin: Instrument, pair: Any) -> None:
     moves = [D("-0.9")]
 
-    assert get_stress_curve(asset="EUR", instrument_ids=[bitcoin.id], moves=moves) == []
+    curve = get_stress_curve(asset="EUR", instrument_ids=[bitcoin.id], moves=moves)
+    assert curve == [StressPoint(moves[0], 0, 0, D(0))]
 
 
 # --- equity over time -----------------------------------------------------------------------------

@@ -15,13 +15,13 @@ function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-function dataset(series) {
+function dataset(series, times) {
   const ink = color(series.color);
   const isBar = series.kind === "bar";
   return {
     type: isBar ? "bar" : "line",
     label: series.name,
-    data: series.values.map(Number),
+    data: series.values.map((value, index) => (times ? { x: times[index], y: Number(value) } : Number(value))),
     yAxisID: series.axis ?? "y",
     borderColor: ink,
     backgroundColor: isBar ? `${ink}66` : ink,
@@ -45,9 +45,21 @@ function axis(title, extra = {}) {
   };
 }
 
+// Instants are told in UTC, as everywhere on the desk.
+function instant(milliseconds) {
+  return new Date(milliseconds).toISOString().slice(5, 16).replace("T", " ");
+}
+
+function horizontal(times) {
+  const ticks = { color: color("soft"), maxRotation: 0, autoSkipPadding: 16 };
+  if (!times) return { ticks, grid: { display: false } };
+  const ends = { min: times[0], max: times.at(-1) };
+  return { type: "linear", ...ends, ticks: { ...ticks, maxTicksLimit: innerWidth < 700 ? 3 : 9, callback: instant }, grid: { display: false } };
+}
+
 function options(data) {
   const scales = {
-    x: { ticks: { color: color("soft"), maxRotation: 0, autoSkipPadding: 16 }, grid: { display: false } },
+    x: horizontal(data.times),
     y: axis(data.axes?.y),
   };
   if (data.axes?.y1) {
@@ -60,7 +72,10 @@ function options(data) {
     maintainAspectRatio: false,
     interaction: { mode: "index", intersect: false },
     scales,
-    plugins: { legend: { labels: { color: color("ink"), usePointStyle: true } } },
+    plugins: {
+      legend: { labels: { color: color("ink"), usePointStyle: true, boxHeight: 7 } },
+      tooltip: data.times ? { callbacks: { title: ([first]) => instant(first.parsed.x) } } : {},
+    },
   };
 }
 
@@ -69,10 +84,11 @@ function draw() {
     const source = document.getElementById(canvas.dataset.chart);
     if (!source || typeof Chart === "undefined") continue;
     const data = JSON.parse(source.textContent);
-    const content = { labels: data.labels, datasets: data.series.map(dataset) };
+    const content = { labels: data.labels, datasets: data.series.map((one) => dataset(one, data.times)) };
     const drawn = charts.get(canvas);
     if (drawn) {
       drawn.data = content;
+      drawn.options = options(data);
       drawn.update();
     } else {
       charts.set(canvas, new Chart(canvas, { data: content, options: options(data) }));
