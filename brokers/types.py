@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+# The venue's own broker: fixed, so that any number of processes make the same one.
+HOUSE_BROKER_ID = UUID("00000000-0000-7000-8000-000000000001")
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

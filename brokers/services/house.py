@@ -3,13 +3,10 @@
 Nobody has a key of that broker, and its accounts are never liquidated.
 """
 
-from uuid import UUID
-
 from brokers.models import Broker, Funding
 from brokers.services.accounts import get_or_create_account_id
+from brokers.types import HOUSE_BROKER_ID
 
-# Fixed, so that any number of processes make the same one.
-HOUSE_BROKER_ID = UUID("00000000-0000-7000-8000-000000000001")
 _DEALER = "DEALER"
 
 

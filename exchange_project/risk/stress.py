@@ -62,7 +62,10 @@ def _choices(marks: Sequence[HoldingMark]) -> list[tuple[str, str]]:
 def _test(marks: Sequence[HoldingMark], moved: str, move: Decimal) -> dict[str, Any]:
     moving = [mark for mark in marks if moved in (mark.symbol, f"{_ALL}{mark.asset}")]
     asset, scale = moving[0].asset, moving[0].scale
-    given = {"asset": asset, "instrument_ids": [mark.instrument_id for mark in moving]}
+    given: dict[str, Any] = {
+        "asset": asset,
+        "instrument_ids": [mark.instrument_id for mark in moving],
+    }
     curve = get_stress_curve(**given, moves=_moves(move))
     accounts = list_stressed_accounts(**given, move=move, limit=_SHOWN_MAX)
     point = next(one for one in curve if one.move == move)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -108,7 +109,11 @@ def list_positions(account_id: int) -> list[PositionAtMark]:
 def list_equity_points(account_id: int, *, period: timedelta) -> list[EquityPoint]:
     """The account's equity over the last `period`, at most some hundred points for each asset."""
     step = max(timedelta(minutes=1), period / _POINTS_MAX)
-    given = {"account_id": account_id, "since": timezone.now() - period, "step": step}
+    given: dict[str, Any] = {
+        "account_id": account_id,
+        "since": timezone.now() - period,
+        "step": step,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_EQUITY, given)
         return [EquityPoint(*row) for row in cursor]

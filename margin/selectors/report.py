@@ -2,7 +2,8 @@
 
 Sums are formed in PostgreSQL, with the rounding of `margin.calculations` (each margin up to 10^-8);
 what is judged of an account is judged by `margin.types.MarginState`. A collateral in one quote
-asset is a line. There is no position without a mark: the engine takes no order before the first.
+asset is a line; the venue's own accounts are none. There is no position without a mark: the engine
+takes no order before the first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from brokers.types import HOUSE_BROKER_ID
 from common.money import DECIMAL_PLACES, steps_of, to_units
 from margin.calculations import liquidation_price
 from margin.types import Exposure, MarginState, PerpetualTerms
@@ -58,6 +60,8 @@ accounts AS (
       LEFT JOIN ledger_ledgeraccount l
         ON l.trading_account_id = b.account_id AND l.asset_id = b.asset_id AND l.kind = 'MARGIN')
 """
+# They carry the venue's own risk and are never liquidated.
+HOUSE_ACCOUNTS = "SELECT id FROM brokers_tradingaccount WHERE broker_id = %(house)s"
 # The lines of a page are chosen first, so that names are looked up for them alone.
 _LINES = f"""
 WITH {BURDENS},
@@ -118,7 +122,8 @@ class RiskLevel(StrEnum):
 class ReportFilter:
     """Which lines of the report are wanted; None, empty or False: all.
 
-    `search` is an account's id or the beginning of its document number.
+    `search` is an account's id or the beginning of its document number. An account of the venue is
+    shown only where it is asked for by its id.
     """
 
     asset: str | None = None
@@ -319,6 +324,8 @@ def _conditions(wanted: ReportFilter) -> str:
         )
     if wanted.account_id is not None:
         conditions.append("j.account_id = %(account_id)s")
+    else:
+        conditions.append(f"j.account_id NOT IN ({HOUSE_ACCOUNTS})")
     if wanted.search:
         conditions.append(
             "j.account_id IN (SELECT id FROM brokers_tradingaccount"
@@ -338,6 +345,7 @@ def _parameters(wanted: ReportFilter) -> dict[str, Any]:
         "account_id": wanted.account_id,
         "search": wanted.search,
         "call_ratio": CALL_RATIO,
+        "house": HOUSE_BROKER_ID,
     }
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from brokers.types import HOUSE_BROKER_ID
 from common.database import allow_long_statements
-from margin.selectors.report import MARKS
+from margin.selectors.report import HOUSE_ACCOUNTS, MARKS
 
 STATEMENT_SECONDS = 30
 
@@ -33,7 +34,7 @@ sums AS MATERIALIZED (
                    coalesce(sum(abs(p.quantity) * k.price * k.maintenance_rate)
                             FILTER (WHERE k.instrument_id = ANY(%(moved)s)), 0) AS moved_margin
               FROM margin_position p JOIN marks k USING (instrument_id)
-             WHERE p.quantity <> 0
+             WHERE p.quantity <> 0 AND p.account_id NOT IN ({HOUSE_ACCOUNTS})
              GROUP BY p.account_id, k.quote_asset_id) b
       JOIN marketdata_asset s ON s.id = b.asset_id AND s.code = %(asset)s
       LEFT JOIN ledger_ledgeraccount l
@@ -119,12 +120,13 @@ def _fetch(
     moves: Sequence[Decimal],
     limit: int | None = None,
 ) -> list[Any]:
-    given = {
+    given: dict[str, Any] = {
         "asset": asset,
         "moved": list(instrument_ids),
         "moves": list(moves),
         "lowest": min(moves),
         "highest": max(moves),
+        "house": HOUSE_BROKER_ID,
         "limit": limit,
     }
     with transaction.atomic(), connection.cursor() as cursor:

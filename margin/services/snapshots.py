@@ -1,6 +1,7 @@
 """Snapshots of equity: one a minute of each account that has a position, thinned out later."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -48,7 +49,7 @@ def take_equity_snapshots(*, at: datetime) -> int:
 def thin_out_equity_snapshots(*, now: datetime, limit: int = 200_000) -> int:
     """Delete snapshots that are too old, at most `limit` of them; returns how many."""
     allow_long_statements(_STATEMENT_SECONDS)
-    given = {
+    given: dict[str, Any] = {
         "hours_from": now - HOURS_KEPT,
         "minutes_from": now - MINUTES_KEPT,
         "limit": limit,

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brokers.models import TradingAccount
+from brokers.services.house import get_dealer_account_id
 from common.money import UNITS8
 from margin.calculations import liquidation_price, margin_state
 from margin.models import MarginAccount
@@ -186,6 +187,15 @@ def test_frozen_is_said(bitcoin: Instrument) -> None:
     )
 
     assert [line.is_frozen for line in get_margin_report().lines] == [True]
+
+
+def test_the_venues_own_account_is_shown_only_when_asked_for(bitcoin: Instrument) -> None:
+    dealer = get_dealer_account_id()
+    make_position(TradingAccount.objects.get(id=dealer), bitcoin, "-0.1", "40000")
+
+    assert get_margin_report().lines == []
+    assert list(stream_margin_report()) == []
+    assert [line.account_id for line in find_account_margins(dealer)] == [dealer]
 
 
 def test_the_stream_has_all_lines_in_the_same_order(four: Any) -> None:

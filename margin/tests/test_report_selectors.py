@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from brokers.models import TradingAccount
+from brokers.services.house import get_dealer_account_id
 from common.money import UNITS8
 from margin.models import EquitySnapshot
 from margin.selectors.accounts import list_equity_points, list_positions
@@ -174,6 +175,15 @@ def test_other_quote_assets_do_not_count(bitcoin: Instrument, pair: Any) -> None
 
     curve = get_stress_curve(asset="EUR", instrument_ids=[bitcoin.id], moves=moves)
     assert curve == [StressPoint(moves[0], 0, 0, D(0))]
+
+
+def test_the_venues_own_account_is_never_liquidated(bitcoin: Instrument) -> None:
+    dealer = TradingAccount.objects.get(id=get_dealer_account_id())
+    make_position(dealer, bitcoin, "0.1", "50000")
+
+    curve = get_stress_curve(asset="USDT", instrument_ids=[bitcoin.id], moves=[D("-0.5")])
+    assert curve == [StressPoint(D("-0.5"), 0, 0, D(0))]
+    assert [one.long_count for one in list_exposures()] == [1]
 
 
 # --- equity over time -----------------------------------------------------------------------------
