@@ -1,7 +1,8 @@
 """Settings of every deployment, complete and secure by default.
 
-The environment (or the file `.env` beside `manage.py`) is read here and nowhere else. Nonsense
-fails at start: a missing secret, a database that is not PostgreSQL, a number that is none.
+The environment (or the file `.env` beside `manage.py`; ENV_FILE names another) is read here and
+nowhere else. Nonsense fails at start: a missing secret, a database that is not PostgreSQL, a number
+that is none.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from exchange_project.settings.unfold import UNFOLD as UNFOLD
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 # --- security -------------------------------------------------------------------------------------
 SECRET_KEY: str = env("SECRET_KEY")
