@@ -88,6 +88,22 @@ def test_the_examples_of_requirement_004(demo: Client) -> None:
     assert (apple["quantity"], apple["average_price"], portfolio["cash"]) == ("110", "150", "98500")
 
 
+def test_the_example_of_requirement_004_deals_at_a_simulated_price(
+    demo: Client, settings: Settings
+) -> None:
+    settings.PRICE_PROVIDERS_EQUITY = ["simulated"]
+
+    trade = demo.post(
+        "/api/v1/trade",
+        '{"ticker": "AAPL", "action": "buy", "quantity": 10, "price": 150.00}',
+        content_type="application/json",
+        headers={"Authorization": "Bearer test-api-key-123"},
+    )
+
+    assert (trade.status_code, trade.json()["is_price_simulated"]) == (201, True)
+    assert Decimal(trade.json()["price"]) < 150
+
+
 def test_the_example_of_requirement_000(demo: Client) -> None:
     headers = {"X-API-KEY": "test-api-key-123"}
     body = """{

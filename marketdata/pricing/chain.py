@@ -72,13 +72,17 @@ def _ask_chain(
     refused: dict[str, Refusal] = {}
     rest, has_failed = tickers, not chain
     for provider in chain:
+        # A service that was not asked has neither answered nor failed, as its breaker sees it.
+        covered = [ticker for ticker in rest if provider.covers(ticker)]
+        if not covered:
+            continue
         try:
-            quotes = _ask(provider, rest, timeout_seconds, is_guarded)
+            quotes = _ask(provider, covered, timeout_seconds, is_guarded)
         except ProviderFailed as failure:
             logger.warning("no prices of %s: %s", provider.name, failure.word)
             has_failed = True
             continue
-        for ticker in rest:
+        for ticker in covered:
             answer = _judge(provider, ticker, quotes.get(ticker.symbol))
             if isinstance(answer, PriceRecord):
                 found[ticker.symbol] = answer

@@ -44,6 +44,11 @@ class AlphaVantageProvider:
         """Whether ALPHAVANTAGE_API_KEY is set."""
         return bool(settings.ALPHAVANTAGE_API_KEY)
 
+    def covers(self, ticker: Ticker) -> bool:
+        """Pairs, and shares without a suffix."""
+        is_pair = ticker.instrument_class == InstrumentClass.CRYPTO
+        return is_pair or _SHARE.fullmatch(ticker.symbol) is not None
+
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> dict[str, Quote]:
         """Last prices: of shares as of the latest trading day, of pairs as of their last refresh.
 
@@ -63,7 +68,7 @@ class AlphaVantageProvider:
 def _fetch_one(ticker: Ticker) -> Quote | None:
     if ticker.instrument_class == InstrumentClass.CRYPTO:
         return _pair(ticker)
-    return _share(ticker) if _SHARE.fullmatch(ticker.symbol) else None
+    return _share(ticker)
 
 
 def _share(ticker: Ticker) -> Quote | None:

@@ -30,6 +30,10 @@ class BookProvider:
         """Always."""
         return True
 
+    def covers(self, ticker: Ticker) -> bool:
+        """What is listed."""
+        return ticker.instrument is not None
+
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> dict[str, Quote]:
         """Prices of listed instruments, as of now.
 

@@ -23,6 +23,10 @@ class FixedProvider:
         """Always: an empty table knows nothing."""
         return True
 
+    def covers(self, ticker: Ticker) -> bool:
+        """What the table has."""
+        return ticker.symbol in settings.PRICE_TABLE
+
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> dict[str, Quote]:
         """What the table has, as of now.
 

@@ -62,6 +62,10 @@ class PriceProvider(Protocol):
         """Whether it can be asked at all: its key is set."""
         ...
 
+    def covers(self, ticker: Ticker) -> bool:
+        """Whether it could know the ticker; it is asked for no other."""
+        ...
+
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> Mapping[str, Quote]:
         """Quotes by symbol of those tickers that the service knows.
 

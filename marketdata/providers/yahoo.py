@@ -45,6 +45,10 @@ class YahooProvider:
         """Always: it needs no key."""
         return True
 
+    def covers(self, ticker: Ticker) -> bool:
+        """Every ticker."""
+        return True
+
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> dict[str, Quote]:
         """Last prices of the regular session.
 

@@ -192,6 +192,22 @@ def test_an_unknown_ticker_is_no_failure_of_the_service(feed: Feed) -> None:
     assert (state.failures_in_a_row, state.last_success_age_seconds) == (0, 0)
 
 
+def test_a_ticker_that_is_not_covered_leaves_the_breaker_as_it_is(
+    feed: Feed, settings: Settings
+) -> None:
+    make_instrument("ACME.LON")
+    settings.PRICE_PROVIDERS_EQUITY = ["alphavantage"]
+    settings.ALPHAVANTAGE_API_KEY = "a-key"
+    breaker.note_failure("alphavantage", "http_500")
+
+    with pytest.raises(NoMarketPrice):
+        get_market_price(symbol="ACME.LON")
+
+    state = breaker.get_state("alphavantage")
+    assert (state.failures_in_a_row, state.last_success_age_seconds) == (1, None)
+    assert feed.requests == []
+
+
 def test_a_service_gets_no_more_requests_a_minute_than_its_budget(
     feed: Feed, settings: Settings
 ) -> None:

@@ -186,9 +186,12 @@ def test_alpha_vantage_tells_a_pairs_price(feed: Feed) -> None:
     assert feed.requests[0][1]["to_currency"] == "USD"
 
 
-def test_shares_of_other_exchanges_are_not_asked_for(feed: Feed) -> None:
-    assert fetch("alphavantage", share("TSCO.LON")) == {}
-    assert feed.requests == []
+def test_shares_of_other_exchanges_are_not_asked_for() -> None:
+    provider = get_provider("alphavantage")
+
+    assert not provider.covers(share("TSCO.LON"))
+    assert provider.covers(share("BRK-B"))
+    assert provider.covers(pair())
 
 
 def test_alpha_vantage_needs_a_key(settings: Settings) -> None:

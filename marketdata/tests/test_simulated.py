@@ -75,7 +75,7 @@ def test_days_move_by_the_volatility_and_stay_near_the_usual_price() -> None:
 def test_what_is_simulated_says_so(settings: Settings) -> None:
     make_instrument("ACME")
 
-    for symbol, low, high in (("ACME", 5, 1000), ("AAPL", 100, 500), ("BTC-USD", 15_000, 240_000)):
+    for symbol, low, high in (("ACME", 5, 1000), ("AAPL", 50, 150), ("BTC-USD", 15_000, 240_000)):
         price = get_market_price(symbol=symbol)
         assert (price.source, price.is_simulated) == ("simulated", True)
         assert low < price.price < high
