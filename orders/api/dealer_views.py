@@ -179,7 +179,7 @@ class ExecuteView(APIView):
     @schema.execute_order
     @idempotent
     def post(self, request: Request, order_id: UUID) -> HttpResponseBase:
-        reader = FieldReader.of_body(request.data or {})
+        reader = FieldReader.of_body(request.data)
         quantity = reader.optional_decimal("quantity")
         reader.finish()
         order = execute_order(principal=caller_of(request), order_id=order_id, quantity=quantity)

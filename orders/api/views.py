@@ -128,7 +128,7 @@ class CancelAllView(APIView):
 
     @schema.cancel_all
     def post(self, request: Request) -> Response:
-        reader = FieldReader.of_body(request.data or {})
+        reader = FieldReader.of_body(request.data)
         symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
         account_id = read_account_id(reader)
         reader.finish()

@@ -13,6 +13,7 @@ from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import (
     AnyOutcome,
+    DealPerpetual,
     DuplicateOutcome,
     ErrorOutcome,
     OrderOutcome,
@@ -20,7 +21,7 @@ from orders.commands import (
 )
 from orders.errors import ClientOrderIdConflict, DeadlineExceeded, EngineFailed, OrderRefused
 from orders.matching.types import OrderType, Side, TimeInForce
-from orders.models import Fill, Order
+from orders.models import Fill, Order, Venue
 from orders.selectors.orders import find_order_by_key, get_stored_order
 from orders.services.accounts import resolve_account
 from orders.services.terms import check_still_valid, check_terms
@@ -86,7 +87,7 @@ def place_order(
     if client_order_id is not None:
         first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
         if first is not None:
-            return _repeated(first, terms)
+            return _repeated(first, terms, Venue.BOOK)
         check_still_valid(valid_until)
     command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
@@ -135,7 +136,8 @@ def read_outcome(
     if isinstance(outcome, DuplicateOutcome):
         first = get_stored_order(UUID(bytes=outcome.order_id))
         if outcome.order_id != command.command_id:
-            return _repeated(first, terms)
+            venue = Venue.DEALER if isinstance(command, DealPerpetual) else Venue.BOOK
+            return _repeated(first, terms, venue)
         if first.status == Order.Status.REJECTED:
             raise _refusal(first.id, first.reason, None)
         return PlacedOrder(first, was_created=True)
@@ -144,9 +146,9 @@ def read_outcome(
     raise AssertionError(f"an order was answered as a command: {outcome!r}")
 
 
-def _repeated(first: OrderState, terms: OrderTerms) -> PlacedOrder:
+def _repeated(first: OrderState, terms: OrderTerms, venue: Venue) -> PlacedOrder:
     """The order that came first under this client_order_id, if it is the same."""
-    if first.terms != terms:
+    if first.terms != terms or first.venue != venue:
         raise ClientOrderIdConflict(order_id=str(first.id))
     if first.status == Order.Status.REJECTED:
         raise _refusal(first.id, first.reason, None)

@@ -307,6 +307,29 @@ def test_a_perpetual_is_never_booked():
     assert counts() == (0, 0)
 
 
+def test_a_booked_order_is_no_answer_to_one_for_the_book(valkey):
+    account, api = make_client(("2000", "USD"))
+    order_id = booked(api, account.id, client_order_id="x")
+    body = {"symbol": "ACME", "side": "BUY", "quantity": 10, "limit_price": "150.75"}
+
+    refused = problem(
+        api.post("/orders", body | {"client_order_id": "x"}), 409, "client_order_id_conflict"
+    )
+
+    assert refused["order_id"] == order_id
+    assert counts() == (1, 0)
+
+
+@pytest.mark.parametrize("body", [[], 0, False, ""])
+def test_a_body_that_is_no_object_executes_nothing(body):
+    account, api = make_client(("2000", "USD"))
+    order_id = booked(api, account.id)
+
+    problem(api.post(f"/orders/{order_id}/execute", body), 422, "invalid")
+    assert (counts(), shares(account)) == ((1, 0), 0)
+    assert api.post(f"/orders/{order_id}/execute", {}).json()["status"] == "FILLED"
+
+
 def test_a_deal_is_no_booked_order(prices):
     _, api = make_client(("2000", "USD"))
     body = {"symbol": "ACME", "side": "BUY", "quantity": 1}

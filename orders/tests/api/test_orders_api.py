@@ -233,6 +233,9 @@ def test_cancel_all(a):
         "canceled": 2,
         "results": [{"order_id": order_id, "result": "canceled"} for order_id in ids],
     }
+    nonsense: list[Any] = [[], 0, False]
+    for body in nonsense:
+        problem(a.post("/orders/cancel-all", body), 422, "invalid")
     assert a.get(f"/orders/{other}").json()["status"] == "OPEN"
     assert a.post("/orders/cancel-all").json()["canceled"] == 1
     assert a.post("/orders/cancel-all").json() == {"canceled": 0, "results": []}
