@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from exchange_project.risk.access import may_see_risk
 from ledger.admin.trial_balance import PERMISSION, TITLE
 from ledger.selectors import get_open_alerts
 
@@ -22,10 +23,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The first page: how many alerts are open, for whom may see them, and the reports."""
+    """The first page: how many alerts are open, the reports, and the risk desk, for whom may see
+    them."""
     if request.user.has_perm("ledger.view_alert"):
         context["open_alerts"] = get_open_alerts()
     context["reports"] = _reports(request, "ledger")
+    if may_see_risk(request):
+        context["reports"].append({"title": "Risk desk", "link": reverse("risk:report")})
     return context
 
 

@@ -163,6 +163,15 @@ def test_what_staff_took_from_the_group_stays_taken() -> None:
     assert not make_risk_desk().permissions.exists()
 
 
+def test_the_back_office_and_the_start_page_lead_to_the_desk(desk: Client) -> None:
+    assert 'href="/risk/"' in text_of(desk.get("/admin/"))
+    assert 'href="/risk/"' in text_of(desk.get("/"))
+
+    desk.force_login(User.objects.create_user("other@example.com", "password", is_staff=True))
+
+    assert 'href="/risk/"' not in text_of(desk.get("/admin/"))
+
+
 # --- the margin report ----------------------------------------------------------------------------
 
 
