@@ -40,7 +40,8 @@ from marketdata.models import Asset
 from marketdata.selectors import get_asset, get_asset_scales
 
 _MEMO_LENGTH_MAX = 200
-_IRREVERSIBLE = (EntryKind.TRADE, EntryKind.REVERSAL)
+# Collateral goes back as far as it is free: `margin.services.collateral` knows.
+_IRREVERSIBLE = (EntryKind.TRADE, EntryKind.REVERSAL, EntryKind.COLLATERAL)
 
 
 @retry_on_conflict
@@ -170,7 +171,7 @@ def reverse_entry(*, entry_id: UUID, reason: str, actor: str) -> Entry:
 
     Raises:
         UnknownEntry: there is no such entry.
-        EntryNotReversible: it is a trade or a reversal.
+        EntryNotReversible: it is a trade, a reversal or a move of collateral.
         InsufficientFunds: what was booked has been spent since.
     """
     if not reason.strip():
@@ -191,7 +192,7 @@ def check_reversible(entry_id: UUID) -> None:
 
     Raises:
         UnknownEntry: there is no such entry.
-        EntryNotReversible: it is a trade or a reversal.
+        EntryNotReversible: it is a trade, a reversal or a move of collateral.
     """
     entry = JournalEntry.objects.filter(id=entry_id).first()
     if entry is None:

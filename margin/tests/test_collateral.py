@@ -10,9 +10,10 @@ from brokers.models import TradingAccount
 from brokers.services import create_account, register_broker, suspend_account
 from common.errors import ValidationFailed
 from common.ids import new_uuid
-from ledger.errors import AccountNotActive, InsufficientFunds
+from ledger.errors import AccountNotActive, EntryNotReversible, InsufficientFunds
 from ledger.models import JournalEntry
 from ledger.selectors import find_balance
+from ledger.services import reverse_entry
 from ledger.types import AccountKind
 from margin.errors import (
     InsufficientFreeCollateral,
@@ -144,6 +145,15 @@ def test_the_same_source_moves_once(trader: tuple[TradingAccount, Api]) -> None:
     ]
     assert [entry.is_new for entry in entries] == [True, False]
     assert money(account) == (495, 2_005)
+
+
+def test_a_move_is_not_reversed_past_what_is_free(trader: tuple[TradingAccount, Api]) -> None:
+    account, _ = trader
+    move(account, "100")
+    entry = JournalEntry.objects.get(kind="COLLATERAL")
+    with pytest.raises(EntryNotReversible):
+        reverse_entry(entry_id=entry.id, reason="mistake", actor="test")
+    assert money(account) == (400, 2_100)
 
 
 def test_two_at_once_do_not_both_take_what_is_free(trader: tuple[TradingAccount, Api]) -> None:

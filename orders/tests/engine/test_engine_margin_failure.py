@@ -1,6 +1,7 @@
 """Positions survive what batches do not: failures, restarts, and whatever arrives."""
 
 import itertools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal as D
@@ -172,8 +173,8 @@ places = st.builds(
     account=st.integers(0, 4),
     book=weighted({0: 3, 1: 1}),
     side=st.sampled_from(Side),
-    price=weighted({**dict.fromkeys(range(940, 1_060, 15), 3), None: 3}),
-    lots=st.integers(1, 400),
+    price=weighted({**dict.fromkeys(range(980, 1_021, 5), 3), None: 3}),
+    lots=st.integers(1, 300),
     is_ioc=weighted({False: 9, True: 1}),
     is_bad=weighted({False: 60, True: 1}),
 )
@@ -183,7 +184,8 @@ actions: st.SearchStrategy[Action] = st.one_of(
     places,
     places,
     st.builds(Cancel, st.integers(0, 12)),
-    st.builds(Mark, st.integers(0, 1), st.integers(930, 1_070)),
+    st.builds(Mark, st.sampled_from((0, 0, 1)), st.integers(960, 1_040)),
+    st.builds(Mark, st.just(0), st.integers(930, 1_070)),
     st.builds(Deal, st.integers(0, 4), st.sampled_from(Side), st.integers(1, 200)),
 )
 batches = st.tuples(st.lists(actions, min_size=5, max_size=25), st.booleans())
@@ -201,7 +203,7 @@ class World:
             make_perpetual(f"M{number}-PERP", **fees),
             make_perpetual(f"S{number}-PERP", price_rule="SELLER", **fees),
         ]
-        collaterals = ("100", "250", "400", "1000", "5000")
+        collaterals = ("60", "120", "240", "500", "5000")
         self.traders: list[TradingAccount] = [make_trader(amount) for amount in collaterals]
         self.dealer = make_account(name="House")
         self.orders: dict[bytes, TradingAccount] = {}
@@ -251,7 +253,37 @@ def test_positions_money_and_memory_agree_after_every_batch(
     for batch, restarts in plan:
         if restarts:
             futures.restart()
-        commands = [command for action in batch if (command := world.command(action)) is not None]
-        futures.carry_out(*commands)
-        check(futures)
-    assert Order.objects.exists()
+        run(world, batch)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_busy_market_with_jumping_marks(futures: Harness, seed: int) -> None:
+    """As above, with so much going on that accounts run out of margin with orders in the book."""
+    draw, world = random.Random(seed), World(futures)
+    for number in range(15):
+        if number % 4 == 3:
+            futures.restart()
+        run(world, [_drawn(draw) for _ in range(40)])
+    reasons = set(Order.objects.filter(status="CANCELED").values_list("reason", flat=True))
+    assert reasons == {"insufficient_margin", "no_liquidity", "by_user"}
+    assert Order.objects.filter(status="REJECTED", reason="insufficient_margin").exists()
+
+
+def run(world: World, batch: list[Action]) -> None:
+    """Carry out one batch, then look at everything."""
+    commands = [command for action in batch if (command := world.command(action)) is not None]
+    world.harness.carry_out(*commands)
+    check(world.harness)
+
+
+def _drawn(draw: random.Random) -> Action:
+    kind, account, side = draw.random(), draw.randrange(5), draw.choice(tuple(Side))
+    book = draw.choice((0, 0, 0, 1))
+    if kind < 0.78:
+        price = None if kind < 0.05 else draw.randrange(980, 1_021, 2)
+        return Place(account, book, side, price, draw.randint(1, 300), kind < 0.1, False)
+    if kind < 0.86:
+        return Cancel(draw.randrange(20))
+    if kind < 0.96:
+        return Mark(book, draw.randint(940, 1_060))
+    return Deal(account, side, draw.randint(1, 200))
