@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from brokers.errors import BrokerSuspended, MissingScope, OtherAccount
 from brokers.models import Scope
 from brokers.types import Principal
-from common.errors import NotAuthenticated
+from common.errors import MethodNotAllowed, NotAuthenticated
 
 if TYPE_CHECKING:  # rest_framework.views imports this module
     from rest_framework.views import APIView
@@ -92,6 +92,8 @@ def _has_scope(principal: Principal, scope: str) -> bool:
 def _required_scope(view: "APIView", method: str) -> str:
     required: Any = getattr(view, "required_scope", None)
     if isinstance(required, dict):
+        if not hasattr(view, method.lower()):
+            raise MethodNotAllowed
         required = required.get("GET" if method in ("HEAD", "OPTIONS") else method)
     if required is None:
         raise MissingScope("This is closed to API keys.")

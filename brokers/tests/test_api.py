@@ -73,6 +73,13 @@ def test_without_the_scope_the_answer_names_it(client: Client) -> None:
     assert not TradingAccount.objects.exists()
 
 
+def test_a_method_that_there_is_not_is_405_whatever_the_scopes(client: Client) -> None:
+    created = CreatedKeyFactory.create(scopes=["read"])
+    answer = client.delete("/api/v1/api-keys", headers=_headers(created))
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert "POST" in answer["Allow"]
+
+
 def test_the_venues_key_is_no_broker(client: Client) -> None:
     for path in ("brokers/me", "api-keys", "accounts"):
         assert client.get(f"/api/v1/{path}", headers=_VENUE).status_code == 403
