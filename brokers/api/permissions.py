@@ -36,12 +36,15 @@ class HasScope(BasePermission):
 
         Raises:
             NotAuthenticated: no key.
+            MethodNotAllowed: the view has none of this name, whatever the key may.
             MissingScope: the key lacks the scope.
             BrokerSuspended: the broker may only read.
         """
         principal: Any = request.auth
         if principal is None:
             raise NotAuthenticated()
+        if not hasattr(view, (request.method or "").lower()):
+            raise MethodNotAllowed
         check_scope(principal, _required_scope(view, request.method or ""))
         if (
             principal.is_broker_suspended
@@ -92,8 +95,6 @@ def _has_scope(principal: Principal, scope: str) -> bool:
 def _required_scope(view: "APIView", method: str) -> str:
     required: Any = getattr(view, "required_scope", None)
     if isinstance(required, dict):
-        if not hasattr(view, method.lower()):
-            raise MethodNotAllowed
         required = required.get("GET" if method in ("HEAD", "OPTIONS") else method)
     if required is None:
         raise MissingScope("This is closed to API keys.")
