@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from margin.api import views
+from margin.api.views import (
+    CollateralView,
+    MarginAccountView,
+    MarginReportView,
+    PositionsView,
+)
 
 urlpatterns = [
-    path("positions/<int:account_id>", views.PositionsView.as_view()),
-    path("margin/accounts/<int:account_id>", views.MarginAccountView.as_view()),
-    path("margin/accounts/<int:account_id>/collateral", views.CollateralView.as_view()),
-    path("margin-report", views.MarginReportView.as_view()),
+    path("positions/<int:account_id>", PositionsView.as_view()),
+    path("margin/accounts/<int:account_id>", MarginAccountView.as_view()),
+    path("margin/accounts/<int:account_id>/collateral", CollateralView.as_view()),
+    path("margin-report", MarginReportView.as_view()),
 ]
