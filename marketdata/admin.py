@@ -12,10 +12,11 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from common.admin import ReadOnlyAdmin
 from common.errors import FieldError
 from common.service_admin import ServiceAdmin
 from marketdata.calculations import scale_errors, symbol_errors
-from marketdata.models import Asset, Instrument
+from marketdata.models import Asset, Candle, CandleProgress, Instrument, MarkPrice
 from marketdata.services import instrument_errors, store_asset, store_instrument
 
 
@@ -148,3 +149,39 @@ class InstrumentAdmin(_FixedOnceSaved):
         self, request: HttpRequest, obj: Instrument, form: forms.ModelForm, change: bool
     ) -> None:
         store_instrument(obj)
+
+
+@admin.register(MarkPrice)
+class MarkPriceAdmin(ReadOnlyAdmin):
+    """Mark prices of perpetuals, newest first."""
+
+    list_display = ("instrument", "price", "source", "as_of", "posted_at", "actor", "is_forced")
+    list_filter = ("source", "instrument")
+    list_select_related = ("instrument",)
+    ordering = ("-id",)
+
+
+@admin.register(Candle)
+class CandleAdmin(ReadOnlyAdmin):
+    """Candles, the last built ones first."""
+
+    list_display = (
+        "instrument",
+        "interval",
+        "opened_at",
+        "open_price",
+        "high_price",
+        "low_price",
+        "close_price",
+        "volume",
+    )
+    list_filter = ("interval",)
+    list_select_related = ("instrument",)
+    ordering = ("-id",)
+
+
+@admin.register(CandleProgress)
+class CandleProgressAdmin(ReadOnlyAdmin):
+    """How far the candles of each shard are built."""
+
+    list_display = ("shard", "built_until")

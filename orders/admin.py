@@ -17,6 +17,7 @@ from common.admin import ReadOnlyAdmin
 from common.errors import ExchangeError
 from marketdata.models import Instrument
 from orders.models import (
+    AveragePrice,
     BrokerNet,
     DealPrice,
     EngineCommand,
@@ -252,3 +253,21 @@ def _found_by(term: str) -> Q:
         return Q(account_id__in=found)
     keys = OrderKey.objects.filter(client_order_id=term).values_list("order_id", flat=True)
     return Q(id__in=list(keys[:_FOUND_MAX]))
+
+
+@admin.register(DealPrice)
+class DealPriceAdmin(ReadOnlyAdmin):
+    """Which price each deal was made at, and where it came from."""
+
+    list_display = ("trade", "source", "as_of")
+    list_select_related = ("trade",)
+    ordering = ("-trade_id",)
+
+
+@admin.register(AveragePrice)
+class AveragePriceAdmin(ReadOnlyAdmin):
+    """Average prices of holdings, as far as they are kept."""
+
+    list_display = ("account", "instrument", "average_price", "account_version")
+    list_select_related = ("account", "instrument")
+    ordering = ("-id",)
