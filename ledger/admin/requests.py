@@ -339,3 +339,13 @@ def _outcome(decided: MoneyRequest) -> str:
     if decided.status == _Status.FAILED:
         return f"{kind} failed for good: {decided.status_reason}."
     return f"{kind} {decided.get_status_display().lower()}."
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """Who said what to which request, newest first; append-only."""
+
+    list_display = ("request", "user", "is_approved", "note", "created_at")
+    list_filter = ("is_approved",)
+    list_select_related = ("request", "user")
+    ordering = ("-id",)

@@ -17,7 +17,7 @@ from tests.browser.conftest import ADMIN
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("demo")]
 
-OWN_APPS = ("brokers", "marketdata", "ledger", "orders")
+OWN_APPS = ("brokers", "marketdata", "ledger", "margin", "orders")
 
 
 def trade() -> None:
