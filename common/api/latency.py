@@ -15,7 +15,7 @@ class LatencySummary(TypedDict):
     p99_us: int | None
     errors: int
     error_rate_bps: int
-    since_seconds: int
+    uptime_seconds: int
 
 
 class LatencyRing:
@@ -50,7 +50,7 @@ class LatencyRing:
             "p99_us": _percentile_us(samples, 99),
             "errors": self._errors,
             "error_rate_bps": self._errors * 10_000 // self._count if self._count else 0,
-            "since_seconds": int(time.monotonic() - self._started),
+            "uptime_seconds": int(time.monotonic() - self._started),
         }
 
 

@@ -25,7 +25,7 @@ def test_all_is_well(engine):
     assert document["queue_lag"] == shard["queue_lag"] == get_shard_state(0).backlog
     assert document["worker"]["status"] == "ok"
     assert 3 <= document["worker"]["last_sweep_age_seconds"] <= 5
-    figures = {"count", "p50_us", "p95_us", "p99_us", "errors", "error_rate_bps", "since_seconds"}
+    figures = {"count", "p50_us", "p95_us", "p99_us", "errors", "error_rate_bps", "uptime_seconds"}
     assert set(document["latency"]) == figures
     assert answer["Cache-Control"] == "no-store"
 
