@@ -7,12 +7,17 @@ the order of their ids (`ledger.bulk.lock_rows`), as the engine does.
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
+
+from django.db.models import Model, QuerySet
 
 from brokers.errors import AccountNotFound
 from brokers.models import TradingAccount
+from common.errors import NotFound
+from common.postgres_arrays import integers
 from ledger.bulk import LedgerRow, lock_rows
-from ledger.bulk.sql import Cursor, Statement, integers
+from ledger.bulk.sql import Cursor, Statement
 from ledger.errors import (
     QuoteNotFound,
     RequestNotFound,
@@ -28,6 +33,8 @@ from ledger.models import (
     MoneyRequest,
     Transfer,
 )
+
+Row = TypeVar("Row", bound=Model)
 
 # The key of the advisory lock of who seals.
 _SEALING_LOCK = 0x7365616C
@@ -68,10 +75,7 @@ def lock_entry(entry_id: UUID) -> JournalEntry:
     Raises:
         UnknownEntry: there is none of that id.
     """
-    try:
-        return JournalEntry.objects.select_for_update(no_key=True).get(id=entry_id)
-    except JournalEntry.DoesNotExist as error:
-        raise UnknownEntry(entry_id=entry_id) from error
+    return _locked(JournalEntry.objects.all(), entry_id, UnknownEntry(entry_id=entry_id))
 
 
 def lock_request(request_id: UUID) -> MoneyRequest:
@@ -80,10 +84,7 @@ def lock_request(request_id: UUID) -> MoneyRequest:
     Raises:
         RequestNotFound: there is none of that id.
     """
-    try:
-        return MoneyRequest.objects.select_for_update(no_key=True).get(id=request_id)
-    except MoneyRequest.DoesNotExist as error:
-        raise RequestNotFound(request_id=request_id) from error
+    return _locked(MoneyRequest.objects.all(), request_id, RequestNotFound(request_id=request_id))
 
 
 def lock_quote(quote_id: UUID) -> ConversionQuote:
@@ -92,10 +93,7 @@ def lock_quote(quote_id: UUID) -> ConversionQuote:
     Raises:
         QuoteNotFound: there is none of that id.
     """
-    try:
-        return ConversionQuote.objects.select_for_update(no_key=True).get(id=quote_id)
-    except ConversionQuote.DoesNotExist as error:
-        raise QuoteNotFound(quote_id=quote_id) from error
+    return _locked(ConversionQuote.objects.all(), quote_id, QuoteNotFound(quote_id=quote_id))
 
 
 def lock_transfer(transfer_id: UUID) -> Transfer:
@@ -104,11 +102,8 @@ def lock_transfer(transfer_id: UUID) -> Transfer:
     Raises:
         TransferNotFound: there is none of that id.
     """
-    transfers = Transfer.objects.select_for_update(no_key=True, of=("self",))
-    try:
-        return transfers.select_related("asset").get(id=transfer_id)
-    except Transfer.DoesNotExist as error:
-        raise TransferNotFound(transfer_id=transfer_id) from error
+    transfers = Transfer.objects.select_related("asset")
+    return _locked(transfers, transfer_id, TransferNotFound(transfer_id=transfer_id))
 
 
 def lock_due_transfers(now: datetime, *, limit: int) -> list[Transfer]:
@@ -126,10 +121,7 @@ def lock_trading_account(account_id: int) -> TradingAccount:
     Raises:
         AccountNotFound: there is none of that id.
     """
-    try:
-        return TradingAccount.objects.select_for_update(no_key=True).get(id=account_id)
-    except TradingAccount.DoesNotExist as error:
-        raise AccountNotFound(account_id=account_id) from error
+    return _locked(TradingAccount.objects.all(), account_id, AccountNotFound(account_id=account_id))
 
 
 def lock_wallet(wallet_id: int) -> LedgerAccount:
@@ -138,12 +130,9 @@ def lock_wallet(wallet_id: int) -> LedgerAccount:
     Raises:
         WalletNotFound: there is none of that id.
     """
-    wallets = LedgerAccount.objects.select_for_update(no_key=True, of=("self",))
-    wallets = wallets.filter(kind=LedgerAccount.Kind.CASH)
-    try:
-        return wallets.select_related("asset", "trading_account").get(id=wallet_id)
-    except LedgerAccount.DoesNotExist as error:
-        raise WalletNotFound(wallet_id=wallet_id) from error
+    wallets = LedgerAccount.objects.filter(kind=LedgerAccount.Kind.CASH)
+    wallets = wallets.select_related("asset", "trading_account")
+    return _locked(wallets, wallet_id, WalletNotFound(wallet_id=wallet_id))
 
 
 def lock_ledger_accounts(cursor: Cursor, ids: set[int]) -> dict[int, LedgerRow]:
@@ -155,6 +144,14 @@ def try_lock_sealing(cursor: Cursor) -> bool:
     """Whether this transaction is now the only one that seals; it does not wait to become it."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SEALING_LOCK])
     return bool(cursor.fetchall()[0][0])
+
+
+def _locked(rows: QuerySet[Row], row_id: UUID | int, missing: NotFound) -> Row:
+    """The row of that id alone, without those that come with it, locked; else `missing`."""
+    row = rows.select_for_update(no_key=True, of=("self",)).filter(id=row_id).first()
+    if row is None:
+        raise missing
+    return row
 
 
 def _lock_number(owner: str, key: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from common.money import UNITS8, ceil_div, half_up_div
-from margin.types import Exposure, Filled, MarginState, PerpetualTerms
+from margin.types import Exposure, Filled, MarginState
 
 # BitMEX: the premium is followed exactly beyond this distance from the interest rate, 0.05 %.
 FUNDING_DAMPING = UNITS8 // 2_000
@@ -201,11 +201,6 @@ def liquidation_fee(state: MarginState, closed_notional: int, rate: int, money_u
     """The insurance fund's fee on a liquidation, only out of equity above zero."""
     fee = ceil_div(closed_notional * rate, UNITS8 * money_unit) * money_unit
     return max(0, min(fee, state.equity // money_unit * money_unit))
-
-
-def margin_terms_hold(terms: PerpetualTerms) -> bool:
-    """Whether rates make sense: 0 < maintenance < initial ≤ 1."""
-    return 0 < terms.maintenance_rate < terms.initial_rate <= UNITS8
 
 
 def _margin(lots: int, exposure: Exposure, rate: int) -> int:

@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from common.postgres_arrays import integers, texts, words
-
-__all__ = ["Cursor", "Executor", "Statement", "integers", "texts", "words"]
-
 Statement = tuple[str, list[Any]]
 
 

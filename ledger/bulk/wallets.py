@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from common.postgres_arrays import integers
 from ledger.bulk.batch import LedgerRow
-from ledger.bulk.sql import integers
 from ledger.bulk.writing import lock_statement, read_rows
 
 _DESCRIBE = """

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from common.database import pipelined, retry_on_conflict
+from common.postgres_arrays import integers, texts, words
 from ledger import locks
-from ledger.bulk.sql import Executor, integers, texts, words
+from ledger.bulk.sql import Executor
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
 from ledger.models import IdempotencyKey
 from ledger.types import RequestKey, StoredAnswer

@@ -16,9 +16,9 @@ from django.db import transaction
 from brokers.types import Principal
 from common.database import pipelined, retry_on_conflict
 from common.money import plain
+from common.postgres_arrays import texts, words
 from ledger import locks
 from ledger.bulk import LedgerBatch, LockedWallet, lock_wallets, write
-from ledger.bulk.sql import texts, words
 from ledger.calculations import from_units8, to_units8
 from ledger.errors import (
     AccountNotActive,

@@ -6,8 +6,9 @@ from uuid import UUID
 from django.conf import settings
 
 from brokers.selectors import find_retail_broker
+from common.postgres_arrays import integers, texts, words
 from ledger.bulk import ensure_client_accounts
-from ledger.bulk.sql import Cursor, integers, texts, words
+from ledger.bulk.sql import Cursor
 from ledger.services.transfers.orders import TransferOrder
 from ledger.types import AccountKind
 

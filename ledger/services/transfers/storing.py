@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from common.money import plain
-from ledger.bulk.sql import Statement, integers, texts, words
+from common.postgres_arrays import integers, texts, words
+from ledger.bulk.sql import Statement
 from ledger.types import TransferState
 
 _INSERT = """
