@@ -6,12 +6,13 @@ the engine derives from its inputs, so that the same commands give the same ids.
 
 import secrets
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from common.instants import EPOCH
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -47,11 +48,11 @@ def derived_uuid(time_ms: int, shard: int, sequence: int) -> UUID:
 
 def instant_of(value: UUID) -> datetime:
     """When `value` was made, to the millisecond."""
-    return _EPOCH + (value.int >> 80) * _MILLISECOND
+    return EPOCH + (value.int >> 80) * _MILLISECOND
 
 
 def first_uuid_from(instant: datetime) -> UUID:
     """No UUIDv7 made at `instant` or later is smaller, to the millisecond; none made before is
     greater. For ranges of ids that are ranges of time."""
-    milliseconds = -((_EPOCH - instant) // _MILLISECOND)
+    milliseconds = -((EPOCH - instant) // _MILLISECOND)
     return UUID(int=max(0, milliseconds) << 80)

@@ -20,11 +20,12 @@ Anybody who has the rows can recompute a seal, with SHA-256 and nothing else of 
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from common.instants import to_microseconds
 from common.money import plain
 
 ENTRIES_MAX = 1_000
@@ -32,8 +33,6 @@ GENESIS_HASH = "0" * 64
 LEAF_BYTES = 32
 _ID_BYTES = 16
 _FORMAT = "bourse-entry-1"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Position(NamedTuple):
@@ -92,8 +91,8 @@ def entry_bytes(entry: SealedEntry) -> bytes:
         str(entry.source_id),
         entry.actor,
         entry.memo,
-        str(_microseconds(entry.occurred_at)),
-        str(_microseconds(entry.posted_at)),
+        str(to_microseconds(entry.occurred_at)),
+        str(to_microseconds(entry.posted_at)),
         str(len(entry.postings)),
     ]
     for posting in entry.postings:
@@ -138,7 +137,3 @@ def split_leaves(leaves: bytes) -> Iterator[Leaf]:
 def _netstring(text: str) -> bytes:
     data = text.encode()
     return b"%d:%b," % (len(data), data)
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND

@@ -7,11 +7,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.caching import TtlCache
+from common.instants import EPOCH
 from common.money import DECIMAL_PLACES, to_units
 from marketdata.calculations import fill_gaps, symbol_errors
 from marketdata.errors import InstrumentNotFound, UnknownAsset
 from marketdata.models import Asset, Candle, Instrument, MarkPrice
-from marketdata.types import EPOCH, Bar, CandleInterval, InstrumentSpec, Mark
+from marketdata.types import Bar, CandleInterval, InstrumentSpec, Mark
 
 SPEC_SECONDS = 5.0
 

@@ -1,9 +1,11 @@
 """What the rest of the venue knows of instruments and their market prices: frozen copies. Pure."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+from common.instants import EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,6 @@ class MarketPrice:
     is_cached: bool
     is_simulated: bool
     is_stale: bool
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CandleInterval(StrEnum):

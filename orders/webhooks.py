@@ -4,13 +4,12 @@ Units: prices and quantities in units of 10^-8, instants in microseconds since 1
 """
 
 import json
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from common.instants import from_microseconds
 from common.money import UNITS8
 
 TRADE_EXECUTED = "trade_executed"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def trade_payload(
@@ -46,4 +45,4 @@ def _whole_or_text(units: int) -> int | str:
 
 
 def _iso(instant: int) -> str:
-    return (_EPOCH + timedelta(microseconds=instant)).isoformat().replace("+00:00", "Z")
+    return from_microseconds(instant).isoformat().replace("+00:00", "Z")

@@ -12,16 +12,16 @@ one yields None when it is missing or null. Nothing is rounded, stripped or gues
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
 from common.errors import FieldError, ValidationFailed
+from common.instants import EPOCH
 
 _NIL_UUID = UUID(int=0)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What PostgreSQL refuses (NUL, lone surrogates) and what no name or symbol holds (controls).
 _FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -220,12 +220,12 @@ class FieldReader:
         """An ISO 8601 date and time with a zone, later than `after`; in UTC."""
         value = self._take(name)
         if type(value) is not str:
-            return self._wrong_type(name, value, "text", _EPOCH)
+            return self._wrong_type(name, value, "text", EPOCH)
         try:
             return read_instant(value, after=after)
         except ValueRefused as refused:
             self.refuse(name, refused.code, refused.detail)
-            return _EPOCH
+            return EPOCH
 
     def optional_instant(self, name: str, *, after: datetime | None = None) -> datetime | None:
         """`instant`, or None."""

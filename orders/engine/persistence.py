@@ -6,12 +6,12 @@ big table goes through the primary key.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from brokers.bulk import queue_webhook_events
+from common.instants import from_microseconds
 from common.postgres_arrays import integers, integers_or_null, words
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
@@ -23,7 +23,6 @@ from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 
 _BOOK, _DEALER = "BOOK", "DEALER"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Names by value of the enum: an index is cheaper than a member's `name`, or its hash.
 _SIDES = ("", *(member.name for member in Side))
 _TYPES = ("", *(member.name for member in OrderType))
@@ -105,11 +104,6 @@ UPDATE orders_engineshard
 """
 
 
-def instant(microseconds: int) -> datetime:
-    """Microseconds since 1970 as an aware datetime, exact."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
 class Writer:
     """Sends what a batch does to PostgreSQL, part by part, while the next part is matched.
 
@@ -122,7 +116,7 @@ class Writer:
         self._connection = connection
         self._state = state
         self._changes = changes
-        self._now = instant(changes.batch_time)
+        self._now = from_microseconds(changes.batch_time)
         self._actor = f"engine {state.shard}"
         self._orders_done = self._trades_done = 0
         # Cursors of the updates with the rows that each must find.

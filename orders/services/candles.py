@@ -12,9 +12,10 @@ from django.db import connection, transaction
 
 from common.database import allow_long_statements, retry_on_conflict
 from common.ids import first_uuid_from
+from common.instants import EPOCH, from_microseconds
 from marketdata.bulk import write_candles
 from marketdata.locks import lock_candle_progress
-from marketdata.types import EPOCH, Bar, CandleInterval
+from marketdata.types import Bar, CandleInterval
 from orders.models import EngineShard
 
 # Trades of so long a time are summed up in one transaction.
@@ -64,7 +65,7 @@ def build_candles(*, shard: int) -> bool:
     if progress is None or checkpoint is None:
         return False
     allow_long_statements(_STATEMENT_SECONDS)
-    committed_until = EPOCH + timedelta(microseconds=checkpoint.batch_time)
+    committed_until = from_microseconds(checkpoint.batch_time)
     built_until, until = committed_until, None
     since = _next_minute_with_trades(shard, progress.built_until or EPOCH)
     if since is not None:

@@ -1,6 +1,6 @@
 """Set mark prices of perpetuals. The engine decides, in the order of its stream."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.conf import settings
 
 from common.errors import FieldError, ValidationFailed
 from common.ids import new_uuid
+from common.instants import to_microseconds
 from common.money import DECIMAL_PLACES, from_units, plain, steps_of
 from marketdata.models import Instrument, MarkPrice
 from marketdata.selectors import find_mark
@@ -17,9 +18,6 @@ from orders.commands import CommandOutcome, SetMarkPrice
 from orders.errors import EngineFailed, MarkJumpTooLarge, NotPerpetual
 from orders.services.terms import UNITS_MAX
 from orders.types import Result
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def set_mark_price(
@@ -47,7 +45,7 @@ def set_mark_price(
         instrument_id=instrument.id,
         price_ticks=_ticks(price, instrument),
         source=str(source),
-        as_of=(datetime.now(UTC) - _EPOCH) // _MICROSECOND,
+        as_of=to_microseconds(datetime.now(UTC)),
         actor=actor,
         is_forced=is_forced,
     )

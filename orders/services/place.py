@@ -1,6 +1,6 @@
 """Place an order: check its shape, let the engine decide, say how the order stands."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from django.conf import settings
 
 from brokers.types import Principal
 from common.ids import new_uuid
+from common.instants import from_microseconds, to_microseconds
 from common.money import DECIMAL_PLACES, from_units
 from marketdata.types import InstrumentSpec
 from orders import gateway
@@ -27,8 +28,6 @@ from orders.services.accounts import resolve_account
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _TAKER = Fill.Role.TAKER.value
 
 
@@ -114,7 +113,7 @@ def _command(
         time_in_force=TimeInForce[terms.time_in_force],
         price_ticks=ticks,
         quantity_lots=lots,
-        valid_until=None if until is None else (until - _EPOCH) // _MICROSECOND,
+        valid_until=None if until is None else to_microseconds(until),
         client_order_id=client_order_id,
         window_ms=settings.ORDER_WINDOW_SECONDS * 1000,
     )
@@ -167,7 +166,7 @@ def _refusal(
 def _state_of(
     command: PlaceOrder, outcome: OrderOutcome, terms: OrderTerms, instrument: InstrumentSpec
 ) -> OrderState:
-    created_at = _EPOCH + timedelta(microseconds=outcome.created_at)
+    created_at = from_microseconds(outcome.created_at)
     fills = tuple(
         OrderFill(
             trade_id=UUID(bytes=fill.trade_id),

@@ -5,7 +5,7 @@ are locked here. The trade's entry has the id of the trade, and the venue's acco
 EXTERNAL) is the other side. Money is rounded nowhere but in fees.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.db import connection
 from brokers.bulk import queue_webhook_events
 from brokers.models import Broker, Funding, TradingAccount
 from common.ids import new_uuid
+from common.instants import to_microseconds
 from common.money import DECIMAL_PLACES, from_units, to_units
 from ledger.errors import InsufficientFunds
 from ledger.selectors.balances import get_client_kinds
@@ -25,8 +26,6 @@ from orders.models import Order, OrderKey, Side, Trade, Venue
 from orders.types import SERVICES_SHARD, OrderTerms, Reason
 from orders.webhooks import TRADE_EXECUTED, trade_payload
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _OTHER_SIDES = {Venue.DEALER: AccountKind.DEALER, Venue.EXTERNAL: AccountKind.EXTERNAL}
 
 Facts = dict[str, Decimal]
@@ -138,7 +137,7 @@ def tell_broker(order: Order, trade: Trade, symbol: str) -> None:
         price=_units8(trade.price),
         quantity=_units8(trade.quantity),
         remaining=_units8(order.quantity - order.filled_quantity),
-        executed_at=(trade.executed_at - _EPOCH) // _MICROSECOND,
+        executed_at=to_microseconds(trade.executed_at),
     )
     row = (order.broker_id.bytes, TRADE_EXECUTED, payload, trade.executed_at)
     with connection.cursor() as cursor:

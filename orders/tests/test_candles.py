@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.ids import derived_uuid
+from common.instants import EPOCH, to_microseconds
 from marketdata.locks import lock_candle_progress
 from marketdata.models import Candle, CandleProgress, Instrument
 from marketdata.selectors import list_bars
@@ -25,7 +26,6 @@ from orders.tasks import build_candles as build_all
 from orders.tests.fixtures import Api, register
 
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -57,7 +57,7 @@ class Market:
 
     def reach(self, seconds: float) -> None:
         """The engine commits a batch without trades."""
-        microseconds = (at(seconds) - EPOCH) // timedelta(microseconds=1)
+        microseconds = to_microseconds(at(seconds))
         EngineShard.objects.filter(shard=self._shard).update(batch_time=microseconds)
 
     def _row(self, event: Event, venue: str) -> Trade:

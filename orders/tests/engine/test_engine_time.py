@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from common.instants import from_microseconds, to_microseconds
 from marketdata.snapshots import read_snapshot
 from orders.commands import encode
 from orders.models import EngineCommand, EngineShard, Order, Trade
@@ -109,9 +110,7 @@ def test_a_due_order_expires_before_the_first_command(timed: Harness, clock: Clo
     assert (stored(due).filled_quantity, stored(due).hold_amount) == (1, 0)
     assert stored(later).status == "FILLED"
     assert balance(buyer, "USD") == (100 - 10 - 10, 0)
-    assert stored(due).updated_at == datetime.fromtimestamp(clock.now // SECOND, UTC).replace(
-        microsecond=clock.now % SECOND
-    )
+    assert stored(due).updated_at == from_microseconds(clock.now)
     check_all(timed.engine)
 
 
@@ -133,7 +132,7 @@ def test_the_idle_engine_expires_by_itself(harness: Harness) -> None:
 def stored_until(order_id: bytes) -> int:
     valid_until = Order.objects.get(id=order_id.hex()).valid_until
     assert valid_until is not None
-    return round(valid_until.timestamp() * SECOND)
+    return to_microseconds(valid_until)
 
 
 def test_an_order_that_comes_past_its_time_is_stored_expired(timed: Harness, clock: Clock) -> None:
@@ -169,10 +168,7 @@ def test_the_sweep_is_answered_when_all_is_expired(timed: Harness, clock: Clock)
 @pytest.mark.parametrize("until", ["9999-12-31T23:59:59.999999", "2400-02-29T12:00:00.000001"])
 def test_a_far_end_is_kept_to_the_microsecond(timed: Harness, until: str) -> None:
     moment = datetime.fromisoformat(until).replace(tzinfo=UTC)
-    whole = int(moment.replace(microsecond=0).timestamp())
-    order = timed.place(
-        make_account(), BUY, 2, 1_000, valid_until=whole * SECOND + moment.microsecond
-    )
+    order = timed.place(make_account(), BUY, 2, 1_000, valid_until=to_microseconds(moment))
     assert stored(order).valid_until == moment
     check_all(timed.engine)
 
