@@ -22,6 +22,7 @@ class AccountKind(StrEnum):
     CLEARING = "CLEARING"
     INSURANCE = "INSURANCE"
     CONVERSION = "CONVERSION"
+    FUNDING = "FUNDING"
 
 
 CLIENT_KINDS = frozenset({AccountKind.CASH, AccountKind.SECURITY, AccountKind.MARGIN})
@@ -38,6 +39,9 @@ class EntryKind(StrEnum):
     ADJUSTMENT = "ADJUSTMENT"
     CONVERSION = "CONVERSION"
     COLLATERAL = "COLLATERAL"
+    FUNDING = "FUNDING"
+    LIQUIDATION = "LIQUIDATION"
+    BAD_DEBT = "BAD_DEBT"
 
 
 class AlertSeverity(StrEnum):

@@ -78,6 +78,11 @@ class InstrumentForm(_RulesForm):
             "mark_jump_limit_rate",
             "mark_stale_seconds",
             "max_position",
+            "liquidation_fee_rate",
+            "liquidation_buffer_rate",
+            "funding_interval_seconds",
+            "funding_interest_rate",
+            "funding_cap_rate",
             "maker_fee_rate",
             "taker_fee_rate",
         )

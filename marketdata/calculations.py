@@ -168,6 +168,48 @@ def margin_term_errors(
     return errors
 
 
+def forced_term_errors(
+    *,
+    is_perpetual: bool,
+    liquidation_fee_rate: Decimal | None,
+    liquidation_buffer_rate: Decimal | None,
+    funding_interval_seconds: int | None,
+    funding_interest_rate: Decimal | None,
+    funding_cap_rate: Decimal | None,
+) -> list[FieldError]:
+    """What is wrong with a perpetual's terms of liquidation and funding: it has them all.
+
+    Shares are from 0 to below 1; the interest of an interval may be below zero.
+    """
+    shares = {
+        "liquidation_fee_rate": liquidation_fee_rate,
+        "liquidation_buffer_rate": liquidation_buffer_rate,
+        "funding_cap_rate": funding_cap_rate,
+    }
+    terms = {
+        **shares,
+        "funding_interval_seconds": funding_interval_seconds,
+        "funding_interest_rate": funding_interest_rate,
+    }
+    if not is_perpetual:
+        detail = "Only a perpetual has this."
+        return [FieldError(f, "perpetual_only", detail) for f, v in terms.items() if v is not None]
+    errors = [
+        FieldError(field, "required", "A perpetual needs this.")
+        for field, term in terms.items()
+        if term is None
+    ]
+    for field, share in shares.items():
+        if share is not None and not 0 <= share < 1:
+            errors.append(FieldError(field, "out_of_range", "From 0 to below 1."))
+    if funding_interval_seconds is not None and funding_interval_seconds < 1:
+        detail = "An interval of at least one second."
+        errors.append(FieldError("funding_interval_seconds", "not_positive", detail))
+    if funding_interest_rate is not None and not -1 < funding_interest_rate < 1:
+        errors.append(FieldError("funding_interest_rate", "out_of_range", "Between -1 and 1."))
+    return errors
+
+
 def nearest_tick(price: Decimal, tick_size: Decimal) -> Decimal:
     """`price` in whole ticks, halves up."""
     ticks = EXACT.divide(price, tick_size).to_integral_value(ROUND_HALF_UP)

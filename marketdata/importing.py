@@ -51,6 +51,11 @@ COLUMNS: dict[str, str] = {
     "mark_jump_limit_rate": "PERPETUAL only, and needs it",
     "mark_stale_seconds": "PERPETUAL only, and needs it",
     "max_position": "PERPETUAL only",
+    "liquidation_fee_rate": "PERPETUAL only; 0.005",
+    "liquidation_buffer_rate": "PERPETUAL only; 0.05",
+    "funding_interval_seconds": "PERPETUAL only; 28800, which is eight hours",
+    "funding_interest_rate": "PERPETUAL only, of an interval; 0.0001",
+    "funding_cap_rate": "PERPETUAL only, of an interval; 0.0075",
 }
 REQUIRED_COLUMNS = ("symbol", "kind")
 _AMOUNTS = ("min_quantity", "max_quantity", "min_notional", "max_notional", "max_position")
@@ -62,7 +67,12 @@ _RATES = (
     "initial_margin_rate",
     "maintenance_margin_rate",
     "mark_jump_limit_rate",
+    "liquidation_fee_rate",
+    "liquidation_buffer_rate",
+    "funding_interest_rate",
+    "funding_cap_rate",
 )
+_WEEK_SECONDS = 604_800
 _FIXED = ("kind", "base", "quote", "tick_size", "lot_size", "price_rule")
 
 
@@ -153,6 +163,9 @@ def _read_cells(cells: Mapping[str, str], seen: set[str]) -> dict[str, Any]:
         "state": reader.optional_choice("state", Instrument.State.values),
         "mark_stale_seconds": reader.optional_integer(
             "mark_stale_seconds", minimum=1, maximum=32_767
+        ),
+        "funding_interval_seconds": reader.optional_integer(
+            "funding_interval_seconds", minimum=1, maximum=_WEEK_SECONDS
         ),
         **{name: reader.optional_decimal(name, above=_ZERO) for name in _AMOUNTS},
         **{

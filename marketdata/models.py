@@ -93,6 +93,27 @@ class Instrument(TimeStampedModel):
     max_position = money_field(
         null=True, blank=True, help_text="The largest position of an account, either way."
     )
+    liquidation_fee_rate = rate_field(
+        null=True,
+        blank=True,
+        help_text="Share of what is closed by force that the insurance fund gets, out of what is "
+        "left.",
+    )
+    liquidation_buffer_rate = rate_field(
+        null=True,
+        blank=True,
+        help_text="A liquidation in parts goes on until equity is this share above the maintenance "
+        "margin.",
+    )
+    funding_interval_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How often longs and shorts pay each other."
+    )
+    funding_interest_rate = rate_field(
+        null=True, blank=True, help_text="What an interval costs when the book trades at the index."
+    )
+    funding_cap_rate = rate_field(
+        null=True, blank=True, help_text="The largest rate of an interval, either way."
+    )
     maker_fee_rate = rate_field(default=0)
     taker_fee_rate = rate_field(default=0)
     price_rule = models.CharField(max_length=6, choices=PriceRule)
@@ -124,6 +145,11 @@ class Instrument(TimeStampedModel):
                     mark_jump_limit_rate__isnull=True,
                     mark_stale_seconds__isnull=True,
                     max_position__isnull=True,
+                    liquidation_fee_rate__isnull=True,
+                    liquidation_buffer_rate__isnull=True,
+                    funding_interval_seconds__isnull=True,
+                    funding_interest_rate__isnull=True,
+                    funding_cap_rate__isnull=True,
                 )
                 | Q(
                     kind="PERPETUAL",
@@ -133,6 +159,11 @@ class Instrument(TimeStampedModel):
                     mark_jump_limit_rate__gt=0,
                     mark_stale_seconds__gt=0,
                     price_band_rate__gt=0,
+                    liquidation_fee_rate__gte=0,
+                    liquidation_buffer_rate__gte=0,
+                    funding_interval_seconds__gt=0,
+                    funding_interest_rate__isnull=False,
+                    funding_cap_rate__gte=0,
                 ),
             ),
         ]

@@ -126,6 +126,11 @@ def make_spec(instrument: Instrument) -> InstrumentSpec:
         mark_jump_limit_rate=instrument.mark_jump_limit_rate,
         mark_stale_seconds=instrument.mark_stale_seconds,
         max_position=instrument.max_position,
+        liquidation_fee_rate=instrument.liquidation_fee_rate,
+        liquidation_buffer_rate=instrument.liquidation_buffer_rate,
+        funding_interval_seconds=instrument.funding_interval_seconds,
+        funding_interest_rate=instrument.funding_interest_rate,
+        funding_cap_rate=instrument.funding_cap_rate,
     )
 
 

@@ -12,6 +12,7 @@ from common.errors import FieldError, ValidationFailed
 from marketdata.calculations import (
     currency_name,
     limit_errors,
+    forced_term_errors,
     margin_term_errors,
     rate_errors,
     scale_errors,
@@ -39,6 +40,11 @@ _INITIAL_MARGIN_RATE = Decimal("0.20")
 _MAINTENANCE_MARGIN_RATE = Decimal("0.10")
 _MARK_JUMP_LIMIT_RATE = Decimal("0.20")
 _MARK_STALE_SECONDS = 600
+_LIQUIDATION_FEE_RATE = Decimal("0.005")
+_LIQUIDATION_BUFFER_RATE = Decimal("0.05")
+_FUNDING_INTERVAL_SECONDS = 28_800
+_FUNDING_INTEREST_RATE = Decimal("0.0001")
+_FUNDING_CAP_RATE = Decimal("0.0075")
 # Transactions that list a symbol of their own queue up for this one lock, so that the count holds.
 _OPEN_LISTING_LOCK = 0x0B0E_0001
 
@@ -132,6 +138,16 @@ def set_missing_margin_terms(instrument: Instrument) -> None:
         instrument.mark_jump_limit_rate = _MARK_JUMP_LIMIT_RATE
     if instrument.mark_stale_seconds is None:
         instrument.mark_stale_seconds = _MARK_STALE_SECONDS
+    if instrument.liquidation_fee_rate is None:
+        instrument.liquidation_fee_rate = _LIQUIDATION_FEE_RATE
+    if instrument.liquidation_buffer_rate is None:
+        instrument.liquidation_buffer_rate = _LIQUIDATION_BUFFER_RATE
+    if instrument.funding_interval_seconds is None:
+        instrument.funding_interval_seconds = _FUNDING_INTERVAL_SECONDS
+    if instrument.funding_interest_rate is None:
+        instrument.funding_interest_rate = _FUNDING_INTEREST_RATE
+    if instrument.funding_cap_rate is None:
+        instrument.funding_cap_rate = _FUNDING_CAP_RATE
 
 
 def store_instrument(instrument: Instrument) -> None:
@@ -177,6 +193,14 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
             mark_jump_limit_rate=instrument.mark_jump_limit_rate,
             mark_stale_seconds=instrument.mark_stale_seconds,
             max_position=instrument.max_position,
+        )
+        errors += forced_term_errors(
+            is_perpetual=instrument.kind == Instrument.Kind.PERPETUAL,
+            liquidation_fee_rate=instrument.liquidation_fee_rate,
+            liquidation_buffer_rate=instrument.liquidation_buffer_rate,
+            funding_interval_seconds=instrument.funding_interval_seconds,
+            funding_interest_rate=instrument.funding_interest_rate,
+            funding_cap_rate=instrument.funding_cap_rate,
         )
     if not any(error.field == "lot_size" for error in errors):
         errors += limit_errors(

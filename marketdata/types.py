@@ -49,6 +49,11 @@ class InstrumentSpec:
     mark_jump_limit_rate: Decimal | None = None
     mark_stale_seconds: int | None = None
     max_position: Decimal | None = None
+    liquidation_fee_rate: Decimal | None = None
+    liquidation_buffer_rate: Decimal | None = None
+    funding_interval_seconds: int | None = None
+    funding_interest_rate: Decimal | None = None
+    funding_cap_rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

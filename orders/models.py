@@ -17,11 +17,15 @@ class Side(models.TextChoices):
 
 
 class Venue(models.TextChoices):
-    """Where something is traded: a dealer or booked trade has the venue on the other side."""
+    """Where something is traded: a dealer or booked trade has the venue on the other side.
+
+    A forced one is a liquidation's, be it on the book: it makes no market price.
+    """
 
     BOOK = "BOOK", "Order book"
     DEALER = "DEALER", "Dealer"
     EXTERNAL = "EXTERNAL", "Booked execution"
+    FORCED = "FORCED", "Liquidation or deleveraging"
 
 
 class Order(models.Model):

@@ -31,6 +31,7 @@ class LedgerAccount(models.Model):
         CLEARING = "CLEARING", "Perpetual clearing"
         INSURANCE = "INSURANCE", "Insurance fund"
         CONVERSION = "CONVERSION", "Currency conversion"
+        FUNDING = "FUNDING", "Funding in transit"
 
     class Status(models.TextChoices):
         ACTIVE = "ACTIVE", "Active"

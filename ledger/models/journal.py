@@ -29,6 +29,9 @@ class JournalEntry(models.Model):
         ADJUSTMENT = "ADJUSTMENT", "Adjustment"
         CONVERSION = "CONVERSION", "Conversion"
         COLLATERAL = "COLLATERAL", "Collateral"
+        FUNDING = "FUNDING", "Funding"
+        LIQUIDATION = "LIQUIDATION", "Liquidation fee"
+        BAD_DEBT = "BAD_DEBT", "Bad debt"
 
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=12, choices=Kind)

@@ -40,8 +40,16 @@ from marketdata.models import Asset
 from marketdata.selectors import get_asset, get_asset_scales
 
 _MEMO_LENGTH_MAX = 200
-# Collateral goes back as far as it is free: `margin.services.collateral` knows.
-_IRREVERSIBLE = (EntryKind.TRADE, EntryKind.REVERSAL, EntryKind.COLLATERAL)
+# Collateral goes back as far as it is free: `margin.services.collateral` knows. What funding and
+# liquidations book belongs to records that a reversal would contradict.
+_IRREVERSIBLE = (
+    EntryKind.TRADE,
+    EntryKind.REVERSAL,
+    EntryKind.COLLATERAL,
+    EntryKind.FUNDING,
+    EntryKind.LIQUIDATION,
+    EntryKind.BAD_DEBT,
+)
 
 
 @retry_on_conflict

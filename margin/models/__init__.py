@@ -1,7 +1,19 @@
-"""Tables of margin: positions of perpetuals, and what collateral accounts may do."""
+"""Tables of margin: positions of perpetuals, what collateral may do, liquidation and funding."""
 
 from margin.models.accounts import MarginAccount
+from margin.models.funding import Funding, FundingPayment, PremiumSample
+from margin.models.liquidations import Liquidation, LiquidationStep, MarginCall
 from margin.models.positions import Position
 from margin.models.snapshots import EquitySnapshot
 
-__all__ = ["EquitySnapshot", "MarginAccount", "Position"]
+__all__ = [
+    "EquitySnapshot",
+    "Funding",
+    "FundingPayment",
+    "Liquidation",
+    "LiquidationStep",
+    "MarginAccount",
+    "MarginCall",
+    "Position",
+    "PremiumSample",
+]

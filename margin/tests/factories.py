@@ -25,6 +25,11 @@ _TERMS: dict[str, Any] = {
     "maintenance_margin_rate": Decimal("0.1"),
     "mark_jump_limit_rate": Decimal("0.2"),
     "mark_stale_seconds": 600,
+    "liquidation_fee_rate": Decimal("0"),
+    "liquidation_buffer_rate": Decimal("0"),
+    "funding_interval_seconds": 28_800,
+    "funding_interest_rate": Decimal("0.0001"),
+    "funding_cap_rate": Decimal("0.0075"),
 }
 
 

@@ -48,6 +48,15 @@ class InstrumentDocument(serializers.Serializer):
         help_text="An older mark lets nobody take on more risk.", allow_null=True
     )
     max_position = _amount("The largest position of an account.", allow_null=True)
+    liquidation_fee_rate = _amount("Of what is closed by force.", allow_null=True)
+    liquidation_buffer_rate = _amount(
+        "A liquidation in parts ends this share above the maintenance margin.", allow_null=True
+    )
+    funding_interval_seconds = serializers.IntegerField(
+        help_text="How often longs and shorts pay each other.", allow_null=True
+    )
+    funding_interest_rate = _amount("What an interval costs at the index.", allow_null=True)
+    funding_cap_rate = _amount("The largest rate of an interval, either way.", allow_null=True)
     maker_fee_rate = _amount("Below zero: the maker is paid.")
     taker_fee_rate = _amount()
     price_rule = serializers.ChoiceField(Instrument.PriceRule.choices)

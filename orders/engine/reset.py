@@ -13,6 +13,8 @@ _STATEMENTS = (
              ledger_transfer, ledger_idempotencykey, ledger_conversionquote, ledger_moneyrequest,
              ledger_approval, ledger_seal, ledger_ledgercheck, ledger_alert,
              margin_position, margin_marginaccount, margin_equitysnapshot, marketdata_markprice,
+             margin_liquidationstep, margin_liquidation, margin_margincall,
+             margin_fundingpayment, margin_funding, margin_premiumsample,
              marketdata_candle, marketdata_candleprogress,
              brokers_webhookdelivery
     """,

@@ -28,6 +28,11 @@ _PERPETUAL: dict[str, Any] = {
     "maintenance_margin_rate": D("0.1"),
     "mark_jump_limit_rate": D("0.2"),
     "mark_stale_seconds": 600,
+    "liquidation_fee_rate": D("0"),
+    "liquidation_buffer_rate": D("0"),
+    "funding_interval_seconds": 28_800,
+    "funding_interest_rate": D("0.0001"),
+    "funding_cap_rate": D("0.0075"),
 }
 _POSITIONS_OF_ORDERS = """
 SELECT p.account_id, p.instrument_id

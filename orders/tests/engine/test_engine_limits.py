@@ -156,7 +156,14 @@ def test_who_is_suspended_places_nothing_and_may_cancel(
 def test_a_perpetual_needs_a_margin_account(harness: Harness) -> None:
     terms = {"initial_margin_rate": "0.2", "maintenance_margin_rate": "0.1", "price_band_rate": 1}
     more_terms = {"mark_jump_limit_rate": "0.2", "mark_stale_seconds": 600}
-    change(harness.instrument, kind="PERPETUAL", **terms, **more_terms)
+    forced_terms = {
+        "liquidation_fee_rate": 0,
+        "liquidation_buffer_rate": 0,
+        "funding_interval_seconds": 28_800,
+        "funding_interest_rate": 0,
+        "funding_cap_rate": 0,
+    }
+    change(harness.instrument, kind="PERPETUAL", **terms, **more_terms, **forced_terms)
     account = make_account(name="C")
     assert refusal(harness.place(account, BUY, 1, 1_000)) == "margin_account_required"
     assert not LedgerAccount.objects.exclude(posted_balance=0, held_amount=0).exists()
