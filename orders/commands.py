@@ -59,6 +59,31 @@ class SetMarkPrice(Command, tag="mark", frozen=True, gc=False):
     is_forced: bool
 
 
+class LiquidateAccount(Command, tag="liquidate", frozen=True, gc=False):
+    """Close what an account can carry no more, if its equity is below the maintenance margin.
+
+    The id of the command becomes that of the liquidation. What nobody else takes goes to the
+    position of the insurance fund.
+    """
+
+    account_id: int
+    asset_id: int
+    fund_account_id: int
+    actor: str
+
+
+class FixFunding(Command, tag="funding", frozen=True, gc=False):
+    """Fix what every position of a perpetual pays or gets for the interval that ended at `due_at`.
+
+    The id of the command becomes that of the funding. `rate` in 10^-8.
+    """
+
+    instrument_id: int
+    due_at: int
+    rate: int
+    sample_count: int
+
+
 class CancelOrder(Command, tag="cancel", frozen=True, gc=False):
     """Cancel an order of `broker_id` (of `account_id`, where the key is bound to one)."""
 
@@ -75,7 +100,16 @@ class ResetVenue(Command, tag="reset", frozen=True, gc=False):
     """Empty trading data and ledger, and fund the demo anew."""
 
 
-AnyCommand = PlaceOrder | DealPerpetual | CancelOrder | SetMarkPrice | ExpireDue | ResetVenue
+AnyCommand = (
+    PlaceOrder
+    | DealPerpetual
+    | CancelOrder
+    | SetMarkPrice
+    | LiquidateAccount
+    | FixFunding
+    | ExpireDue
+    | ResetVenue
+)
 
 
 class FillFact(msgspec.Struct, array_like=True, frozen=True, gc=False):
