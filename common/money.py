@@ -32,6 +32,20 @@ def from_units(units: int, scale: int) -> Decimal:
     return Decimal(units).scaleb(-scale, EXACT)
 
 
+def to_units8(value: Decimal) -> int:
+    """`value`, money or quantity or rate, in integers of 10^-8.
+
+    Raises:
+        ValueError: it has more than 8 decimals.
+    """
+    return to_units(value, DECIMAL_PLACES)
+
+
+def from_units8(units: int) -> Decimal:
+    """Integers of 10^-8 as a decimal with exactly 8 places."""
+    return from_units(units, DECIMAL_PLACES)
+
+
 def steps_of(value: Decimal, step: Decimal) -> int | None:
     """How many whole `step`s `value` is; None when it is not a whole number of them."""
     try:

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from common.errors import FieldError, ValidationFailed
-from common.money import DECIMAL_PLACES, ceil_div, from_units, plain, to_units
+from common.money import (
+    DECIMAL_PLACES,
+    UNITS8,
+    ceil_div,
+    from_units,
+    plain,
+    to_units,
+    to_units8,
+)
 from ledger.types import ClientAccount, Line, VenueAccount
 
 # Far above any real amount, far below what NUMERIC(38, 8) holds: balances cannot overflow.
@@ -26,11 +34,11 @@ def check_amount(amount: Decimal, scale: int, *, field: str = "amount") -> None:
         raise _refusal(field, "invalid", f"{amount} is not a number.")
     if amount <= 0:
         raise _refusal(field, "not_positive", f"{plain(amount)} is not above zero.")
-    to_units8(amount, scale, field=field)
+    checked_units8(amount, scale, field=field)
 
 
-def to_units8(amount: Decimal, scale: int, *, field: str = "amount") -> int:
-    """`amount` in units8.
+def checked_units8(amount: Decimal, scale: int, *, field: str = "amount") -> int:
+    """`amount` of an asset of `scale` in units8.
 
     Raises:
         ValidationFailed: it is too large, or has more decimals than `scale`.
@@ -42,11 +50,6 @@ def to_units8(amount: Decimal, scale: int, *, field: str = "amount") -> int:
     except ValueError as error:
         detail = f"{plain(amount)} has more than {scale} decimals."
         raise _refusal(field, "too_many_decimals", detail) from error
-
-
-def from_units8(units8: int) -> Decimal:
-    """`units8` as a decimal amount."""
-    return from_units(units8, DECIMAL_PLACES)
 
 
 def net_by_account(lines: Iterable[Line]) -> dict[ClientAccount | VenueAccount, Decimal]:
@@ -64,8 +67,8 @@ def net_rate(rate: Decimal, spread_rate: Decimal, *, is_inverse: bool) -> Decima
     `spread_rate` of the amount either way, so going there and back never gains.
     """
     given = to_units(rate, RATE_PLACES)
-    kept = to_units(1 - spread_rate, DECIMAL_PLACES)
-    one, whole = 10**RATE_PLACES, 10**DECIMAL_PLACES
+    kept = to_units8(1 - spread_rate)
+    one, whole = 10**RATE_PLACES, UNITS8
     units = one * one * kept // (given * whole) if is_inverse else given * kept // whole
     return from_units(units, RATE_PLACES)
 

@@ -6,10 +6,9 @@ writer of positions; whoever changes one has the account's collateral locked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
-from common.money import DECIMAL_PLACES, to_units
+from common.money import to_units8
 from common.postgres_arrays import integers
 
 _COLUMNS = """
@@ -95,8 +94,4 @@ def owners_statement(account_ids: Iterable[int]) -> tuple[str, list[str]]:
 
 def _rows(cursor: Any) -> Iterator[PositionRow]:
     for account_id, instrument_id, *amounts, version in cursor:
-        yield PositionRow._make((account_id, instrument_id, *map(_units, amounts), version))
-
-
-def _units(amount: Decimal) -> int:
-    return to_units(amount, DECIMAL_PLACES)
+        yield PositionRow._make((account_id, instrument_id, *map(to_units8, amounts), version))

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from common.caching import TtlCache
 from common.instants import EPOCH
-from common.money import DECIMAL_PLACES, to_units
+from common.money import to_units8
 from marketdata.calculations import fill_gaps, symbol_errors
 from marketdata.errors import InstrumentNotFound, UnknownAsset
 from marketdata.models import Asset, Candle, Instrument, MarkPrice
@@ -107,8 +107,8 @@ def make_spec(instrument: Instrument) -> InstrumentSpec:
         quote_scale=quote.scale,
         tick_size=instrument.tick_size,
         lot_size=instrument.lot_size,
-        tick_units8=to_units(instrument.tick_size, DECIMAL_PLACES),
-        lot_units8=to_units(instrument.lot_size, DECIMAL_PLACES),
+        tick_units8=to_units8(instrument.tick_size),
+        lot_units8=to_units8(instrument.lot_size),
         min_quantity=instrument.min_quantity,
         max_quantity=instrument.max_quantity,
         min_notional=instrument.min_notional,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from common.money import DECIMAL_PLACES, from_units, plain, round_half_up
+from common.money import DECIMAL_PLACES, from_units8, plain, round_half_up
 from margin.selectors.report import RiskLevel
 from margin.types import MarginState
 
@@ -46,7 +46,7 @@ def money(amount: Decimal | Fraction, scale: int) -> str:
 
 def units(amount: int, scale: int) -> str:
     """An amount in 10^-8 of an asset."""
-    return money(from_units(amount, DECIMAL_PLACES), scale)
+    return money(from_units8(amount), scale)
 
 
 def price(value: Decimal | Fraction | None, tick_size: Decimal) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from brokers.models import Broker
 from common.csv_files import as_text, csv_lines
-from common.money import DECIMAL_PLACES, from_units, plain
+from common.money import from_units8, plain
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import address, broker_of, choice_of, count_of, text_of
@@ -179,6 +179,6 @@ def _csv_row(line: AccountMargin) -> tuple[str, ...]:
         line.level,
         "true" if line.is_frozen else "false",
         str(line.position_count),
-        *(plain(from_units(amount, DECIMAL_PLACES)) for amount in amounts),
+        *(plain(from_units8(amount)) for amount in amounts),
         *("" if share is None else figures.exact(share) for share in shares),
     )

@@ -16,6 +16,7 @@ from brokers.models import TradingAccount
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from common.ids import new_uuid
+from common.money import from_units8
 from ledger import locks
 from ledger.bulk import (
     LedgerBatch,
@@ -25,7 +26,7 @@ from ledger.bulk import (
     write,
 )
 from ledger.bulk.sql import Cursor
-from ledger.calculations import check_amount, from_units8, net_by_account, to_units8
+from ledger.calculations import check_amount, checked_units8, net_by_account
 from ledger.errors import (
     AccountNotActive,
     EntryNotReversible,
@@ -234,7 +235,7 @@ def _check_memo(memo: str) -> None:
 
 def _amounts_in_units8(lines: Sequence[Line]) -> list[int]:
     scales = get_asset_scales({line.account.asset_id for line in lines})
-    return [to_units8(line.amount, scales[line.account.asset_id]) for line in lines]
+    return [checked_units8(line.amount, scales[line.account.asset_id]) for line in lines]
 
 
 def _lock_rows_of(

@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
+from common.money import to_units8
 from ledger import locks
 from ledger.bulk import LedgerBatch, write_balances
-from ledger.calculations import check_amount, to_units8
+from ledger.calculations import check_amount
 from ledger.errors import (
     AccountNotAdjustable,
     EntryReversed,
@@ -200,7 +201,7 @@ def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:
         InsufficientFunds: there is not as much available.
         WalletNotActive: it was suspended or closed a moment ago, and more is to be held.
     """
-    units8 = to_units8(amount, wallet.asset.scale)
+    units8 = to_units8(amount)
     with connection.cursor() as cursor:
         row = locks.lock_ledger_accounts(cursor, {wallet.id})[wallet.id]
         if units8 > 0:

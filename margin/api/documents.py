@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from common.csv_files import as_text, csv_lines
-from common.money import DECIMAL_PLACES, EXACT, from_units, plain, round_half_up
+from common.money import DECIMAL_PLACES, EXACT, from_units8, plain, round_half_up
 from margin.selectors.accounts import PositionAtMark
 from margin.selectors.report import AccountMargin, MarginReport, risk_level
 from margin.types import MarginState
@@ -34,15 +34,15 @@ def position_document(position: PositionAtMark, account: AccountMargin) -> dict[
         "mark_price": position.mark,
         "notional": EXACT.multiply(abs(position.quantity), position.mark),
         "cost_basis": position.cost_basis,
-        "unrealized_pnl": _money(position.unrealized_pnl),
+        "unrealized_pnl": from_units8(position.unrealized_pnl),
         "realized_pnl": position.realized_pnl,
-        "initial_margin": _money(position.initial_margin),
-        "maintenance_margin": _money(position.maintenance_margin),
+        "initial_margin": from_units8(position.initial_margin),
+        "maintenance_margin": from_units8(position.maintenance_margin),
         "liquidation_price": _shown(position.liquidation_price(account)),
         "bankruptcy_price": _shown(position.bankruptcy_price(account)),
         "open_buy": position.open_buy,
         "open_sell": position.open_sell,
-        "loss_reserve": _money(position.exposure.loss_reserve),
+        "loss_reserve": from_units8(position.exposure.loss_reserve),
     }
 
 
@@ -50,13 +50,13 @@ def state_document(asset: str, state: MarginState, *, is_frozen: bool) -> dict[s
     """A collateral and what it carries; ratios are null where equity is not above zero."""
     return {
         "asset": asset,
-        "collateral": _money(state.collateral),
-        "unrealized_pnl": _money(state.unrealized_pnl),
-        "equity": _money(state.equity),
-        "initial_margin": _money(state.initial_margin),
-        "maintenance_margin": _money(state.maintenance_margin),
-        "loss_reserve": _money(state.loss_reserve),
-        "free_collateral": _money(state.free_collateral),
+        "collateral": from_units8(state.collateral),
+        "unrealized_pnl": from_units8(state.unrealized_pnl),
+        "equity": from_units8(state.equity),
+        "initial_margin": from_units8(state.initial_margin),
+        "maintenance_margin": from_units8(state.maintenance_margin),
+        "loss_reserve": from_units8(state.loss_reserve),
+        "free_collateral": from_units8(state.free_collateral),
         "utilization": _shown(state.utilization),
         "margin_ratio": _shown(state.margin_ratio),
         "is_bankrupt": state.is_bankrupt,
@@ -106,10 +106,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return as_text(value)
     return plain(value) if isinstance(value, Decimal) else str(value).lower()
-
-
-def _money(units: int) -> Decimal:
-    return from_units(units, DECIMAL_PLACES)
 
 
 def _shown(value: Fraction | None) -> Decimal | None:

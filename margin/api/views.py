@@ -14,7 +14,7 @@ from brokers.models import Scope
 from brokers.selectors import get_account
 from common.api.fields import FieldReader
 from common.ids import new_uuid
-from common.money import DECIMAL_PLACES, to_units
+from common.money import to_units8
 from ledger.api.idempotency import idempotent
 from ledger.selectors import list_balances
 from ledger.types import AccountKind
@@ -147,7 +147,7 @@ def _account_document(account_id: int) -> dict[str, Any]:
     states = {one.asset: one.state for one in find_account_margins(account_id)}
     for balance in list_balances(account_id):
         if balance.kind == AccountKind.MARGIN and balance.asset not in states:
-            collateral = to_units(balance.posted_balance, DECIMAL_PLACES)
+            collateral = to_units8(balance.posted_balance)
             states[balance.asset] = margin_state(collateral, [])
     return {
         "account_id": account_id,

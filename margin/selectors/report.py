@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection
 
 from brokers.types import HOUSE_BROKER_ID
-from common.money import DECIMAL_PLACES, steps_of, to_units
+from common.money import steps_of, to_units8
 from margin.calculations import liquidation_price
 from margin.types import Exposure, MarginState, PerpetualTerms
 
@@ -220,21 +220,21 @@ def exposure_of(
     loss_reserve: Decimal = Decimal(0),
 ) -> Exposure:
     """A stored position in the units of `margin.types`; amounts are whole lots and ticks."""
-    factor = to_units(tick_size * lot_size, DECIMAL_PLACES)
+    factor = to_units8(tick_size * lot_size)
     terms = PerpetualTerms(
         factor=factor,
         money_unit=1,
-        initial_rate=to_units(initial_rate, DECIMAL_PLACES),
-        maintenance_rate=to_units(maintenance_rate, DECIMAL_PLACES),
+        initial_rate=to_units8(initial_rate),
+        maintenance_rate=to_units8(maintenance_rate),
     )
     return Exposure(
         terms=terms,
         mark=_steps(mark, tick_size),
         quantity=_steps(quantity, lot_size),
-        cost_basis=to_units(cost_basis, DECIMAL_PLACES),
+        cost_basis=to_units8(cost_basis),
         open_buy=_steps(open_buy, lot_size),
         open_sell=_steps(open_sell, lot_size),
-        loss_reserve=to_units(loss_reserve, DECIMAL_PLACES),
+        loss_reserve=to_units8(loss_reserve),
     )
 
 
@@ -353,14 +353,10 @@ def _line(row: Sequence[Any]) -> AccountMargin:
     account_id, document, broker_id, broker, asset, scale, is_frozen, count = row[:8]
     symbol, tick, lot, rate, mark, quantity = row[13:19]
     sole = None if symbol is None else SolePosition(symbol, quantity, mark, tick, lot, rate)
-    state = MarginState(*(_units(amount) for amount in row[8:13]))
+    state = MarginState(*map(to_units8, row[8:13]))
     return AccountMargin(
         account_id, document, broker_id, broker, asset, scale, is_frozen, count, state, sole
     )
-
-
-def _units(amount: Decimal) -> int:
-    return to_units(amount, DECIMAL_PLACES)
 
 
 def _steps(value: Decimal, step: Decimal) -> int:

@@ -11,9 +11,10 @@ from django.db import connection, transaction
 
 from brokers.models import Funding, TradingAccount
 from common.database import retry_on_conflict
+from common.money import from_units8, to_units8
 from ledger import locks
 from ledger.bulk import ensure_client_accounts
-from ledger.calculations import check_amount, from_units8, to_units8
+from ledger.calculations import check_amount
 from ledger.errors import AccountNotActive
 from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, Entry, EntryKind, Line
@@ -56,7 +57,7 @@ def move_collateral(
         raise MarginAccountRequired(account_id=account_id)
     collateral = _lock_collateral(account_id, found.id)
     if amount < 0:
-        _check_free(account_id, found, collateral, -to_units8(amount, found.scale))
+        _check_free(account_id, found, collateral, -to_units8(amount))
     return post_entry(
         kind=EntryKind.COLLATERAL,
         source_kind="collateral",

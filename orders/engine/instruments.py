@@ -1,15 +1,15 @@
 """Reads the rules of instruments, when they are first met and when their row has changed."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 
-from common.money import UNITS8
+from common.money import UNITS8, to_units8
 from common.postgres_arrays import integers
 from margin.types import PerpetualTerms
 from orders.engine.state import InstrumentRules, PerpetualRules, ShardState
-from orders.engine.units import units, units_or_none
 from orders.matching.types import PriceRule
 
 # A row's xmin changes with every UPDATE and with nothing else: it is the version of the rules.
@@ -42,8 +42,8 @@ def load_some(connection: psycopg.Connection[Any], state: ShardState, ids: Itera
 
 
 def _rules(row: tuple[Any, ...]) -> InstrumentRules:
-    tick, lot = units(row[5]), units(row[6])
-    min_quantity, max_quantity = units_or_none(row[11]), units_or_none(row[12])
+    tick, lot = to_units8(row[5]), to_units8(row[6])
+    min_quantity, max_quantity = _units8_or_none(row[11]), _units8_or_none(row[12])
     return InstrumentRules(
         instrument_id=row[0],
         version=row[1],
@@ -58,12 +58,12 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         is_perpetual=row[10] == "PERPETUAL",
         min_lots=1 if min_quantity is None else -(-min_quantity // lot),
         max_lots=None if max_quantity is None else max_quantity // lot,
-        min_notional=units_or_none(row[13]) or 0,
-        max_notional=units_or_none(row[14]),
-        band_rate=units_or_none(row[15]),
-        collar_rate=units_or_none(row[16]),
-        maker_rate=units(row[17]),
-        taker_rate=units(row[18]),
+        min_notional=_units8_or_none(row[13]) or 0,
+        max_notional=_units8_or_none(row[14]),
+        band_rate=_units8_or_none(row[15]),
+        collar_rate=_units8_or_none(row[16]),
+        maker_rate=to_units8(row[17]),
+        taker_rate=to_units8(row[18]),
         base_kind=_ledger_kind(row[19]),
         quote_kind=_ledger_kind(row[20]),
         perpetual=_perpetual_rules(row) if row[10] == "PERPETUAL" else None,
@@ -71,20 +71,24 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
 
 
 def _perpetual_rules(row: tuple[Any, ...]) -> PerpetualRules:
-    tick, lot = units(row[5]), units(row[6])
-    max_position = units_or_none(row[25])
+    tick, lot = to_units8(row[5]), to_units8(row[6])
+    max_position = _units8_or_none(row[25])
     terms = PerpetualTerms(
         factor=tick * lot // UNITS8,
         money_unit=10 ** (8 - row[7]),
-        initial_rate=units(row[21]),
-        maintenance_rate=units(row[22]),
+        initial_rate=to_units8(row[21]),
+        maintenance_rate=to_units8(row[22]),
     )
     return PerpetualRules(
         terms=terms,
-        jump_rate=units(row[23]),
+        jump_rate=to_units8(row[23]),
         stale_micros=row[24] * 1_000_000,
         max_lots=None if max_position is None else max_position // lot,
     )
+
+
+def _units8_or_none(value: Decimal | None) -> int | None:
+    return None if value is None else to_units8(value)
 
 
 def _ledger_kind(asset_kind: str) -> str:

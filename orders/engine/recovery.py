@@ -8,13 +8,13 @@ from typing import Any
 
 import psycopg
 
+from common.money import to_units8
 from common.postgres_arrays import integers, words
 from margin.bulk import PositionRow, read_positions, read_positions_of
 from orders.engine import instruments
 from orders.engine.batch import BatchChanges
 from orders.engine.positions import LiveMark, LivePosition
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
-from orders.engine.units import units
 from orders.matching.types import OrderType, Side, TimeInForce
 
 _COLUMNS = """
@@ -146,7 +146,9 @@ def _load_last_prices(
 ) -> None:
     if instrument_ids:
         for instrument_id, price in connection.execute(_LAST_PRICES, [integers(instrument_ids)]):
-            state.last_prices[instrument_id] = units(price) // state.instruments[instrument_id].tick
+            state.last_prices[instrument_id] = (
+                to_units8(price) // state.instruments[instrument_id].tick
+            )
 
 
 def _load_positions(
@@ -166,7 +168,7 @@ def _load_marks(
     if instrument_ids:
         for instrument_id, price, as_of in connection.execute(_MARKS, [integers(instrument_ids)]):
             tick = state.instruments[instrument_id].tick
-            state.positions.marks[instrument_id] = LiveMark(units(price) // tick, as_of)
+            state.positions.marks[instrument_id] = LiveMark(to_units8(price) // tick, as_of)
 
 
 def _live_position(row: PositionRow, state: ShardState) -> LivePosition:
@@ -186,7 +188,7 @@ def _live_position(row: PositionRow, state: ShardState) -> LivePosition:
 
 
 def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:
-    quantity = units(row[8]) // rules.lot
+    quantity = to_units8(row[8]) // rules.lot
     order = LiveOrder(
         order_id=row[0].bytes,
         account_id=row[1],
@@ -196,18 +198,18 @@ def _live_order(row: tuple[Any, ...], rules: InstrumentRules) -> LiveOrder:
         side=Side[row[5]],
         order_type=OrderType.LIMIT,
         time_in_force=TimeInForce[row[6]],
-        price=units(row[7]) // rules.tick,
+        price=to_units8(row[7]) // rules.tick,
         quantity=quantity,
-        remaining=quantity - units(row[9]) // rules.lot,
+        remaining=quantity - to_units8(row[9]) // rules.lot,
         valid_until=row[10],
         created_at=row[11],
-        maker_rate=units(row[14]),
-        taker_rate=units(row[15]),
+        maker_rate=to_units8(row[14]),
+        taker_rate=to_units8(row[15]),
         sequence=row[20],
     )
     order.status = row[12]
-    order.hold = units(row[13])
-    order.reserve_per_lot = units(row[21]) // order.remaining
-    order.maker_notional, order.taker_notional = units(row[16]), units(row[17])
-    order.maker_fee, order.taker_fee = units(row[18]), units(row[19])
+    order.hold = to_units8(row[13])
+    order.reserve_per_lot = to_units8(row[21]) // order.remaining
+    order.maker_notional, order.taker_notional = to_units8(row[16]), to_units8(row[17])
+    order.maker_fee, order.taker_fee = to_units8(row[18]), to_units8(row[19])
     return order

@@ -9,7 +9,7 @@ from django.conf import settings
 from common.errors import FieldError, ValidationFailed
 from common.ids import new_uuid
 from common.instants import to_microseconds
-from common.money import DECIMAL_PLACES, from_units, plain, steps_of
+from common.money import from_units8, plain, steps_of
 from marketdata.models import Instrument, MarkPrice
 from marketdata.selectors import find_mark
 from marketdata.types import InstrumentSpec, Mark
@@ -54,7 +54,7 @@ def set_mark_price(
         raise EngineFailed
     if outcome.result == Result.MARK_JUMP_TOO_LARGE:
         facts: dict[str, Any] = {
-            name: from_units(value, DECIMAL_PLACES) for name, value in (outcome.facts or {}).items()
+            name: from_units8(value) for name, value in (outcome.facts or {}).items()
         }
         raise MarkJumpTooLarge(symbol=instrument.symbol, price=price, **facts)
     mark = find_mark(instrument.id)

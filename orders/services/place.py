@@ -9,7 +9,7 @@ from django.conf import settings
 from brokers.types import Principal
 from common.ids import new_uuid
 from common.instants import from_microseconds, to_microseconds
-from common.money import DECIMAL_PLACES, from_units
+from common.money import from_units8
 from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import (
@@ -159,7 +159,7 @@ def _refusal(
 ) -> OrderRefused | DeadlineExceeded:
     if reason == Reason.DEADLINE_EXCEEDED:
         return DeadlineExceeded(order_id=str(order_id))
-    amounts = {name: from_units(value, DECIMAL_PLACES) for name, value in (facts or {}).items()}
+    amounts = {name: from_units8(value) for name, value in (facts or {}).items()}
     return OrderRefused(reason, order_id=str(order_id), **amounts)
 
 
@@ -172,7 +172,7 @@ def _state_of(
             trade_id=UUID(bytes=fill.trade_id),
             price=fill.price_ticks * instrument.tick_size,
             quantity=fill.quantity_lots * instrument.lot_size,
-            fee=from_units(fill.fee, DECIMAL_PLACES),
+            fee=from_units8(fill.fee),
             liquidity_role=_TAKER,
             executed_at=created_at,
         )
@@ -187,8 +187,8 @@ def _state_of(
         status=outcome.status,
         reason=outcome.reason,
         filled_quantity=outcome.filled_lots * instrument.lot_size,
-        notional=from_units(outcome.taker_notional, DECIMAL_PLACES),
-        fee=from_units(outcome.taker_fee, DECIMAL_PLACES),
+        notional=from_units8(outcome.taker_notional),
+        fee=from_units8(outcome.taker_fee),
         created_at=created_at,
         updated_at=created_at,
         fills=fills,

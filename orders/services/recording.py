@@ -15,7 +15,7 @@ from brokers.bulk import queue_webhook_events
 from brokers.models import Broker, Funding, TradingAccount
 from common.ids import new_uuid
 from common.instants import to_microseconds
-from common.money import DECIMAL_PLACES, from_units, to_units
+from common.money import DECIMAL_PLACES, from_units8, to_units8
 from ledger.errors import InsufficientFunds
 from ledger.selectors.balances import get_client_kinds
 from ledger.services import post_entry
@@ -134,9 +134,9 @@ def tell_broker(order: Order, trade: Trade, symbol: str) -> None:
         order_id=order.id,
         symbol=symbol,
         is_buy=order.side == Side.BUY,
-        price=_units8(trade.price),
-        quantity=_units8(trade.quantity),
-        remaining=_units8(order.quantity - order.filled_quantity),
+        price=to_units8(trade.price),
+        quantity=to_units8(trade.quantity),
+        remaining=to_units8(order.quantity - order.filled_quantity),
         executed_at=to_microseconds(trade.executed_at),
     )
     row = (order.broker_id.bytes, TRADE_EXECUTED, payload, trade.executed_at)
@@ -160,11 +160,11 @@ def money_reason(
 def _next_fee(order: Order, instrument: InstrumentSpec, notional: Decimal) -> Decimal:
     """The fee on the order's notional with this fill, less what was charged before."""
     total = fee_on(
-        _units8(order.taker_notional + notional),
-        _units8(order.taker_fee_rate),
+        to_units8(order.taker_notional + notional),
+        to_units8(order.taker_fee_rate),
         10 ** (DECIMAL_PLACES - instrument.quote_scale),
     )
-    return from_units(total, DECIMAL_PLACES) - order.taker_fee
+    return from_units8(total) - order.taker_fee
 
 
 def _lines(order: Order, instrument: InstrumentSpec, trade: Trade, fee: Decimal) -> list[Line]:
@@ -181,7 +181,3 @@ def _lines(order: Order, instrument: InstrumentSpec, trade: Trade, fee: Decimal)
     if fee:
         lines.append(Line(VenueAccount(AccountKind.FEES, quote), fee))
     return lines
-
-
-def _units8(amount: Decimal) -> int:
-    return to_units(amount, DECIMAL_PLACES)

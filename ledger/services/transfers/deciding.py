@@ -10,8 +10,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from common.errors import FieldError, ValidationFailed
+from common.money import from_units8
 from ledger.bulk import LedgerBatch, LedgerRow, LockedWallet
-from ledger.calculations import from_units8, to_units8
+from ledger.calculations import checked_units8
 from ledger.errors import (
     CurrencyMismatch,
     NotOwnWallet,
@@ -88,7 +89,7 @@ def read_amount(amount: Decimal, scale: int) -> int:
         raise _wrong_amount("zero", "Nothing is transferred by a transfer of zero.")
     if amount < 0:
         raise _wrong_amount("negative", "Must be above zero: money is sent, never fetched.")
-    return to_units8(amount, scale)
+    return checked_units8(amount, scale)
 
 
 def find_refusal(linked: Sequence[Terms]) -> tuple[int, Refusal] | None:

@@ -22,8 +22,8 @@ from django.db import connection, transaction
 from common.database import pipelined, retry_on_conflict
 from common.errors import ExchangeError
 from common.ids import instant_of
+from common.money import from_units8
 from ledger.bulk import LedgerBatch, LockedWallet, Written, lock_wallets, write
-from ledger.calculations import from_units8
 from ledger.errors import TransferRefused
 from ledger.services.idempotency import KeyLedger
 from ledger.services.transfers.deciding import (

@@ -15,11 +15,10 @@ from django.db import transaction
 
 from brokers.types import Principal
 from common.database import pipelined, retry_on_conflict
-from common.money import plain
+from common.money import from_units8, plain, to_units8
 from common.postgres_arrays import texts, words
 from ledger import locks
 from ledger.bulk import LedgerBatch, LockedWallet, lock_wallets, write
-from ledger.calculations import from_units8, to_units8
 from ledger.errors import (
     AccountNotActive,
     AmountAbovePending,
@@ -88,7 +87,7 @@ def post_transfer(
     assert transfer.expires_at is not None
     if transfer.expires_at <= now:
         raise TransferTimedOut(expires_at=transfer.expires_at)
-    held = to_units8(transfer.amount, source.scale)
+    held = to_units8(transfer.amount)
     posted = held if amount is None else read_amount(amount, source.scale)
     if posted > held:
         raise AmountAbovePending(amount=transfer.amount)
@@ -146,7 +145,7 @@ def _finish(
     for ending in endings:
         transfer = ending.transfer
         source = wallets[transfer.source_id]
-        batch.set_hold(source.row, -to_units8(transfer.amount, source.scale))
+        batch.set_hold(source.row, -to_units8(transfer.amount))
         if ending.posted:
             destination = wallets[transfer.destination_id].row
             move(batch, transfer.id, source.row, destination, ending.posted, transfer.memo)
