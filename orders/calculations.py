@@ -1,4 +1,4 @@
-"""Money of orders: notionals, fees and holds in pure integers; average prices as decimals.
+"""Rules of orders in numbers: fees, holds and bounds in pure integers, averages as decimals.
 
 Units of integers: money and quantities in units of 10^-8 of their asset (`UNITS8`), whatever the
 asset's scale; rates in units of 10^-8 too. `fee_unit` is the asset's smallest unit in these units
@@ -9,6 +9,18 @@ asset's scale; rates in units of 10^-8 too. `fee_unit` is the asset's smallest u
 from decimal import Decimal
 
 from common.money import EXACT, UNITS8, ceil_div, half_up_div
+from orders.types import Reason
+
+_ACTIVE, _CLOSED = "ACTIVE", "CLOSED"
+
+
+def refused_reason(*, account_status: str, broker_status: str) -> Reason | None:
+    """Why an account may not trade, from its state and its broker's; None where it may."""
+    if broker_status != _ACTIVE:
+        return Reason.BROKER_SUSPENDED
+    if account_status == _ACTIVE:
+        return None
+    return Reason.ACCOUNT_CLOSED if account_status == _CLOSED else Reason.ACCOUNT_SUSPENDED
 
 
 def fee_on(notional: int, rate: int, fee_unit: int) -> int:

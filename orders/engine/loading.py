@@ -11,11 +11,11 @@ import psycopg
 from common.postgres_arrays import integers, words
 from ledger import bulk
 from margin.bulk import owners_statement
+from orders.calculations import refused_reason
 from orders.engine import instruments
 from orders.engine.batch import BatchContext
 from orders.engine.needs import Needs
 from orders.engine.state import ShardState
-from orders.types import Reason
 
 _FEES, _CLEARING, _MARGIN = "FEES", "CLEARING", "MARGIN"
 
@@ -128,7 +128,9 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
     context = BatchContext()
     for account_id, account_status, broker_status in _rows(accounts):
-        context.accounts[account_id] = _reason(account_status, broker_status)
+        context.accounts[account_id] = refused_reason(
+            account_status=account_status, broker_status=broker_status
+        )
     for row in bulk.read_rows(rows) if rows is not None else ():
         if row.id in row_keys:
             context.rows[row_keys[row.id]] = row
@@ -159,14 +161,6 @@ def _if_any(connection: psycopg.Connection[Any], query: str, array: str) -> Any:
 
 def _rows(cursor: Any) -> list[Any]:
     return cursor.fetchall() if cursor is not None else []
-
-
-def _reason(account_status: str, broker_status: str) -> Reason | None:
-    if broker_status != "ACTIVE":
-        return Reason.BROKER_SUSPENDED
-    if account_status == "ACTIVE":
-        return None
-    return Reason.ACCOUNT_CLOSED if account_status == "CLOSED" else Reason.ACCOUNT_SUSPENDED
 
 
 def _refresh_rules(

@@ -22,6 +22,7 @@ from marketdata.pricing import MarketPrice, get_market_price
 from marketdata.selectors import find_instrument_spec, list_instruments, make_spec
 from marketdata.services import list_symbol
 from marketdata.types import InstrumentSpec
+from orders.calculations import refused_reason
 from orders.errors import ClientOrderIdConflict, OrderRefused, PerpetualOnBookOnly
 from orders.models import DealPrice, Order, Side, Trade, Venue
 from orders.selectors.deals import get_deal
@@ -30,7 +31,6 @@ from orders.services.accounts import resolve_account
 from orders.services.recording import (
     Facts,
     fill,
-    find_refused_reason,
     money_reason,
     new_order,
     store_new_order,
@@ -198,7 +198,7 @@ def _find_refusal(
     trigger: Trigger | None,
 ) -> tuple[Reason, Facts] | None:
     """Why it is not dealt, apart from money, which the ledger knows."""
-    reason = find_refused_reason(account)
+    reason = refused_reason(account_status=account.status, broker_status=account.broker.status)
     if reason is not None:
         return reason, {}
     if trigger == Trigger.REJECT:

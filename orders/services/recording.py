@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from brokers.bulk import queue_webhook_events
-from brokers.models import Broker, Funding, TradingAccount
+from brokers.models import Funding, TradingAccount
 from common.ids import new_uuid
 from common.instants import to_microseconds
 from common.money import DECIMAL_PLACES, from_units8, to_units8
@@ -68,16 +68,6 @@ def store_new_order(order: Order) -> None:
         OrderKey.objects.create(
             account_id=order.account_id, client_order_id=order.client_order_id, order_id=order.id
         )
-
-
-def find_refused_reason(account: TradingAccount) -> Reason | None:
-    """Why the account may not trade now; None where it may."""
-    if account.broker.status != Broker.Status.ACTIVE:
-        return Reason.BROKER_SUSPENDED
-    if account.status == TradingAccount.Status.ACTIVE:
-        return None
-    is_closed = account.status == TradingAccount.Status.CLOSED
-    return Reason.ACCOUNT_CLOSED if is_closed else Reason.ACCOUNT_SUSPENDED
 
 
 def fill(
