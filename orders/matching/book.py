@@ -72,7 +72,7 @@ class OrderBook:
 
     def at_price(self, side: Side, price: int) -> list[Order]:
         """The resting orders of one price, first in line first."""
-        if side == _BUY:
+        if side is _BUY:
             level = self._bids.items.get(price)
         else:
             level = self._asks.items.get(-price)
@@ -84,7 +84,7 @@ class OrderBook:
         Reduces ``remaining`` on both sides and removes filled makers; never rests the taker.
         """
         price = taker.price
-        if taker.side == _BUY:
+        if taker.side is _BUY:
             ladder = self._asks
             floor = _UNBOUNDED if price is None else -price
         else:
@@ -100,12 +100,13 @@ class OrderBook:
         """Put an order with something remaining at the back of the queue of its price."""
         price, remaining = order.price, order.remaining
         assert price is not None and remaining > 0, "nothing, or at no price, cannot rest"
-        assert order.order_id not in self._orders, "the order is in the book already"
-        if order.side == _BUY:
+        orders, order_id = self._orders, order.order_id
+        assert order_id not in orders, "the order is in the book already"
+        orders[order_id] = order
+        if order.side is _BUY:
             ladder, key = self._bids, price
         else:
             ladder, key = self._asks, -price
-        self._orders[order.order_id] = order
         if order.valid_until is not None:
             order._expiry_key = -(order.valid_until << 64 | order.sequence)
             self._times.add(order._expiry_key, order)
@@ -137,21 +138,22 @@ class OrderBook:
         level = order._level
         assert level is not None
         order._level = None
-        if level.count == 1:
-            (self._bids if order.side == _BUY else self._asks).remove(level.key)
-            return order
-        level.count -= 1
-        level.quantity -= order.remaining
         earlier, later = order._previous, order._next
         if later is not None:
             later._previous = earlier
+            if earlier is not None:
+                earlier._next = later
+            else:
+                level.head = later
         elif earlier is not None:
+            earlier._next = None
             level.tail = earlier
-        if earlier is not None:
-            earlier._next = later
-        elif later is not None:
-            level.head = later
+        else:
+            (self._bids if order.side is _BUY else self._asks).remove(level.key)
+            return order
         order._next = order._previous = None
+        level.count -= 1
+        level.quantity -= order.remaining
         return order
 
     def reduce(self, order_id: Hashable, remaining: int) -> Order | None:
@@ -217,7 +219,7 @@ class OrderBook:
 
     def open_quantity(self, side: Side) -> int:
         """The sum of what remains of all resting orders of a side."""
-        ladder = self._bids if side == _BUY else self._asks
+        ladder = self._bids if side is _BUY else self._asks
         return sum(level.quantity for level in ladder.items.values())
 
     def orders(self) -> Iterator[Order]:
@@ -230,13 +232,13 @@ class OrderBook:
         self, side: Side, order_type: OrderType, price: int | None
     ) -> int | None:
         """The price of all its trades if the rule lets the taker set it: a limit sell, SELLER."""
-        if side == _BUY or order_type != _LIMIT or self.price_rule != _SELLER:
+        if side is _BUY or order_type is not _LIMIT or self.price_rule is not _SELLER:
             return None
         return price
 
     def _reach(self, side: Side, limit_price: int | None) -> Iterator[Level]:
         """The levels which a taker of this side crosses, best first."""
-        if side == _BUY:
+        if side is _BUY:
             ladder = self._asks
             floor = _UNBOUNDED if limit_price is None else -limit_price
         else:

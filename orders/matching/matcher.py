@@ -54,7 +54,7 @@ class Matcher:
         assert not self._has_overdue, "orders restored past their time: call expire() first"
         book = self.books[instrument_id]
         executions = book.match(order)
-        if order.remaining and order.order_type == _LIMIT and order.time_in_force != _IOC:
+        if order.remaining and order.order_type is _LIMIT and order.time_in_force is not _IOC:
             book.rest(order)
             if valid_until is not None and book.first_to_expire is order:
                 self._heads.note(instrument_id, order)

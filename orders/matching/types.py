@@ -55,7 +55,9 @@ class Order:
     not trade.  ``remaining`` is what is left of ``quantity``, and belongs to the book while the
     order rests.  ``order_id`` is any hashable that hashes fast (an int, str or bytes; a UUID
     object hashes in Python and makes every step slower).  ``sequence`` orders arrivals;
-    ``valid_until`` is the first microsecond at which the order is no longer valid.
+    ``valid_until`` is the first microsecond at which the order is no longer valid.  ``side``,
+    ``order_type`` and ``time_in_force`` are the members themselves, not numbers equal to them: the
+    book compares by identity, which costs half as much.
 
     Slots with a leading underscore belong to the book.
     """
