@@ -44,7 +44,7 @@ SELECT u.account_id, u.instrument_id, u.quantity * 0.00000001, u.cost_basis * 0.
  WHERE p.version = excluded.version - 1
 """
 _OWNERS = """
-SELECT t.id, t.funding,
+SELECT t.id, t.funding, t.broker_id,
        ARRAY(SELECT m.asset_id FROM margin_marginaccount m
               WHERE m.account_id = t.id AND m.is_frozen)
   FROM brokers_tradingaccount t WHERE t.id = ANY(%s::bigint[])
@@ -88,7 +88,7 @@ def store_positions(executor: Any, rows: Sequence[PositionRow], *, now: datetime
 
 
 def owners_statement(account_ids: Iterable[int]) -> tuple[str, list[str]]:
-    """The statement that tells how accounts are funded, and in which assets they are frozen."""
+    """The statement that tells of accounts their funding, broker, and frozen assets."""
     return _OWNERS, [integers(account_ids)]
 
 

@@ -6,8 +6,10 @@ published methods of the field that each docstring names. Margins are rounded up
 rounding never lends anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from math import ceil, floor
 
 from common.money import UNITS8, ceil_div, half_up_div
 from margin.types import Exposure, Filled, MarginState
@@ -129,6 +131,16 @@ def bankruptcy_price(state: MarginState, exposure: Exposure) -> Fraction | None:
     return exposure.mark - share / (exposure.quantity * exposure.terms.factor)
 
 
+def bankruptcy_tick(state: MarginState, exposure: Exposure) -> int:
+    """`bankruptcy_price` as a price in whole ticks, at least one: closing there leaves no debt.
+
+    Rounded in favour of the account, so that what rounding costs is borne by who takes over.
+    """
+    price = bankruptcy_price(state, exposure)
+    assert price is not None, "only a position has a bankruptcy price"
+    return max(1, ceil(price) if exposure.quantity > 0 else floor(price))
+
+
 def lots_to_close(
     state: MarginState, exposure: Exposure, price: int, fee_rate: int, buffer_rate: int
 ) -> int:
@@ -151,6 +163,53 @@ def lots_to_close(
     if gain <= 0:
         return size
     return min(size, ceil_div(missing * UNITS8, gain))
+
+
+def lots_to_take(
+    offers: Iterable[tuple[int, int]],
+    state: MarginState,
+    exposure: Exposure,
+    fee_rate: int,
+    buffer_rate: int,
+) -> int:
+    """How many lots of what a book offers have to be taken, offer by offer, as `lots_to_close`.
+
+    `offers`: price and lots of each, the best first. Fewer than that closes are returned where the
+    offers do not suffice.
+    """
+    total = 0
+    for price, offered in offers:
+        lots = min(offered, lots_to_close(state, exposure, price, fee_rate, buffer_rate))
+        total += lots
+        if lots < offered:
+            break
+        state, exposure = _after_closing(state, exposure, lots, price, fee_rate)
+    return total
+
+
+def most_lots(limit: int, carries: Callable[[int], bool]) -> int:
+    """The most lots, up to `limit`, of which `carries` says yes; of more it says no ever after."""
+    if carries(limit):
+        return limit
+    most, too_many = 0, limit
+    while too_many - most > 1:
+        middle = (most + too_many) // 2
+        if carries(middle):
+            most = middle
+        else:
+            too_many = middle
+    return most
+
+
+def carries_after(state: MarginState, exposure: Exposure, lots: int, price: int) -> bool:
+    """Whether equity still carries the maintenance margin after a trade of signed `lots`.
+
+    As the insurance fund is judged that takes a position over, and who is deleveraged.
+    """
+    traded = replace(exposure, quantity=exposure.quantity + lots)
+    equity = state.equity + notional(lots, exposure.mark - price, exposure.terms.factor)
+    maintenance = state.maintenance_margin - maintenance_margin(exposure)
+    return equity >= maintenance + maintenance_margin(traded)
 
 
 def deleverage_score(state: MarginState, exposure: Exposure) -> Fraction:
@@ -201,6 +260,23 @@ def liquidation_fee(state: MarginState, closed_notional: int, rate: int, money_u
     """The insurance fund's fee on a liquidation, only out of equity above zero."""
     fee = ceil_div(closed_notional * rate, UNITS8 * money_unit) * money_unit
     return max(0, min(fee, state.equity // money_unit * money_unit))
+
+
+def _after_closing(
+    state: MarginState, exposure: Exposure, lots: int, price: int, fee_rate: int
+) -> tuple[MarginState, Exposure]:
+    """What is left after closing `lots` of a position at a price, fee paid."""
+    direction = 1 if exposure.quantity > 0 else -1
+    rest = replace(exposure, quantity=exposure.quantity - direction * lots)
+    lost = notional(direction * lots, exposure.mark - price, exposure.terms.factor)
+    fee = ceil_div(notional(lots, price, exposure.terms.factor) * fee_rate, UNITS8)
+    freed = maintenance_margin(exposure) - maintenance_margin(rest)
+    after = replace(
+        state,
+        collateral=state.collateral - lost - fee,
+        maintenance_margin=state.maintenance_margin - freed,
+    )
+    return after, rest
 
 
 def _margin(lots: int, exposure: Exposure, rate: int) -> int:

@@ -13,12 +13,18 @@ from common.money import DECIMAL_PLACES, EXACT, round_half_up
 SERVICES_SHARD = 0xFFF
 
 
+# The venue of orders and trades of liquidations: they make no market price.
+FORCED = "FORCED"
+DEALER = "DEALER"
+
+
 class Reason(StrEnum):
     """Why an order is CANCELED or REJECTED. The value is stored and shown as the error code."""
 
     # canceled
     BY_USER = "by_user"
     NO_LIQUIDITY = "no_liquidity"
+    LIQUIDATION = "liquidation"
     # rejected
     DEADLINE_EXCEEDED = "deadline_exceeded"
     ACCOUNT_SUSPENDED = "account_suspended"
@@ -54,6 +60,9 @@ class Result(StrEnum):
     REFUSED = "refused"
     UNKNOWN_INSTRUMENT = "unknown_instrument"
     MARK_JUMP_TOO_LARGE = "mark_jump_too_large"
+    NOT_NEEDED = "not_needed"
+    MARK_PRICE_STALE = "mark_price_stale"
+    INSTRUMENT_NOT_TRADING = "instrument_not_trading"
 
 
 @dataclass(frozen=True, slots=True)

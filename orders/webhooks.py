@@ -1,4 +1,4 @@
-"""What a broker is told of its half of a trade. Pure.
+"""What a broker is told: of its half of a trade, of liquidations and deleveraging. Pure.
 
 Units: prices and quantities in units of 10^-8, instants in microseconds since 1970.
 """
@@ -7,9 +7,11 @@ import json
 from uuid import UUID
 
 from common.instants import from_microseconds
-from common.money import UNITS8
+from common.money import UNITS8, from_units8, plain
 
 TRADE_EXECUTED = "trade_executed"
+ACCOUNT_LIQUIDATED = "account_liquidated"
+POSITION_DELEVERAGED = "position_deleveraged"
 
 
 def trade_payload(
@@ -37,6 +39,64 @@ def trade_payload(
             "executed_at": _iso(executed_at),
         }
     )
+
+
+def liquidation_payload(
+    *,
+    liquidation_id: UUID,
+    account_id: int,
+    asset: str,
+    outcome: str,
+    equity_before: int,
+    maintenance_margin_before: int,
+    equity_after: int,
+    fee: int,
+    executed_at: int,
+) -> str:
+    """The body that tells of a liquidation; money in `asset`, as decimal texts."""
+    return json.dumps(
+        {
+            "event": ACCOUNT_LIQUIDATED,
+            "liquidation_id": str(liquidation_id),
+            "account_id": account_id,
+            "asset": asset,
+            "outcome": outcome,
+            "equity_before": _text(equity_before),
+            "maintenance_margin_before": _text(maintenance_margin_before),
+            "equity_after": _text(equity_after),
+            "fee": _text(fee),
+            "executed_at": _iso(executed_at),
+        }
+    )
+
+
+def deleveraging_payload(
+    *,
+    liquidation_id: UUID,
+    account_id: int,
+    symbol: str,
+    is_buy: bool,
+    quantity: int,
+    price: int,
+    executed_at: int,
+) -> str:
+    """The body that tells that a position was closed against another's liquidation."""
+    return json.dumps(
+        {
+            "event": POSITION_DELEVERAGED,
+            "liquidation_id": str(liquidation_id),
+            "account_id": account_id,
+            "symbol": symbol,
+            "side": "BUY" if is_buy else "SELL",
+            "quantity": _text(quantity),
+            "price": _text(price),
+            "executed_at": _iso(executed_at),
+        }
+    )
+
+
+def _text(units: int) -> str:
+    return plain(from_units8(units))
 
 
 def _whole_or_text(units: int) -> int | str:

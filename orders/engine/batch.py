@@ -1,8 +1,10 @@
 """One batch: what was loaded for it (`BatchContext`) and what it changes (`BatchChanges`). Pure."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ledger.bulk import LedgerBatch, LedgerRow
+from margin.bulk_liquidations import Freeze, LiquidationRow, StepRow
 from marketdata.bulk import NewMark
 from orders.commands import AnyCommand, AnyOutcome
 from orders.engine.positions import LivePosition, Owner, PositionKey
@@ -42,8 +44,11 @@ class BatchContext:
     # Collateral by owner, and the clearing account of perpetuals by asset.
     margin_rows: dict[Owner, LedgerRow] = field(default_factory=dict)
     clearing_rows: dict[int, LedgerRow] = field(default_factory=dict)
-    # Accounts that place orders for perpetuals and have to fund them before; frozen collateral.
+    # Of accounts that take part in perpetuals: those that have to fund their orders before, the
+    # house's own, and their brokers; frozen collateral.
     prefunded: set[int] = field(default_factory=set)
+    house: set[int] = field(default_factory=set)
+    brokers: dict[int, bytes] = field(default_factory=dict)
     frozen: set[Owner] = field(default_factory=set)
     known_orders: set[bytes] = field(default_factory=set)
     order_keys: dict[tuple[int, str], bytes] = field(default_factory=dict)
@@ -107,19 +112,31 @@ class BatchChanges:
     commands: list[tuple[bytes, str, str]] = field(default_factory=list)
     # Sold minus bought by (broker, asset).
     broker_nets: dict[tuple[bytes, int], int] = field(default_factory=dict)
-    webhooks: list[tuple[bytes, str]] = field(default_factory=list)
+    # Broker, event, payload.
+    webhooks: list[tuple[bytes, str, str]] = field(default_factory=list)
     outcomes: dict[str, list[AnyOutcome]] = field(default_factory=dict)
     touched_instruments: set[int] = field(default_factory=set)
-    # Orders and trades of the dealer.
-    dealt_orders: list[LiveOrder] = field(default_factory=list)
-    dealt_trades: list[TradeRow] = field(default_factory=list)
+    # Those that make no market price, by venue: of the dealer, of liquidations.
+    other_orders: defaultdict[str, list[LiveOrder]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    other_trades: defaultdict[str, list[TradeRow]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     positions: dict[PositionKey, LivePosition] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)
+    liquidations: list[LiquidationRow] = field(default_factory=list)
+    liquidation_steps: list[StepRow] = field(default_factory=list)
+    freezes: dict[Owner, Freeze] = field(default_factory=dict)
 
     def answer(self, reply_to: str, outcome: AnyOutcome) -> None:
         """Queue an answer for the web process that waits for it."""
         if reply_to:
             self.outcomes.setdefault(reply_to, []).append(outcome)
+
+    def freeze(self, owner: Owner, reason: str) -> None:
+        """Let a collateral take no new orders until staff allows it again."""
+        self.freezes[owner] = Freeze(*owner, reason)
 
     def touch(self, position: LivePosition) -> None:
         """Store a position at the end; once a batch its version goes up."""

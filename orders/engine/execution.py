@@ -16,7 +16,14 @@ from django.conf import settings
 from django.db import connections
 
 from ledger.bulk import LedgerBatch
-from orders.commands import CancelOrder, CommandOutcome, PlaceOrder, ResetVenue, SetMarkPrice
+from orders.commands import (
+    CancelOrder,
+    CommandOutcome,
+    LiquidateAccount,
+    PlaceOrder,
+    ResetVenue,
+    SetMarkPrice,
+)
 from orders.engine import loading, persistence, recovery, reset
 from orders.engine.batch import BatchChanges, Received, RowNotLocked
 from orders.engine.needs import find_needs
@@ -262,4 +269,7 @@ def _books_of(received: list[Received], state: ShardState) -> set[int]:
             order = state.live_orders.get(command.order_id)
             if order is not None:
                 books.add(order.instrument.instrument_id)
+        elif isinstance(command, LiquidateAccount):
+            owner = (command.account_id, command.asset_id)
+            books.update(state.positions.by_owner.get(owner, ()))
     return books

@@ -20,7 +20,8 @@ SELECT i.id, i.xmin::text::bigint, i.symbol, i.base_asset_id, i.quote_asset_id, 
        i.lot_size, q.scale, i.price_rule, i.state, i.kind, i.min_quantity, i.max_quantity,
        i.min_notional, i.max_notional, i.price_band_rate, i.market_collar_rate, i.maker_fee_rate,
        i.taker_fee_rate, b.kind, q.kind, i.initial_margin_rate, i.maintenance_margin_rate,
-       i.mark_jump_limit_rate, i.mark_stale_seconds, i.max_position
+       i.mark_jump_limit_rate, i.mark_stale_seconds, i.max_position, i.liquidation_fee_rate,
+       i.liquidation_buffer_rate, q.code
   FROM marketdata_instrument i
   JOIN marketdata_asset b ON b.id = i.base_asset_id
   JOIN marketdata_asset q ON q.id = i.quote_asset_id
@@ -66,6 +67,7 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         taker_rate=to_units8(row[18]),
         base_kind=_ledger_kind(row[19]),
         quote_kind=_ledger_kind(row[20]),
+        quote_code=row[28],
         perpetual=_perpetual_rules(row) if row[10] == "PERPETUAL" else None,
     )
 
@@ -84,6 +86,8 @@ def _perpetual_rules(row: tuple[Any, ...]) -> PerpetualRules:
         jump_rate=to_units8(row[23]),
         stale_micros=row[24] * 1_000_000,
         max_lots=None if max_position is None else max_position // lot,
+        liquidation_fee_rate=to_units8(row[26]),
+        liquidation_buffer_rate=to_units8(row[27]),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from brokers.types import HOUSE_BROKER_ID
 from common.postgres_arrays import integers, words
 from ledger import bulk
 from margin.bulk import owners_statement
@@ -17,7 +18,7 @@ from orders.engine.batch import BatchContext
 from orders.engine.needs import Needs
 from orders.engine.state import ShardState
 
-_FEES, _CLEARING, _MARGIN = "FEES", "CLEARING", "MARGIN"
+_FEES, _CLEARING, _MARGIN, _INSURANCE = "FEES", "CLEARING", "MARGIN", "INSURANCE"
 
 _PREFUNDED = "PREFUNDED"
 
@@ -75,6 +76,16 @@ def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs
 
 def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
     """Know the ids of collateral and clearing accounts; make those that are missing."""
+    funds = {asset_id: (_id, asset_id) for _id, asset_id in needs.funds}
+    unknown = [
+        (_INSURANCE, asset_id, state.shard)
+        for asset_id, owner in funds.items()
+        if owner not in state.margin_ledger_ids
+    ]
+    if unknown:
+        found = bulk.ensure_venue_accounts(connection.cursor(), unknown)
+        for (_kind, asset_id, _shard), row_id in found.items():
+            state.margin_ledger_ids[funds[asset_id]] = row_id
     missing = [
         (account_id, asset_id, _MARGIN)
         for account_id, asset_id in needs.margin_rows - state.margin_ledger_ids.keys()
@@ -140,9 +151,12 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
             context.margin_rows[margin_keys[row.id]] = row
         else:
             context.clearing_rows[clearing_keys[row.id]] = row
-    for account_id, funding, frozen_assets in _rows(owners):
+    for account_id, funding, broker_id, frozen_assets in _rows(owners):
         if funding == _PREFUNDED:
             context.prefunded.add(account_id)
+        if broker_id == HOUSE_BROKER_ID:
+            context.house.add(account_id)
+        context.brokers[account_id] = broker_id.bytes
         context.frozen.update((account_id, asset_id) for asset_id in frozen_assets)
     context.webhook_brokers = {broker_id for (broker_id,) in _rows(brokers)}
     context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}

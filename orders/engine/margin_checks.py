@@ -117,7 +117,7 @@ class _Trial:
         position = state.positions.find(owner, instrument_id)
         assert position is not None, "whoever has an open order has a position"
         self._exposure = position.exposure(mark)
-        self._others = _exposures(state, owner, besides=instrument_id)
+        self._others = state.positions.exposures(owner, besides=instrument_id)
         self._collateral = context.margin_row(*owner).posted
 
     def carries(self, maker: LiveOrder, price: int, lots: int) -> bool:
@@ -193,7 +193,7 @@ def _check_margin(
             return refusal
     factor = exposure.terms.factor
     counted = _counted(exposure, is_buy, lots, loss_reserve(is_buy, price, mark, lots, factor))
-    others = _exposures(state, owner, besides=rules.instrument_id)
+    others = state.positions.exposures(owner, besides=rules.instrument_id)
     collateral = context.margin_row(*owner).posted
     with_order = margin_state(collateral, [counted, *others])
     rate = max(order.maker_rate, order.taker_rate)
@@ -238,16 +238,6 @@ def _stale(age: int, rules: InstrumentRules) -> Refusal:
     return Refusal(
         Reason.MARK_PRICE_STALE, {name: value * _UNITS_PER_MICRO for name, value in facts.items()}
     )
-
-
-def _exposures(state: ShardState, owner: tuple[int, int], *, besides: int) -> list[Exposure]:
-    """All other positions that the owner's collateral carries."""
-    marks = state.positions.marks
-    return [
-        position.exposure(marks[instrument_id].price)
-        for instrument_id, position in state.positions.by_owner.get(owner, {}).items()
-        if instrument_id != besides and position.is_at_risk
-    ]
 
 
 def _with_open(exposure: Exposure, order: LiveOrder, lots: int) -> Exposure:

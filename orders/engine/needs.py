@@ -7,7 +7,13 @@ Should matching still touch another row, it runs again with that one locked.
 
 from dataclasses import dataclass, field
 
-from orders.commands import CancelOrder, DealPerpetual, PlaceOrder, SetMarkPrice
+from orders.commands import (
+    CancelOrder,
+    DealPerpetual,
+    LiquidateAccount,
+    PlaceOrder,
+    SetMarkPrice,
+)
 from orders.engine.batch import Received
 from orders.engine.positions import Owner
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
@@ -27,10 +33,12 @@ class Needs:
     # Ledger rows by (trading account, asset), with the kind that a missing one gets.
     rows: dict[tuple[int, int], str] = field(default_factory=dict)
     fee_assets: set[int] = field(default_factory=set)
-    # Of perpetuals: collateral, clearing accounts, and accounts that place orders.
+    # Of perpetuals: collateral, clearing accounts, and who places orders or is liquidated.
     margin_rows: set[Owner] = field(default_factory=set)
     clearing_assets: set[int] = field(default_factory=set)
     margin_takers: set[int] = field(default_factory=set)
+    # The accounts of the insurance fund: their money is the venue's own.
+    funds: set[Owner] = field(default_factory=set)
     instruments: set[int] = field(default_factory=set)
     orders: list[bytes] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
@@ -110,6 +118,8 @@ def find_needs(
         if isinstance(command, SetMarkPrice):
             if command.instrument_id in state.instruments:
                 needs.instruments.add(command.instrument_id)
+        elif isinstance(command, LiquidateAccount):
+            _need_liquidation(needs, state, command, also)
         elif isinstance(command, CancelOrder):
             order = state.live_orders.get(command.order_id)
             if order is None:
@@ -139,6 +149,28 @@ def _need_deal(needs: Needs, state: ShardState, command: DealPerpetual) -> None:
     needs.margin_takers.add(command.account_id)
     for account_id in (command.account_id, command.dealer_account_id):
         needs.margin_rows.add((account_id, rules.quote_asset_id))
+
+
+def _need_liquidation(
+    needs: Needs, state: ShardState, command: LiquidateAccount, also: set[int]
+) -> None:
+    """The collateral of the account, of the fund, and of those whose orders it may meet."""
+    account_id, asset_id = command.account_id, command.asset_id
+    owner, fund = (account_id, asset_id), (command.fund_account_id, asset_id)
+    needs.accounts.add(account_id)
+    needs.margin_rows |= {owner, fund}
+    needs.funds.add(fund)
+    trading = set(also)
+    for position in state.positions.of_owner(owner):
+        rules = position.instrument
+        needs.instruments.add(rules.instrument_id)
+        _need_venue_rows(needs, rules)
+        if position.quantity:
+            side = Side.SELL if position.quantity > 0 else Side.BUY
+            book = state.matcher.books[rules.instrument_id]
+            trading |= book.reachable_accounts(side, None, abs(position.quantity))
+    needs.margin_rows |= {(other_id, asset_id) for other_id in trading}
+    needs.margin_takers |= {account_id, command.fund_account_id} | trading
 
 
 def _need_venue_rows(needs: Needs, rules: InstrumentRules) -> None:

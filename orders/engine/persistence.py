@@ -15,6 +15,7 @@ from common.instants import from_microseconds
 from common.postgres_arrays import integers, integers_or_null, words
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
+from margin.bulk_liquidations import freeze_collateral, insert_liquidations
 from marketdata.bulk import insert_marks
 from orders.engine.batch import BatchChanges, TradeRow
 from orders.engine.loading import FenceLost
@@ -22,7 +23,7 @@ from orders.engine.positions import LivePosition
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 
-_BOOK, _DEALER = "BOOK", "DEALER"
+_BOOK = "BOOK"
 # Names by value of the enum: an index is cheaper than a member's `name`, or its hash.
 _SIDES = ("", *(member.name for member in Side))
 _TYPES = ("", *(member.name for member in OrderType))
@@ -147,7 +148,7 @@ class Writer:
         """Send the last part, the balances, what is small, and the checkpoint."""
         state, changes = self._state, self._changes
         self.write_part()
-        if self._has_positions or changes.dealt_orders or changes.marks:
+        if self._has_positions or changes.other_orders or changes.marks or changes.liquidations:
             self._write_margin()
         self._balances = bulk.write_balances(self._connection, changes.ledger)
         _insert_small(self._connection, state, changes, self._now)
@@ -163,18 +164,24 @@ class Writer:
         return bool(self._changes.positions)
 
     def _write_margin(self) -> None:
-        """Send dealer trades, positions and marks. The entries of the trades are sent already."""
+        """Send what only perpetuals have. The entries of their trades are sent already."""
         connection, changes, now = self._connection, self._changes, self._now
-        if changes.dealt_orders:
-            _insert_orders(connection, changes.dealt_orders, now, _DEALER, False)
-        if changes.dealt_trades:
-            _insert_trades(connection, changes.dealt_trades, now, _DEALER)
+        for venue, orders in changes.other_orders.items():
+            _insert_orders(connection, orders, now, venue, False)
+        for venue, trades in changes.other_trades.items():
+            _insert_trades(connection, trades, now, venue)
         if changes.positions:
             rows = [_position_row(position) for position in changes.positions.values()]
             stored = store_positions(connection, rows, now=now)
             self._updates.append((stored, len(rows)))
         if changes.marks:
             insert_marks(connection, changes.marks, posted_at=now)
+        if changes.liquidations:
+            insert_liquidations(
+                connection, changes.liquidations, changes.liquidation_steps, executed_at=now
+            )
+        if changes.freezes:
+            freeze_collateral(connection, list(changes.freezes.values()), now=now)
 
     def commit(self, meanwhile: Callable[[], None]) -> None:
         """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
@@ -346,8 +353,5 @@ def _insert_small(
     if changes.webhooks:
         queue_webhook_events(
             connection,
-            [
-                (broker_id, "trade_executed", payload, now)
-                for broker_id, payload in changes.webhooks
-            ],
+            [(broker_id, event, payload, now) for broker_id, event, payload in changes.webhooks],
         )

@@ -12,6 +12,7 @@ from orders.engine.positions import LivePosition
 from orders.engine.settlement import make_trade
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
+from orders.types import DEALER
 
 _BUY = Side.BUY
 
@@ -39,11 +40,23 @@ def settle_perpetual(
     changes: BatchChanges,
 ) -> TradeRow:
     """Book one execution of the book: fees, both positions, one entry, one trade."""
+    trade = settle_match(taker, execution, state, context, changes)
+    changes.trades.append(trade)
+    return trade
+
+
+def settle_match(
+    taker: LiveOrder,
+    execution: Execution,
+    state: ShardState,
+    context: BatchContext,
+    changes: BatchChanges,
+) -> TradeRow:
+    """As `settle_perpetual`; the caller keeps the trade."""
     trade = make_trade(taker, execution, state, changes.batch_time)
     for order in (trade.buy, trade.sell):
         _add_open(_position(order, state), order, -trade.quantity, changes)
     _settle_positions(trade, state, context, changes)
-    changes.trades.append(trade)
     return trade
 
 
@@ -56,11 +69,24 @@ def settle_deal(
 ) -> TradeRow:
     """Fill all of an order at the mark price, against the dealer's position."""
     price = state.positions.marks[order.instrument.instrument_id].price
-    execution = Execution(dealer, price, order.remaining, 0, 0)
+    trade = settle_forced(order, dealer, price, state, context, changes)
+    changes.other_trades[DEALER].append(trade)
+    return trade
+
+
+def settle_forced(
+    order: LiveOrder,
+    other: LiveOrder,
+    price: int,
+    state: ShardState,
+    context: BatchContext,
+    changes: BatchChanges,
+) -> TradeRow:
+    """Fill all of an order off the book, at a price in ticks; the caller keeps the trade."""
+    execution = Execution(other, price, order.remaining, 0, 0)
     order.remaining = 0
     trade = make_trade(order, execution, state, changes.batch_time)
     _settle_positions(trade, state, context, changes)
-    changes.dealt_trades.append(trade)
     return trade
 
 

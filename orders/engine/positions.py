@@ -4,6 +4,7 @@ The engine of a shard is the one writer of both, so its memory is what the datab
 count ticks, quantities lots, money 10^-8 of the quote asset.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,25 @@ class PositionBook:
     def find(self, owner: Owner, instrument_id: int) -> LivePosition | None:
         """The position, if there ever was one."""
         return self.by_owner.get(owner, {}).get(instrument_id)
+
+    def of_owner(self, owner: Owner) -> list[LivePosition]:
+        """All positions that a collateral carries, flat ones too."""
+        return list(self.by_owner.get(owner, {}).values())
+
+    def of_instrument(self, instrument_id: int) -> Iterator[LivePosition]:
+        """All positions in an instrument; a look at every owner."""
+        for of_owner in self.by_owner.values():
+            position = of_owner.get(instrument_id)
+            if position is not None:
+                yield position
+
+    def exposures(self, owner: Owner, *, besides: int | None = None) -> list[Exposure]:
+        """What an owner's collateral carries at the marks, but for one instrument."""
+        return [
+            position.exposure(self.marks[instrument_id].price)
+            for instrument_id, position in self.by_owner.get(owner, {}).items()
+            if instrument_id != besides and position.is_at_risk
+        ]
 
     def put(self, position: LivePosition) -> None:
         """Know a position, in place of the one that was known."""

@@ -16,13 +16,16 @@ from orders.commands import (
     ErrorOutcome,
     ExpireDue,
     FillFact,
+    LiquidateAccount,
     OrderOutcome,
     PlaceOrder,
     SetMarkPrice,
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
 from orders.engine.dealing import dealer_order
-from orders.engine.margin_checks import check_deal, check_perpetual, find_unable_makers
+from orders.engine.lifecycle import OrderLifecycle
+from orders.engine.liquidation import Liquidator
+from orders.engine.margin_checks import check_deal, check_perpetual
 from orders.engine.marking import set_mark
 from orders.engine.position_settlement import (
     count_closed,
@@ -39,14 +42,12 @@ from orders.engine.risk import (
 )
 from orders.engine.settlement import (
     free_taken_hold,
-    release_hold,
     settle,
     take_hold,
-    webhook_payload,
 )
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
-from orders.types import Reason, Result
+from orders.types import DEALER, Reason, Result
 
 # Commands of a long batch that are carried out before what they did is handed on.
 PART = 200
@@ -63,8 +64,8 @@ class Processor:
         self._state = state
         self._context = context
         self._changes = changes
-        # Orders that arrived or were closed in this batch.
-        self._seen: dict[bytes, LiveOrder] = {}
+        self._orders = OrderLifecycle(state, context, changes)
+        self._liquidator = Liquidator(state, context, changes, self._orders)
 
     def run(
         self,
@@ -83,7 +84,7 @@ class Processor:
             RowNotLocked: the batch needs a row that was not locked; the state must be rebuilt.
         """
         for order in expired:
-            self._close(order, "EXPIRED", "")
+            self._orders.close(order, "EXPIRED", "")
         for index, item in enumerate(received):
             if index and index % PART == 0:
                 after_part()
@@ -105,9 +106,10 @@ class Processor:
             self._changes.answer(command.reply_to, ErrorOutcome(order_id, "engine_error"))
             return
         order = self._new_order(command)
-        self._seen[order_id] = order
+        self._orders.seen[order_id] = order
         is_deal = command.__class__ is DealPerpetual
-        (self._changes.dealt_orders if is_deal else self._changes.new_orders).append(order)
+        stored = self._changes.other_orders[DEALER] if is_deal else self._changes.new_orders
+        stored.append(order)
         refusal = self._check(order, command, age_ms)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
@@ -126,7 +128,7 @@ class Processor:
     def _known_as(self, command: PlaceOrder) -> bytes | None:
         """The id of the order that this command already made, itself or by its key."""
         order_id = command.command_id
-        if order_id in self._seen or order_id in self._context.known_orders:
+        if order_id in self._orders.seen or order_id in self._context.known_orders:
             return order_id
         if command.client_order_id is None:
             return None
@@ -185,10 +187,10 @@ class Processor:
 
     def _match(self, order: LiveOrder) -> list[TradeRow]:
         state, changes, rules = self._state, self._changes, order.instrument
-        instrument_id = rules.instrument_id
+        orders, instrument_id = self._orders, rules.instrument_id
         settle_one = settle
         if rules.is_perpetual:
-            self._cancel_unable_makers(order)
+            self._orders.cancel_unable_makers(order)
             count_open(order, state, changes)
             settle_one = settle_perpetual
         elif order.may_rest:
@@ -197,8 +199,8 @@ class Processor:
         for execution in state.matcher.place(instrument_id, order):
             trade = settle_one(order, execution, state, self._context, changes)
             trades.append(trade)
-            self._after_maker_fill(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
-            self._tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
+            orders.fill_maker(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
+            orders.tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
         if trades:
             free_taken_hold(order, self._context, changes)
             state.last_prices[instrument_id] = trades[-1].price
@@ -215,19 +217,13 @@ class Processor:
             order.status = "FILLED"
         return trades
 
-    def _cancel_unable_makers(self, taker: LiveOrder) -> None:
-        """Take away what the taker would meet and the owner could not carry."""
-        for maker in find_unable_makers(taker, self._state, self._context):
-            self._state.matcher.cancel(maker.instrument.instrument_id, maker.order_id)
-            self._close(maker, "CANCELED", Reason.INSUFFICIENT_MARGIN.value)
-
     def _deal(self, order: LiveOrder, command: PlaceOrder) -> list[TradeRow]:
         """Fill an order at the mark, on the dealer's account."""
         assert isinstance(command, DealPerpetual)
         dealer = dealer_order(order, command)
         trade = settle_deal(order, dealer, self._state, self._context, self._changes)
         order.status = "FILLED"
-        self._tell_broker(trade, order, 0)
+        self._orders.tell_broker(trade, order, 0)
         return [trade]
 
     def _set_collar(self, order: LiveOrder) -> None:
@@ -238,27 +234,6 @@ class Processor:
         best = book.best_ask if is_buy else book.best_bid
         if best is not None and rules.collar_rate is not None:
             order.price = collar_bound(best, rules.collar_rate, is_buy)
-
-    def _after_maker_fill(self, maker: LiveOrder, remaining: int) -> None:
-        if remaining:
-            maker.status = "PARTIALLY_FILLED"
-        else:
-            maker.status = "FILLED"
-            self._forget(maker)
-        self._mark_changed(maker)
-
-    def _tell_brokers(
-        self, trade: TradeRow, taker: LiveOrder, maker_remaining: int, taker_remaining: int
-    ) -> None:
-        if self._context.webhook_brokers:
-            for order in (trade.buy, trade.sell):
-                remaining = taker_remaining if order is taker else maker_remaining
-                self._tell_broker(trade, order, remaining)
-
-    def _tell_broker(self, trade: TradeRow, order: LiveOrder, remaining: int) -> None:
-        if order.broker_id in self._context.webhook_brokers:
-            payload = webhook_payload(trade, order, remaining, self._changes.batch_time)
-            self._changes.webhooks.append((order.broker_id, payload))
 
     def _answer_order(
         self,
@@ -304,12 +279,14 @@ class Processor:
             return "cancel", self._cancel(command), None
         if isinstance(command, SetMarkPrice):
             return "mark", *set_mark(command, self._state, self._changes)
+        if isinstance(command, LiquidateAccount):
+            return "liquidate", self._liquidator.liquidate(command), None
         # What is due has expired before the first command of the batch.
         assert isinstance(command, ExpireDue)
         return "expire", Result.DONE, None
 
     def _cancel(self, command: CancelOrder) -> Result:
-        order = self._state.live_orders.get(command.order_id) or self._seen.get(command.order_id)
+        order = self._orders.find(command.order_id)
         if order is not None:
             owner = (order.broker_id, order.account_id)
         else:
@@ -322,30 +299,8 @@ class Processor:
             return Result.FORBIDDEN
         if order is None or not order.is_resting:
             return Result.NOT_OPEN
-        self._state.matcher.cancel(order.instrument.instrument_id, order.order_id)
-        self._close(order, "CANCELED", Reason.BY_USER.value)
+        self._orders.cancel(order, Reason.BY_USER)
         return Result.CANCELED
-
-    def _close(self, order: LiveOrder, status: str, reason: str) -> None:
-        """End an order that has left its book."""
-        order.status, order.reason = status, reason
-        self._forget(order)
-        if order.instrument.is_perpetual:
-            count_closed(order, self._state, self._changes)
-        else:
-            release_hold(order, self._context, self._changes)
-        self._mark_changed(order)
-        self._changes.touched_instruments.add(order.instrument.instrument_id)
-
-    def _forget(self, order: LiveOrder) -> None:
-        """Drop a closed order; the batch may still ask for it."""
-        self._seen[order.id_bytes] = order
-        del self._state.live_orders[order.id_bytes]
-
-    def _mark_changed(self, order: LiveOrder) -> None:
-        if not order.is_new:
-            self._changes.changed_orders[order.id_bytes] = order
-            self._changes.unwritten_changes[order.id_bytes] = order
 
 
 def refuse(received: Received, changes: BatchChanges) -> None:

@@ -57,10 +57,9 @@ def make_trade(
         buy, sell, buy_fee, sell_fee = taker, maker, taker_fee, maker_fee
     else:
         buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
-    sequence = state.next_sequence
-    state.next_sequence = sequence + 1
+    trade_id, sequence = next_event(state, batch_time)
     return TradeRow(
-        _event_id(batch_time, state.shard, sequence),
+        trade_id,
         buy,
         sell,
         execution.price,
@@ -71,6 +70,13 @@ def make_trade(
         taker_is_buyer,
         sequence,
     )
+
+
+def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
+    """The id and the sequence of the shard's next event."""
+    sequence = state.next_sequence
+    state.next_sequence = sequence + 1
+    return _event_id(batch_time, state.shard, sequence), sequence
 
 
 def release_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:

@@ -22,6 +22,8 @@ class PerpetualRules:
     jump_rate: int
     stale_micros: int
     max_lots: int | None
+    liquidation_fee_rate: int
+    liquidation_buffer_rate: int
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class InstrumentRules:
     # Kinds of the ledger accounts that its assets are kept in.
     base_kind: str
     quote_kind: str
+    quote_code: str
     perpetual: PerpetualRules | None = None
     # Money of one tick times one lot.
     factor: int = field(init=False)
@@ -185,6 +188,11 @@ class ShardState:
         for name in InstrumentRules.__slots__:
             setattr(known, name, getattr(rules, name))
         self.matcher.books[rules.instrument_id].price_rule = rules.price_rule
+
+    def asset_code(self, quote_asset_id: int) -> str:
+        """The code of an asset in which something is quoted here."""
+        rules = self.instruments.values()
+        return next(one.quote_code for one in rules if one.quote_asset_id == quote_asset_id)
 
     def forget_orders(self, instrument_ids: set[int]) -> None:
         """Drop the orders of some instruments, for a rebuild from the database."""

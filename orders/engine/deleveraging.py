@@ -1,0 +1,51 @@
+"""Who gives up a position when the insurance fund cannot take one over. Pure.
+
+By profit × leverage, the highest first (`margin.calculations.deleverage_score`).
+"""
+
+from margin.calculations import deleverage_score, margin_state
+from orders.engine.batch import BatchContext, RowNotLocked
+from orders.engine.positions import LivePosition
+from orders.engine.state import InstrumentRules, ShardState
+
+
+class DeleverageQueue:
+    """The two sides of each perpetual, ranked once a batch and mark.
+
+    What is deleveraged meanwhile keeps its place; whoever walks through skips what is flat.
+    """
+
+    def __init__(self, state: ShardState, context: BatchContext) -> None:
+        self._state = state
+        self._context = context
+        self._ranked: dict[tuple[int, bool, int], list[LivePosition]] = {}
+
+    def ranked(self, rules: InstrumentRules, *, is_long: bool) -> list[LivePosition]:
+        """The positions of one side, who gains most by leverage first.
+
+        Raises:
+            RowNotLocked: the collateral of some is not locked; it names all of them.
+        """
+        mark = self._state.positions.marks[rules.instrument_id].price
+        key = (rules.instrument_id, is_long, mark)
+        if key not in self._ranked:
+            self._ranked[key] = self._rank(rules, is_long, mark)
+        return self._ranked[key]
+
+    def _rank(self, rules: InstrumentRules, is_long: bool, mark: int) -> list[LivePosition]:
+        positions, rows = self._state.positions, self._context.margin_rows
+        side = [
+            position
+            for position in positions.of_instrument(rules.instrument_id)
+            if (position.quantity > 0 if is_long else position.quantity < 0)
+        ]
+        missing = [position.account_id for position in side if position.owner not in rows]
+        if missing:
+            raise RowNotLocked(*missing)
+
+        def rank(position: LivePosition) -> tuple[object, int]:
+            collateral = rows[position.owner].posted
+            margin = margin_state(collateral, positions.exposures(position.owner))
+            return -deleverage_score(margin, position.exposure(mark)), position.account_id
+
+        return sorted(side, key=rank)

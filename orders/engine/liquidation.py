@@ -1,0 +1,353 @@
+"""The waterfall of a liquidation, carried out whole in one batch. Pure.
+
+Freeze new orders, cancel open ones, close in parts on the book down to the bankruptcy price until
+equity is above the maintenance margin again; what the book does not take goes to the insurance
+fund at the bankruptcy price, what the fund cannot carry to the other side (`deleveraging`). What is
+then below zero is a bad debt of the fund. The fund gets a fee out of what is left above zero.
+Every step is recorded. No trade of a liquidation makes a market price.
+"""
+
+from margin.calculations import (
+    bankruptcy_tick,
+    carries_after,
+    liquidation_fee,
+    lots_to_close,
+    lots_to_take,
+    maintenance_margin,
+    margin_state,
+    most_lots,
+)
+from margin.types import MarginState
+from orders.commands import LiquidateAccount
+from orders.engine.batch import BatchChanges, BatchContext
+from orders.engine.dealing import order_without_id
+from orders.engine.deleveraging import DeleverageQueue
+from orders.engine.lifecycle import OrderLifecycle
+from orders.engine.liquidation_record import LiquidationRecord
+from orders.engine.position_settlement import count_open, settle_forced, settle_match
+from orders.engine.positions import LivePosition, Owner
+from orders.engine.settlement import next_event
+from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.matching.types import OrderType, Side, TimeInForce
+from orders.types import FORCED, Reason, Result
+
+_BANKRUPT = "Liquidated with less than nothing left; see the liquidation."
+
+
+class Liquidator:
+    """Carries out the liquidations of a batch."""
+
+    def __init__(
+        self,
+        state: ShardState,
+        context: BatchContext,
+        changes: BatchChanges,
+        orders: OrderLifecycle,
+    ) -> None:
+        self._state = state
+        self._context = context
+        self._changes = changes
+        self._orders = orders
+        self._queue = DeleverageQueue(state, context)
+
+    def liquidate(self, command: LiquidateAccount) -> Result:
+        """Liquidate, if it must be: an account above its maintenance margin is left alone.
+
+        Raises:
+            RowNotLocked: it reaches a collateral that is not locked.
+        """
+        refusal = self._find_refusal((command.account_id, command.asset_id))
+        if refusal is not None:
+            return refusal
+        waterfall = _Waterfall(
+            command, self._state, self._context, self._changes, self._orders, self._queue
+        )
+        waterfall.run()
+        return Result.DONE
+
+    def _find_refusal(self, owner: Owner) -> Result | None:
+        positions = self._state.positions
+        if owner[0] in self._context.house or owner not in self._context.margin_rows:
+            return Result.NOT_NEEDED
+        for position in positions.of_owner(owner):
+            if position.quantity:
+                rules = position.instrument
+                assert rules.perpetual is not None
+                mark = positions.marks[rules.instrument_id]
+                if self._changes.batch_time - mark.as_of > rules.perpetual.stale_micros:
+                    return Result.MARK_PRICE_STALE
+                if not rules.is_trading:
+                    return Result.INSTRUMENT_NOT_TRADING
+        collateral = self._context.margin_row(*owner).posted
+        margin = margin_state(collateral, positions.exposures(owner))
+        return None if margin.must_be_liquidated else Result.NOT_NEEDED
+
+
+class _Waterfall:
+    """One liquidation on its way through the steps."""
+
+    def __init__(
+        self,
+        command: LiquidateAccount,
+        state: ShardState,
+        context: BatchContext,
+        changes: BatchChanges,
+        orders: OrderLifecycle,
+        queue: DeleverageQueue,
+    ) -> None:
+        self._state = state
+        self._context = context
+        self._changes = changes
+        self._orders = orders
+        self._queue = queue
+        self._id = command.command_id
+        self._owner = (command.account_id, command.asset_id)
+        self._fund = (command.fund_account_id, command.asset_id)
+        self._row = context.margin_row(*self._owner)
+        self._fund_row = context.margin_row(*self._fund)
+        self._record = LiquidationRecord(command, state, context, self._margin_of)
+        # Notional closed on the book by instrument: the fee is on it.
+        self._closed: dict[int, int] = {}
+
+    def run(self) -> None:
+        """Take the steps that are needed, one after the other, and record them."""
+        record, was_frozen = self._record, self._owner in self._context.frozen
+        is_bankrupt = self._margin().equity <= 0
+        if not was_frozen:
+            self._context.frozen.add(self._owner)
+            record.step("FREEZE")
+        self._cancel_orders()
+        for position in self._by_risk():
+            self._close_on_book(position)
+        while self._margin().must_be_liquidated and (left := self._by_risk()):
+            self._hand_over(left[0])
+        debt = self._book_debt()
+        fee = self._book_fee()
+        if is_bankrupt:
+            self._changes.freeze(self._owner, _BANKRUPT)
+        elif not was_frozen:
+            self._context.frozen.discard(self._owner)
+            record.step("UNFREEZE")
+        record.finish(self._changes, is_closed=not self._by_risk(), fee=fee, debt=debt)
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def _cancel_orders(self) -> None:
+        """Cancel what is open in the perpetuals that the collateral carries."""
+        account_id, count = self._owner[0], 0
+        for position in self._state.positions.of_owner(self._owner):
+            if position.open_buy or position.open_sell:
+                instrument_id = position.instrument.instrument_id
+                for order in self._orders.open_orders_of(account_id, instrument_id):
+                    self._orders.cancel(order, Reason.LIQUIDATION)
+                    count += 1
+        if count:
+            self._record.step("CANCEL_ORDERS", quantity=count)
+
+    def _close_on_book(self, position: LivePosition) -> None:
+        """Sell (buy back) part after part as long as it is needed and the book offers something."""
+        rules = position.instrument
+        assert rules.perpetual is not None
+        rates = (rules.perpetual.liquidation_fee_rate, rules.perpetual.liquidation_buffer_rate)
+        mark = self._mark(rules)
+        book = self._state.matcher.books[rules.instrument_id]
+        while position.quantity:
+            margin, exposure = self._margin_after_fee(), position.exposure(mark)
+            if not lots_to_close(margin, exposure, mark, *rates):
+                return
+            limit = bankruptcy_tick(self._margin(), exposure)
+            probe = self._order(position, abs(position.quantity), limit)
+            offers = ((price, order.remaining) for order, price in book.crossed(probe))
+            lots = lots_to_take(offers, margin, exposure, *rates)
+            if not lots:
+                return
+            order = self._order(position, lots, limit)
+            # What a maker who could not carry it has offered is gone: look again.
+            if not self._orders.cancel_unable_makers(order):
+                self._match(order)
+
+    def _hand_over(self, position: LivePosition) -> None:
+        """Close all of a position at its bankruptcy price: by the fund, then by the other side.
+
+        What nobody can carry at that price is closed at the mark, and makes a bad debt.
+        """
+        mark = self._mark(position.instrument)
+        price = bankruptcy_tick(self._margin(), position.exposure(mark))
+        self._give_to_fund(position, price, mark)
+        self._deleverage(position, price, must_carry=True)
+        self._deleverage(position, mark, must_carry=False)
+        assert not position.quantity, "what is long somewhere is short somewhere else"
+
+    def _give_to_fund(self, position: LivePosition, price: int, mark: int) -> None:
+        """Let the fund take as much as its equity can carry."""
+        rules = position.instrument
+        direction = 1 if position.quantity > 0 else -1
+        fund_margin = self._margin_of(self._fund)
+        held = self._state.positions.find(self._fund, rules.instrument_id)
+        exposure = (held or LivePosition(self._fund[0], rules)).exposure(mark)
+        lots = most_lots(
+            abs(position.quantity),
+            lambda lots: carries_after(fund_margin, exposure, direction * lots, price),
+        )
+        if lots:
+            self._trade(position, self._fund[0], lots, price)
+            self._record.step("TAKEOVER", rules=rules, lots=-direction * lots, price=price)
+
+    def _deleverage(self, position: LivePosition, price: int, *, must_carry: bool) -> None:
+        """Close against those who gain most by leverage on the other side, one after the other.
+
+        Nobody is made unable to carry what is left, but the house, and at the mark.
+        """
+        rules = position.instrument
+        direction = 1 if position.quantity > 0 else -1
+        for other in self._queue.ranked(rules, is_long=direction < 0):
+            if not position.quantity:
+                return
+            if other.quantity * direction >= 0 or (
+                must_carry and other.account_id == self._fund[0]
+            ):
+                continue
+            lots = min(abs(position.quantity), abs(other.quantity))
+            if must_carry and other.account_id not in self._context.house:
+                margin, exposure = self._margin_of(other.owner), other.exposure(self._mark(rules))
+                lots = most_lots(
+                    lots,
+                    lambda n: carries_after(margin, exposure, direction * n, price),  # noqa: B023
+                )
+            if lots:
+                self._trade(position, other.account_id, lots, price)
+                self._record.step(
+                    "DELEVERAGE",
+                    rules=rules,
+                    lots=-direction * lots,
+                    price=price,
+                    counterparty_id=other.account_id,
+                )
+                self._record.tell_deleveraged(self._changes, other, direction * lots, price)
+
+    def _book_debt(self) -> int:
+        """Let the fund bear what is below zero when all is closed; returns how much."""
+        debt = -self._row.posted
+        if self._by_risk() or debt <= 0:
+            return 0
+        self._post("BAD_DEBT", debt)
+        self._record.step("BAD_DEBT", amount=debt)
+        return debt
+
+    def _book_fee(self) -> int:
+        """Pay the fund its fee out of what is left; returns how much."""
+        fee = self._fee()
+        if fee:
+            self._post("LIQUIDATION", -fee)
+            self._record.step("FEE", amount=fee)
+        return fee
+
+    # --- trades and entries -----------------------------------------------------------------------
+
+    def _match(self, order: LiveOrder) -> None:
+        """Trade an order, which meets only makers that can carry it, on the book."""
+        state, changes, rules = self._state, self._changes, order.instrument
+        count_open(order, state, changes)
+        changes.other_orders[FORCED].append(order)
+        for execution in state.matcher.place(rules.instrument_id, order):
+            trade = settle_match(order, execution, state, self._context, changes)
+            changes.other_trades[FORCED].append(trade)
+            self._orders.fill_maker(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
+            self._orders.tell_brokers(
+                trade, order, execution.maker_remaining, execution.taker_remaining
+            )
+        assert not order.remaining, "what was counted in the book is there"
+        order.status = "FILLED"
+        changes.touched_instruments.add(rules.instrument_id)
+        notional = order.taker_notional
+        self._closed[rules.instrument_id] = self._closed.get(rules.instrument_id, 0) + notional
+        signed = order.quantity if order.side == Side.BUY else -order.quantity
+        self._record.step(
+            "CLOSE_ON_BOOK", rules=rules, lots=signed, notional=notional, order_id=order.id_bytes
+        )
+
+    def _trade(self, position: LivePosition, other_id: int, lots: int, price: int) -> None:
+        """Close lots of a position against another account, off the book and without fees."""
+        rules = position.instrument
+        is_sell = position.quantity > 0
+        brokers, now = self._context.brokers, self._changes.batch_time
+        closing, other = (
+            order_without_id(
+                rules,
+                account_id=account_id,
+                broker_id=brokers.get(account_id, b""),
+                side=Side.SELL if is_selling else Side.BUY,
+                lots=lots,
+                created_at=now,
+            )
+            for account_id, is_selling in ((position.account_id, is_sell), (other_id, not is_sell))
+        )
+        trade = settle_forced(closing, other, price, self._state, self._context, self._changes)
+        self._changes.other_trades[FORCED].append(trade)
+
+    def _post(self, kind: str, amount: int) -> None:
+        """Book what the account gets from the fund (negative: gives)."""
+        entry_id, _sequence = next_event(self._state, self._changes.batch_time)
+        lines = [(self._row, amount), (self._fund_row, -amount)]
+        self._changes.ledger.post(entry_id, kind, kind.lower(), self._id, lines)
+
+    def _order(self, position: LivePosition, lots: int, limit: int) -> LiveOrder:
+        """An order that closes lots of a position at `limit` or better, at once or not at all."""
+        order_id, sequence = next_event(self._state, self._changes.batch_time)
+        return LiveOrder(
+            order_id=order_id,
+            account_id=position.account_id,
+            broker_id=self._context.brokers.get(position.account_id, b""),
+            instrument=position.instrument,
+            side=Side.SELL if position.quantity > 0 else Side.BUY,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC,
+            price=limit,
+            quantity=lots,
+            remaining=lots,
+            sequence=sequence,
+            valid_until=None,
+            client_order_id=None,
+            created_at=self._changes.batch_time,
+            maker_rate=0,
+            taker_rate=0,
+        )
+
+    # --- how the account stands -------------------------------------------------------------------
+
+    def _by_risk(self) -> list[LivePosition]:
+        """The positions that are not flat, that with the largest maintenance margin first."""
+        held = [one for one in self._state.positions.of_owner(self._owner) if one.quantity]
+        return sorted(
+            held,
+            key=lambda one: (
+                -maintenance_margin(one.exposure(self._mark(one.instrument))),
+                one.instrument.instrument_id,
+            ),
+        )
+
+    def _margin(self) -> MarginState:
+        return self._margin_of(self._owner)
+
+    def _margin_of(self, owner: Owner) -> MarginState:
+        collateral = self._context.margin_row(*owner).posted
+        return margin_state(collateral, self._state.positions.exposures(owner))
+
+    def _margin_after_fee(self) -> MarginState:
+        """How the account will stand when the fee so far is paid."""
+        collateral = self._row.posted - self._fee()
+        return margin_state(collateral, self._state.positions.exposures(self._owner))
+
+    def _fee(self) -> int:
+        """The fee on what was closed on the book so far, as far as it can be paid."""
+        margin, fee, unit = self._margin(), 0, 1
+        for instrument_id, notional in self._closed.items():
+            rules = self._state.instruments[instrument_id]
+            assert rules.perpetual is not None
+            unit = rules.fee_unit
+            rate = rules.perpetual.liquidation_fee_rate
+            fee += liquidation_fee(margin, notional, rate, unit)
+        return max(0, min(fee, margin.equity // unit * unit))
+
+    def _mark(self, rules: InstrumentRules) -> int:
+        return self._state.positions.marks[rules.instrument_id].price
