@@ -14,8 +14,7 @@ from brokers.errors import (
     WebhookEndpointNotFound,
 )
 from brokers.models import ApiKey, Broker, TradingAccount, User, WebhookDelivery, WebhookEndpoint
-
-_BIGINT_MAX = 2**63 - 1
+from common.ids import BIGINT_MAX
 
 # The states of a delivery that lists can be filtered by.
 DELIVERY_STATUSES = {
@@ -70,7 +69,7 @@ def get_account(account_id: int) -> TradingAccount:
         AccountNotFound: there is none.
     """
     account = None
-    if 0 < account_id <= _BIGINT_MAX:
+    if 0 < account_id <= BIGINT_MAX:
         account = TradingAccount.objects.filter(pk=account_id).first()
     if account is None:
         raise AccountNotFound()
@@ -150,7 +149,7 @@ def get_webhook_delivery(*, broker_id: UUID, delivery_id: int) -> WebhookDeliver
         WebhookDeliveryNotFound: it has no such delivery.
     """
     delivery = None
-    if 0 < delivery_id <= _BIGINT_MAX:
+    if 0 < delivery_id <= BIGINT_MAX:
         delivery = list_webhook_deliveries(broker_id=broker_id).filter(pk=delivery_id).first()
     if delivery is None:
         raise WebhookDeliveryNotFound()

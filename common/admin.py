@@ -2,13 +2,17 @@
 
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from common.ids import BIGINT_MAX
+
 _COUNTED_MAX = 10_000
+_ROW_ID_DIGITS = len(str(BIGINT_MAX))
 
 
 class CappedPaginator(Paginator):
@@ -39,3 +43,19 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def as_row_id(term: str) -> int | None:
+    """A term of a search as the id of a row; None where no id is written so."""
+    if not term.isdecimal() or len(term) > _ROW_ID_DIGITS:
+        return None
+    row_id = int(term)
+    return row_id if row_id <= BIGINT_MAX else None
+
+
+def as_uuid(term: str) -> UUID | None:
+    """A term of a search as a UUID; None where it is none."""
+    try:
+        return UUID(term)
+    except ValueError:
+        return None

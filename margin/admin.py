@@ -4,10 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id
 from margin.models import EquitySnapshot, MarginAccount, Position
-
-_BIGINT_DIGITS = 18
 
 
 class _OfAccounts(ReadOnlyAdmin):
@@ -23,9 +21,10 @@ class _OfAccounts(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if not term.isdecimal() or len(term) > _BIGINT_DIGITS:
+        account_id = as_row_id(term)
+        if account_id is None:
             return queryset.none(), False
-        return queryset.filter(account_id=int(term)), False
+        return queryset.filter(account_id=account_id), False
 
 
 @admin.register(Position)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from brokers.models import TradingAccount
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_uuid
 from common.errors import ExchangeError
 from marketdata.models import Instrument
 from orders.models import (
@@ -172,7 +172,7 @@ class TradeAdmin(ReadOnlyAdmin):
         """By id alone: both sides have an index."""
         if not search_term.strip():
             return queryset, False
-        wanted = _as_uuid(search_term.strip())
+        wanted = as_uuid(search_term.strip())
         if wanted is None:
             return queryset.none(), False
         found = Q(id=wanted) | Q(buy_order_id=wanted) | Q(sell_order_id=wanted)
@@ -229,20 +229,13 @@ class EngineCommandAdmin(ReadOnlyAdmin):
         """By id alone."""
         if not search_term.strip():
             return queryset, False
-        wanted = _as_uuid(search_term.strip())
+        wanted = as_uuid(search_term.strip())
         return (queryset.none() if wanted is None else queryset.filter(id=wanted)), False
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _found_by(term: str) -> Q:
     """Which orders a search term means: the first kind of name under which something is found."""
-    order_id = _as_uuid(term)
+    order_id = as_uuid(term)
     if order_id is not None and Order.objects.filter(id=order_id).exists():
         return Q(id=order_id)
     instrument_id = Instrument.objects.filter(symbol=term.upper()).values_list("id", flat=True)

@@ -35,7 +35,6 @@ from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, list_page, read_page_request
 
 _ZERO = Decimal(0)
-_BIGINT_MAX = 2**63 - 1
 
 
 def _created_key_document(created: CreatedKey) -> dict[str, Any]:
@@ -101,7 +100,7 @@ class ApiKeysView(APIView):
         reader = FieldReader.of_body(request.data)
         name = reader.optional_text("name", max_length=100)
         scopes = reader.optional_choices("scopes", Scope.values)
-        account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+        account_id = reader.optional_row_id("account_id")
         expires_at = reader.optional_instant("expires_at", after=timezone.now())
         reader.finish()
         if principal.account_id not in (None, account_id or principal.account_id):

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
 from common.errors import FieldError, ValidationFailed
+from common.ids import BIGINT_MAX
 from common.instants import EPOCH
 
 _NIL_UUID = UUID(int=0)
@@ -200,6 +201,14 @@ class FieldReader:
         if self._is_absent(name):
             return None
         return self.integer(name, minimum=minimum, maximum=maximum, strict=strict)
+
+    def row_id(self, name: str) -> int:
+        """The id of a row that is no UUID: a whole number above zero."""
+        return self.integer(name, minimum=1, maximum=BIGINT_MAX)
+
+    def optional_row_id(self, name: str) -> int | None:
+        """`row_id`, or None."""
+        return None if self._is_absent(name) else self.row_id(name)
 
     # --- other types ------------------------------------------------------------------------------
 

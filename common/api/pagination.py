@@ -16,10 +16,10 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from common.api.fields import FieldReader
+from common.ids import BIGINT_MAX
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
-_BIGINT_MAX = 2**63 - 1
 _CURSOR_CHARACTERS_MAX = 100
 
 Row = TypeVar("Row")
@@ -158,6 +158,6 @@ def _decode_cursor(cursor: str, id_type: type[int] | type[UUID]) -> tuple[str, R
     row_id = id_type(text[1:])
     if text[:1] not in ("n", "p") or _encode_cursor(text[0], row_id) != cursor:
         raise ValueError("no cursor")
-    if isinstance(row_id, int) and row_id > _BIGINT_MAX:
+    if isinstance(row_id, int) and row_id > BIGINT_MAX:
         raise ValueError("no cursor")
     return text[0], row_id

@@ -175,6 +175,23 @@ def test_a_query_string_takes_no_other_numbers(text: str) -> None:
         reader.finish()
 
 
+@pytest.mark.parametrize("number", [1, 2**63 - 1])
+def test_ids_of_rows(number: int) -> None:
+    assert _value(number, lambda reader: reader.row_id("x")) == number
+    assert _value(number, lambda reader: reader.optional_row_id("x")) == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**30])
+def test_numbers_that_are_no_id_of_a_row(number: int) -> None:
+    for read in (lambda reader: reader.row_id("x"), lambda reader: reader.optional_row_id("x")):
+        assert _codes({"x": number}, read) == [("x", "out_of_range")]
+
+
+def test_an_id_of_a_row_may_be_left_out() -> None:
+    assert _value(None, lambda reader: reader.optional_row_id("x")) is None
+    assert _codes({}, lambda reader: reader.row_id("x")) == [("x", "required")]
+
+
 # --- text -------------------------------------------------------------------------------------
 
 

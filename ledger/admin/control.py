@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id
 from common.service_admin import ServiceActions
 from ledger.models import Alert, LedgerCheck, Seal
 from ledger.services import acknowledge_alert, resolve_alert
@@ -47,9 +47,8 @@ class SealAdmin(ReadOnlyAdmin):
         number = search_term.strip().partition(":")[0]
         if not number:
             return queryset, False
-        if number.isdecimal() and len(number) <= 18:
-            return queryset.filter(number=int(number)), False
-        return queryset.none(), False
+        found = as_row_id(number)
+        return (queryset.none() if found is None else queryset.filter(number=found)), False
 
     @display(description="Hash")
     def short_hash(self, seal: Seal) -> str:

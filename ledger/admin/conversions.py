@@ -1,20 +1,16 @@
 """Rates of conversions, which staff set, and the quotes that were given."""
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
 from common.money import plain
 from common.service_admin import ServiceAdmin
 from ledger.calculations import net_rate
 from ledger.models import ConversionQuote, ConversionRate
 from ledger.services import store_conversion_rate
-
-_BIGINT_DIGITS = 18
 
 
 @admin.register(ConversionRate)
@@ -91,12 +87,11 @@ class ConversionQuoteAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) <= _BIGINT_DIGITS:
-            return queryset.filter(source__trading_account_id=int(term)), False
-        try:
-            return queryset.filter(id=UUID(term)), False
-        except ValueError:
-            return queryset.none(), False
+        account_id = as_row_id(term)
+        if account_id is not None:
+            return queryset.filter(source__trading_account_id=account_id), False
+        found = as_uuid(term)
+        return (queryset.none() if found is None else queryset.filter(id=found)), False
 
     @admin.display(description="Account")
     def account(self, row: ConversionQuote) -> str:

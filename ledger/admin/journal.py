@@ -1,7 +1,5 @@
 """The ledger in the back office: facts to look at. A mistake is corrected by a reversal."""
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -10,14 +8,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
 from common.money import plain
 from ledger.admin.corrections import AdjustmentButton, ReversalButton
 from ledger.admin.transfers import WalletActions
 from ledger.models import EntrySource, JournalEntry, LedgerAccount, Posting
 
 _LAST_POSTINGS = 50
-_BIGINT_DIGITS = 18
 _HEAD = format_html_join(
     "", "<th>{}</th>", [("Version",), ("Posted",), ("Entry",), ("Amount",), ("Balance after",)]
 )
@@ -61,7 +58,7 @@ class JournalEntryAdmin(ReversalButton, ReadOnlyAdmin):
         """By primary key or by a service's claim: never through the whole table."""
         if not search_term.strip():
             return queryset, False
-        wanted = _as_uuid(search_term)
+        wanted = as_uuid(search_term.strip())
         if wanted is None:
             return queryset.none(), False
         claimed = EntrySource.objects.filter(source_id=wanted).values("entry_id")
@@ -97,8 +94,9 @@ class LedgerAccountAdmin(AdjustmentButton, WalletActions, ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) <= _BIGINT_DIGITS:
-            return queryset.filter(trading_account_id=int(term)), False
+        account_id = as_row_id(term)
+        if account_id is not None:
+            return queryset.filter(trading_account_id=account_id), False
         return queryset.filter(asset__code=term.upper()), False
 
     @admin.display(description=f"Last {_LAST_POSTINGS} postings")
@@ -134,10 +132,11 @@ class PostingAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) <= _BIGINT_DIGITS:
-            accounts = LedgerAccount.objects.filter(trading_account_id=int(term))
+        account_id = as_row_id(term)
+        if account_id is not None:
+            accounts = LedgerAccount.objects.filter(trading_account_id=account_id)
             return queryset.filter(ledger_account_id__in=accounts.values("id")), False
-        entry_id = _as_uuid(term)
+        entry_id = as_uuid(term)
         if entry_id is None:
             return queryset.none(), False
         return queryset.filter(entry_id=entry_id), False
@@ -158,7 +157,7 @@ class EntrySourceAdmin(ReadOnlyAdmin):
         """The id of a source, in full."""
         if not search_term.strip():
             return queryset, False
-        source_id = _as_uuid(search_term)
+        source_id = as_uuid(search_term.strip())
         if source_id is None:
             return queryset.none(), False
         return queryset.filter(source_id=source_id), False
@@ -174,10 +173,3 @@ def _cells(posting: Posting) -> tuple[int | str, ...]:
         plain(posting.amount),
         plain(posting.balance_after),
     )
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None

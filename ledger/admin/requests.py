@@ -16,7 +16,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
 from common.errors import ExchangeError
 from ledger.admin.confirmation import (
     Confirmation,
@@ -32,7 +32,6 @@ from ledger.models import Approval, MoneyRequest
 from ledger.selectors import count_approvals, is_own_request, list_balance_changes
 from ledger.services import approve_request, cancel_request, reject_request
 
-_BIGINT_DIGITS = 18
 _SHORT = 24
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
@@ -167,12 +166,11 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) <= _BIGINT_DIGITS:
-            return queryset.filter(ledger_account__trading_account_id=int(term)), False
-        try:
-            return queryset.filter(id=UUID(term)), False
-        except ValueError:
-            return queryset.none(), False
+        account_id = as_row_id(term)
+        if account_id is not None:
+            return queryset.filter(ledger_account__trading_account_id=account_id), False
+        found = as_uuid(term)
+        return (queryset.none() if found is None else queryset.filter(id=found)), False
 
     @admin.display(description="Asked at")
     def asked_at(self, row: MoneyRequest) -> str:

@@ -1,17 +1,13 @@
 """Transfers, kept answers and the state of wallets in the back office."""
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
 from common.service_admin import ServiceActions, ask_first
 from ledger.models import IdempotencyKey, LedgerAccount, Transfer
 from ledger.services.wallets import activate_wallet, suspend_wallet
-
-_BIGINT_DIGITS = 18
 
 
 @admin.register(Transfer)
@@ -42,13 +38,11 @@ class TransferAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) <= _BIGINT_DIGITS:
-            wallet_id = int(term)
+        wallet_id = as_row_id(term)
+        if wallet_id is not None:
             return queryset.filter(Q(source=wallet_id) | Q(destination=wallet_id)), False
-        try:
-            return queryset.filter(id=UUID(term)), False
-        except ValueError:
-            return queryset.none(), False
+        found = as_uuid(term)
+        return (queryset.none() if found is None else queryset.filter(id=found)), False
 
 
 @admin.register(IdempotencyKey)

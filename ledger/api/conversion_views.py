@@ -20,7 +20,6 @@ from ledger.selectors import get_quote, list_conversions
 from ledger.selectors.wallets import get_wallet
 from ledger.services import convert, quote_conversion
 
-_BIGINT_MAX = 2**63 - 1
 _CODE_LENGTH_MAX = 20
 
 
@@ -33,8 +32,8 @@ class ConversionQuotesView(APIView):
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
-        from_wallet_id = reader.integer("from_wallet_id", minimum=1, maximum=_BIGINT_MAX)
-        to_wallet_id = reader.optional_integer("to_wallet_id", minimum=1, maximum=_BIGINT_MAX)
+        from_wallet_id = reader.row_id("from_wallet_id")
+        to_wallet_id = reader.optional_row_id("to_wallet_id")
         to_currency = reader.optional_text("to_currency", max_length=_CODE_LENGTH_MAX)
         sell_amount = reader.optional_decimal("sell_amount")
         buy_amount = reader.optional_decimal("buy_amount")

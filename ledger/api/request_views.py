@@ -23,7 +23,6 @@ from ledger.services import cancel_request, request_deposit, request_withdrawal
 
 _DEPOSIT = MoneyRequest.Kind.DEPOSIT.value
 _WITHDRAWAL = MoneyRequest.Kind.WITHDRAWAL.value
-_BIGINT_MAX = 2**63 - 1
 _REASON_LENGTH_MAX = 200
 _SCOPES = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
 
@@ -105,8 +104,8 @@ class CancelWithdrawalView(APIView):
 def _list(request: Request, kind: str) -> Response:
     principal = caller_of(request)
     reader = FieldReader.of_query(request.query_params)
-    account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
-    wallet_id = reader.optional_integer("wallet_id", minimum=1, maximum=_BIGINT_MAX)
+    account_id = reader.optional_row_id("account_id")
+    wallet_id = reader.optional_row_id("wallet_id")
     status = reader.optional_choice("status", MoneyRequest.Status.values)
     wanted = read_page_request(reader, UUID)
     reader.finish()
@@ -125,7 +124,7 @@ def _list(request: Request, kind: str) -> Response:
 def _ask(request: Request, ask: Callable[..., MoneyRequest]) -> Response:
     principal = caller_of(request)
     reader = FieldReader.of_body(request.data)
-    wallet_id = reader.integer("wallet_id", minimum=1, maximum=_BIGINT_MAX)
+    wallet_id = reader.row_id("wallet_id")
     amount = reader.decimal("amount")
     reason = reader.text("reason", max_length=_REASON_LENGTH_MAX)
     reader.finish()

@@ -15,7 +15,7 @@ from common.api.fields import FieldReader
 from common.api.pagination import make_page, read_page_request
 from common.api.problems import problem_document
 from common.api.renderers import encode_json
-from common.ids import new_uuid
+from common.ids import BIGINT_MAX, new_uuid
 from ledger.api import transfer_schema as schema
 from ledger.api.idempotency import idempotent, read_request_key, replay
 from ledger.api.wallet_documents import transfer_document
@@ -35,7 +35,6 @@ from ledger.services.transfers.orders import (
 )
 from ledger.types import StoredAnswer, TransferReason, TransferState
 
-_BIGINT_MAX = 2**63 - 1
 _EMAIL_LENGTH_MAX = 254
 _MEMO_LENGTH_MAX = 200
 _CREATED = 201
@@ -50,7 +49,7 @@ class TransfersView(APIView):
     def get(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        wallet_id = reader.optional_integer("wallet_id", minimum=1, maximum=_BIGINT_MAX)
+        wallet_id = reader.optional_row_id("wallet_id")
         direction = reader.optional_choice("direction", DIRECTIONS)
         status = reader.optional_choice("status", Transfer.Status.values, any_case=True)
         since, until = reader.optional_instant("since"), reader.optional_instant("until")
@@ -157,7 +156,7 @@ def _read_order(
     linked_id: UUID | None = None,
 ) -> TransferOrder:
     """One transfer of a body; what is wrong is noted on `reader`."""
-    destination_id = reader.optional_integer("to_wallet_id", minimum=1, maximum=_BIGINT_MAX)
+    destination_id = reader.optional_row_id("to_wallet_id")
     to_email = reader.optional_text("to_email", max_length=_EMAIL_LENGTH_MAX)
     if (destination_id is None) == (to_email is None):
         reader.refuse("to_wallet_id", "one_of_two", "Give one of to_wallet_id and to_email.")
@@ -172,15 +171,13 @@ def _read_order(
         broker_id=principal.own_broker_id,
         account_id=principal.account_id,
         actor=principal.actor,
-        source_id=reader.integer("from_wallet_id", minimum=1, maximum=_BIGINT_MAX),
+        source_id=reader.row_id("from_wallet_id"),
         amount=reader.decimal("amount"),
         destination_id=destination_id,
         to_email=to_email,
         memo=reader.optional_text("memo", max_length=_MEMO_LENGTH_MAX, min_length=0) or "",
         timeout_seconds=(timeout_seconds or TIMEOUT_SECONDS) if is_pending else None,
-        expected_version=reader.optional_integer(
-            "expected_version", minimum=0, maximum=_BIGINT_MAX
-        ),
+        expected_version=reader.optional_integer("expected_version", minimum=0, maximum=BIGINT_MAX),
         linked_id=linked_id,
         request=request,
     )

@@ -23,7 +23,6 @@ from ledger.selectors import list_statement_sections
 from ledger.selectors.wallets import get_balance_at, get_wallet, list_wallets, wallet_of
 from ledger.services.wallets import close_wallet, open_wallet
 
-_BIGINT_MAX = 2**63 - 1
 _CODE_LENGTH_MAX = 20
 
 
@@ -36,7 +35,7 @@ class WalletsView(APIView):
     def get(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+        account_id = reader.optional_row_id("account_id")
         currency = reader.optional_text("currency", max_length=_CODE_LENGTH_MAX)
         status = reader.optional_choice("status", LedgerAccount.Status.values, any_case=True)
         wanted = read_page_request(reader, int)
@@ -133,6 +132,6 @@ class WalletStatementView(APIView):
 def _read_account(reader: FieldReader, principal: Principal) -> int:
     """The account that is named, or the one that the caller is bound to."""
     if principal.account_id is None:
-        return reader.integer("account_id", minimum=1, maximum=_BIGINT_MAX)
-    named = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+        return reader.row_id("account_id")
+    named = reader.optional_row_id("account_id")
     return named or principal.account_id

@@ -10,11 +10,10 @@ from django.db.models import QuerySet
 
 from brokers.errors import OtherAccount
 from brokers.types import Principal
+from common.ids import BIGINT_MAX
 from ledger.errors import WalletNotFound
 from ledger.models import LedgerAccount
 from ledger.types import Wallet
-
-_BIGINT_MAX = 2**63 - 1
 
 # Versions are without gaps and posted_at rises with them, so the last one of an instant is found by
 # halving: some twenty looks at two primary keys, however long the history.
@@ -69,7 +68,7 @@ def get_wallet_row(wallet_id: int) -> LedgerAccount:
         WalletNotFound: there is none.
     """
     row = None
-    if 0 < wallet_id <= _BIGINT_MAX:
+    if 0 < wallet_id <= BIGINT_MAX:
         row = (
             LedgerAccount.objects.filter(id=wallet_id, kind=LedgerAccount.Kind.CASH)
             .select_related("asset", "trading_account")

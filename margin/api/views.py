@@ -37,7 +37,6 @@ from margin.selectors.report import (
 )
 from margin.services.collateral import move_collateral
 
-_BIGINT_MAX = 2**63 - 1
 _CODE_LENGTH_MAX = 20
 _PAGE_MAX, _PAGE_SIZE_MAX, _PAGE_SIZE = 1_000_000, 1_000, 100
 
@@ -109,8 +108,7 @@ class MarginReportView(APIView):
         filters = ReportFilter(
             asset=(reader.optional_text("asset", max_length=_CODE_LENGTH_MAX) or "").upper(),
             broker_id=caller.broker_id,
-            account_id=caller.account_id
-            or reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX),
+            account_id=caller.account_id or reader.optional_row_id("account_id"),
             search=reader.optional_text("search", max_length=_CODE_LENGTH_MAX) or "",
             is_at_risk=reader.optional_boolean("at_risk") or False,
         )

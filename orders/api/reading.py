@@ -17,7 +17,6 @@ from orders.services.place import place_order
 from orders.services.sandbox import Trigger, find_trigger_of_request
 from orders.types import PlacedOrder
 
-_BIGINT_MAX = 2**63 - 1
 _CLIENT_ORDER_ID_MAX = 64
 SYMBOL_MAX = 20
 _ZERO = Decimal(0)
@@ -51,7 +50,7 @@ def read_order_request(body: Any, principal: Principal) -> OrderRequest:
         ValidationFailed: names every field that is missing, wrong or unknown.
     """
     reader = FieldReader.of_body(body)
-    account_id = reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    account_id = reader.optional_row_id("account_id")
     document_number = reader.optional_text("document_number", max_length=20)
     if account_id is not None and document_number is not None:
         reader.refuse("document_number", "ambiguous", "Give account_id or document_number.")
@@ -216,7 +215,7 @@ def read_fill_filter(reader: FieldReader, *, account_id: int | None = None) -> F
 
 def read_account_id(reader: FieldReader) -> int | None:
     """An account in a body or a query string."""
-    return reader.optional_integer("account_id", minimum=1, maximum=_BIGINT_MAX)
+    return reader.optional_row_id("account_id")
 
 
 def _read_price(reader: FieldReader) -> Decimal | None:
