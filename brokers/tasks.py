@@ -1,24 +1,22 @@
 """Celery's way into webhooks and mails, and the nudge after a commit that wrote events."""
 
-import logging
 from uuid import UUID
 
-import kombu.exceptions
-import redis
 from celery import shared_task
 
 from brokers.services.delivery import deliver_due_webhooks, delivery_slot, has_due_deliveries
-from brokers.services.mails import send_password_reset_mail, send_verification_mail
+from brokers.services.mails import (
+    send_notice,
+    send_password_reset_mail,
+    send_verification_mail,
+)
 from brokers.services.tokens import purge_expired_tokens
-from common.valkey import get_client, key
+from common.nudges import NUDGE_SECONDS as NUDGE_SECONDS
+from common.nudges import Nudge
 
-_log = logging.getLogger(__name__)
-
-# There from a nudge until a run begins, so that only who sets it queues a run. The engine sets it
-# in the round trip of its answers and then calls `queue_delivery`.
-NUDGED_KEY = "webhooks:nudged"
-# A nudge whose task was lost is forgotten after this time; beat looks every five seconds anyway.
-NUDGE_SECONDS = 30
+_NUDGE = Nudge("brokers.tasks.deliver_webhooks", "webhooks:nudged")
+# The engine sets it in the round trip of its answers and then calls `queue_delivery`.
+NUDGED_KEY = _NUDGE.key_name
 _LINGER_SECONDS = 2.0
 
 
@@ -28,9 +26,9 @@ def deliver_webhooks() -> None:
     with delivery_slot() as is_free:
         if not is_free:
             return
-        _forget_nudge()
+        _NUDGE.forget()
         deliver_due_webhooks(linger_seconds=_LINGER_SECONDS)
-    _forget_nudge()
+    _NUDGE.forget()
     if has_due_deliveries():
         nudge_webhooks()
 
@@ -48,6 +46,12 @@ def mail_password_reset(email: str) -> None:
     send_password_reset_mail(email)
 
 
+@shared_task(autoretry_for=(OSError,), retry_backoff=30, max_retries=5)
+def mail_notice(user_id: str, subject: str, text: str) -> None:
+    """Mail what happened to a person who has proven the address."""
+    send_notice(UUID(user_id), subject, text)
+
+
 @shared_task
 def purge_tokens() -> None:
     """Delete refresh tokens that have expired: they are refused for that alone."""
@@ -59,25 +63,9 @@ def nudge_webhooks() -> None:
 
     For after a commit. Where Valkey is away nothing is lost: the rows are there, and beat looks.
     """
-    try:
-        is_first = get_client().set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
-    except redis.RedisError as error:
-        _log.warning("webhooks wait for beat, since the nudge failed: %s", error)
-        return
-    if is_first:
-        queue_delivery()
+    _NUDGE.give()
 
 
 def queue_delivery() -> None:
     """Queue a run of `deliver_webhooks`, for who has set the key of the nudge."""
-    try:
-        deliver_webhooks.apply_async(retry=False)
-    except kombu.exceptions.OperationalError as error:
-        _log.warning("webhooks wait for beat, since no run could be queued: %s", error)
-
-
-def _forget_nudge() -> None:
-    try:
-        get_client().delete(key(NUDGED_KEY))
-    except redis.RedisError as error:
-        _log.warning("nudges wait until the last one is forgotten: %s", error)
+    _NUDGE.queue_run()

@@ -1,6 +1,6 @@
 """What margin refuses: one class per broken rule."""
 
-from common.errors import ExchangeError
+from common.errors import Conflict, ExchangeError, NotFound
 
 
 class MarginAccountRequired(ExchangeError):
@@ -29,3 +29,35 @@ class InsufficientFreeCollateral(ExchangeError):
 
     code = "insufficient_free_collateral"
     status = 422
+
+
+class MarginAccountNotFrozen(Conflict):
+    """The collateral is not frozen. Facts: account_id, asset."""
+
+    code = "margin_account_not_frozen"
+
+
+class MarginAccountFrozenAlready(Conflict):
+    """The collateral is frozen already. Facts: account_id, asset, reason."""
+
+    code = "margin_account_frozen_already"
+
+
+class HouseAccount(ExchangeError):
+    """The venue's own accounts are never frozen. Facts: account_id."""
+
+    code = "house_account"
+    status = 422
+
+
+class NoPerpetuals(ExchangeError):
+    """There are no perpetuals in this quote asset. Facts: asset."""
+
+    code = "no_perpetuals"
+    status = 422
+
+
+class LiquidationNotFound(NotFound):
+    """There is no such liquidation."""
+
+    code = "liquidation_not_found"

@@ -8,9 +8,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from brokers.tasks import nudge_webhooks
 from common.valkey import get_client
+from margin.services.calls import update_margin_calls
 from orders.models import EngineCommand
-from orders.services import averages, computed_marks
+from orders.services import averages, computed_marks, liquidations
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
@@ -47,6 +49,20 @@ def store_average_prices() -> int:
 def compute_mark_prices() -> None:
     """Compute the mark prices that nobody has posted in time."""
     computed_marks.compute_mark_prices()
+
+
+@shared_task
+def sweep_liquidations() -> int:
+    """Have who is below the maintenance margin liquidated, and call who is near it.
+
+    Returns for how many liquidation was asked. The calls are made also where no engine lives.
+    """
+    liquidations.forget_nudge()
+    try:
+        return liquidations.sweep_liquidations()
+    finally:
+        if update_margin_calls(now=timezone.now()):
+            nudge_webhooks()
 
 
 @shared_task

@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 _VERIFICATION_TASK = "brokers.tasks.mail_verification"
 _RESET_TASK = "brokers.tasks.mail_password_reset"
+_NOTICE_TASK = "brokers.tasks.mail_notice"
 
 
 def queue_verification_mail(user: User) -> None:
@@ -30,6 +31,18 @@ def queue_verification_mail(user: User) -> None:
 def queue_password_reset_mail(email: str) -> None:
     """Have a token mailed that resets the password, if somebody has this address."""
     transaction.on_commit(partial(_queue, _RESET_TASK, email))
+
+
+def queue_notice(*, user_id: UUID, subject: str, text: str) -> None:
+    """Have a person told what happened, after the transaction."""
+    transaction.on_commit(partial(_queue, _NOTICE_TASK, str(user_id), subject, text))
+
+
+def send_notice(user_id: UUID, subject: str, text: str) -> None:
+    """Mail a text to the person, who is active and has proven the address."""
+    user = User.objects.filter(pk=user_id, email_verified_at__isnull=False).first()
+    if user is not None and user.is_active:
+        send_mail(subject, text, from_email=None, recipient_list=[user.email])
 
 
 def send_verification_mail(user_id: UUID) -> None:
@@ -51,8 +64,8 @@ def _send(user: User, subject: str, template: str, token: str) -> None:
     send_mail(subject, text, from_email=None, recipient_list=[user.email])
 
 
-def _queue(task: str, argument: str) -> None:
+def _queue(task: str, *arguments: str) -> None:
     try:
-        signature(task, args=[argument]).apply_async(retry=False)
+        signature(task, args=arguments).apply_async(retry=False)
     except (redis.RedisError, kombu.exceptions.OperationalError) as error:
         _log.warning("a mail was not queued (%s): %s", task, error)

@@ -16,10 +16,10 @@ from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import address, broker_of, choice_of, count_of, text_of
 from margin.selectors.exposures import list_marks
 from margin.selectors.report import (
-    CALL_RATIO,
     SORTS,
     AccountMargin,
     ReportFilter,
+    call_ratio,
     get_margin_report,
     stream_margin_report,
 )
@@ -97,7 +97,7 @@ def report_page(request: HttpRequest) -> HttpResponseBase:
         "assets": sorted({mark.asset for mark in marks}),
         "brokers": Broker.objects.order_by("name").values_list("id", "name")[:_BROKERS_MAX],
         "stale": [mark for mark in marks if mark.is_stale],
-        "call_percent": figures.percent(CALL_RATIO, 0),
+        "call_percent": figures.percent(call_ratio(), 0),
         "csv": address(chosen, format="csv"),
         "earlier": address(chosen, page=report.page - 1) if report.page > 1 else None,
         "later": address(chosen, page=report.page + 1) if report.page < report.page_count else None,

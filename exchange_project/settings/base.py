@@ -74,6 +74,14 @@ WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = env.dict(
 # Seconds that a conversion may be made at the rate that was quoted.
 QUOTE_SECONDS: int = env.int("QUOTE_SECONDS", default=10)
 
+# --- margin ---------------------------------------------------------------------------------------
+# Margin ratios (maintenance margin / equity) from which on accounts are asked for collateral.
+MARGIN_CALL_LEVELS: list[Decimal] = env.list(
+    "MARGIN_CALL_LEVELS", cast=Decimal, default=[Decimal("0.8"), Decimal("0.9")]
+)
+if not MARGIN_CALL_LEVELS or not all(Decimal("0.05") < one <= 1 for one in MARGIN_CALL_LEVELS):
+    raise environ.ImproperlyConfigured("MARGIN_CALL_LEVELS are above 0.05, and at most 1")
+
 # --- market prices --------------------------------------------------------------------------------
 # Price services for shares and for crypto currencies, in the order in which they are asked.
 _PRICE_PROVIDERS = {"yahoo", "alphavantage", "book", "fixed", "simulated"}
@@ -233,6 +241,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.tasks.compute_mark_prices",
         "schedule": 10.0,
         "options": {"expires": 10},
+    },
+    "sweep-liquidations": {
+        "task": "orders.tasks.sweep_liquidations",
+        "schedule": 3.0,
+        "options": {"expires": 3},
     },
     "build-candles": {
         "task": "orders.tasks.build_candles",

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from brokers.types import HOUSE_BROKER_ID
@@ -21,18 +22,18 @@ from common.money import steps_of, to_units8
 from margin.calculations import liquidation_price
 from margin.types import Exposure, MarginState, PerpetualTerms
 
-# From this margin ratio on, an account is asked for more collateral.
-CALL_RATIO = Decimal("0.8")
 _CHUNK = 2_000
 
 # The mark that holds of each perpetual; what is given by a query in `moves` stands in for it.
 MARKS = """
 marks AS MATERIALIZED (
     SELECT i.id AS instrument_id, i.quote_asset_id, i.tick_size, i.lot_size, m.price,
-           i.initial_margin_rate AS initial_rate, i.maintenance_margin_rate AS maintenance_rate
+           i.initial_margin_rate AS initial_rate, i.maintenance_margin_rate AS maintenance_rate,
+           i.state = 'CONTINUOUS' AS is_trading,
+           m.as_of >= now() - make_interval(secs => i.mark_stale_seconds) AS is_fresh
       FROM marketdata_instrument i
      CROSS JOIN LATERAL (
-           SELECT price FROM marketdata_markprice
+           SELECT price, as_of FROM marketdata_markprice
             WHERE instrument_id = i.id ORDER BY id DESC LIMIT 1) m
      WHERE i.kind = 'PERPETUAL')
 """
@@ -195,6 +196,11 @@ class MarginReport:
     page_count: int = 1
 
 
+def call_ratio() -> Decimal:
+    """The margin ratio from which on an account is asked for more collateral."""
+    return min(settings.MARGIN_CALL_LEVELS)
+
+
 def risk_level(state: MarginState) -> RiskLevel:
     """Where an account stands: bankrupt, below its maintenance margin, near it, or neither."""
     if state.is_bankrupt:
@@ -202,7 +208,7 @@ def risk_level(state: MarginState) -> RiskLevel:
     if state.must_be_liquidated:
         return RiskLevel.LIQUIDATE
     ratio = state.margin_ratio
-    is_near = ratio is not None and ratio > 0 and ratio >= Fraction(CALL_RATIO)
+    is_near = ratio is not None and ratio > 0 and ratio >= Fraction(call_ratio())
     return RiskLevel.CALL if is_near else RiskLevel.SAFE
 
 
@@ -344,7 +350,7 @@ def _parameters(wanted: ReportFilter) -> dict[str, Any]:
         "broker_id": wanted.broker_id,
         "account_id": wanted.account_id,
         "search": wanted.search,
-        "call_ratio": CALL_RATIO,
+        "call_ratio": call_ratio(),
         "house": HOUSE_BROKER_ID,
     }
 

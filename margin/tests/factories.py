@@ -12,7 +12,7 @@ from brokers.models import Broker, TradingAccount
 from common.ids import new_uuid
 from ledger.services import deposit
 from ledger.types import AccountKind
-from margin.models import Position
+from margin.models import Liquidation, LiquidationStep, Position
 from marketdata.models import Asset, Instrument, MarkPrice
 
 _TERMS: dict[str, Any] = {
@@ -104,3 +104,48 @@ def make_position(
         updated_at=timezone.now(),
         **{name: Decimal(value) for name, value in fields.items()},
     )
+
+
+def make_liquidation(
+    account: TradingAccount, *, instrument: Instrument | None = None, **fields: Any
+) -> Liquidation:
+    """A liquidation in the history: 0.1 long, 400 against 500, taken over; with three steps."""
+    zero = Decimal(0)
+    values: dict[str, Any] = {
+        "outcome": Liquidation.Outcome.RESTORED,
+        "collateral_before": Decimal(400),
+        "collateral_after": Decimal(10),
+        "equity_before": Decimal(400),
+        "equity_after": Decimal(10),
+        "maintenance_margin_before": Decimal(500),
+        "maintenance_margin_after": zero,
+        "fee": Decimal("2.5"),
+        "fund_result": Decimal("387.5"),
+        "bad_debt": zero,
+        "executed_at": timezone.now(),
+    }
+    made = Liquidation.objects.create(
+        id=new_uuid(), account=account, asset=make_asset("USDT"), **(values | fields)
+    )
+    before = {"equity_before": Decimal(400), "maintenance_margin_before": Decimal(500)}
+    unchanged = before | {"equity_after": Decimal(400), "maintenance_margin_after": Decimal(500)}
+    after = {"equity_after": Decimal(10), "maintenance_margin_after": zero}
+    closed = {
+        "instrument": instrument,
+        "quantity": Decimal("-0.1"),
+        "price": Decimal("46100"),
+        "mark_price": Decimal(50_000),
+    }
+    LiquidationStep.objects.bulk_create(
+        LiquidationStep(liquidation=made, number=number, kind=kind, **values)
+        for number, kind, values in (
+            (1, "FREEZE", unchanged),
+            (2, "TAKEOVER", before | after | closed),
+            (
+                3,
+                "UNFREEZE",
+                after | {"equity_before": Decimal(10), "maintenance_margin_before": zero},
+            ),
+        )
+    )
+    return made

@@ -5,6 +5,6 @@ written, so the outcome is looked up in the database instead. Whoever gets an ex
 `OutcomeUnknown` from here knows that nothing was written. Free of HTTP.
 """
 
-from orders.gateway.submit import send, submit, submit_all
+from orders.gateway.submit import send, send_all, submit, submit_all
 
-__all__ = ["send", "submit", "submit_all"]
+__all__ = ["send", "send_all", "submit", "submit_all"]

@@ -70,7 +70,16 @@ def send(command: AnyCommand, shard: int) -> None:
     Raises:
         EngineUnavailable: there is no queue; nothing was written.
     """
-    _add_to_stream([command], shard)
+    send_all([command], shard)
+
+
+def send_all(commands: Sequence[AnyCommand], shard: int) -> None:
+    """Send commands whose outcomes nobody waits for, in one round trip.
+
+    Raises:
+        EngineUnavailable: there is no queue; nothing was written.
+    """
+    _add_to_stream(commands, shard)
 
 
 def _send_and_wait(

@@ -16,6 +16,7 @@ from marketdata.types import InstrumentSpec, Mark
 from orders import gateway
 from orders.commands import CommandOutcome, SetMarkPrice
 from orders.errors import EngineFailed, MarkJumpTooLarge, NotPerpetual
+from orders.services.liquidations import nudge_sweep
 from orders.services.terms import UNITS_MAX
 from orders.types import Result
 
@@ -29,6 +30,8 @@ def set_mark_price(
     is_forced: bool = False,
 ) -> Mark:
     """Let `price`, of now, be the mark price of a perpetual; returns when it is committed.
+
+    Who cannot carry the new price is looked for at once.
 
     Raises:
         NotPerpetual: the instrument has no mark price.
@@ -57,6 +60,7 @@ def set_mark_price(
             name: from_units8(value) for name, value in (outcome.facts or {}).items()
         }
         raise MarkJumpTooLarge(symbol=instrument.symbol, price=price, **facts)
+    nudge_sweep()
     mark = find_mark(instrument.id)
     assert mark is not None, "the engine has just set one"
     return mark

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from common.valkey import key
 from ledger.models import Alert
 from margin.tests.world import make_perpetual, make_trader, order, set_mark
 from marketdata.models import Instrument, MarkPrice
@@ -56,6 +58,15 @@ def test_a_price_is_some_whole_ticks(api: Api, price: object) -> None:
     refusal = problem(api.post("mark-price", {"symbol": "BTC-PERP", "price": price}), 422)
     assert refusal["code"] == "invalid"
     assert not MarkPrice.objects.exists()
+
+
+def test_a_mark_that_was_set_has_accounts_looked_at(api: Api, valkey: Any) -> None:
+    api.post("mark-price", {"symbol": "BTC-PERP", "price": "60000.001"})
+    assert not valkey.exists(key("liquidations:nudged"))
+
+    api.post("mark-price", {"symbol": "BTC-PERP", "price": 50000})
+
+    assert valkey.exists(key("liquidations:nudged"))
 
 
 def test_only_perpetuals_have_marks_and_only_some_keys_set_them(api: Api) -> None:

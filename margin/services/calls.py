@@ -1,0 +1,138 @@
+"""Margin calls: who comes near liquidation is asked for collateral, once for each level.
+
+A call is raised when the margin ratio (maintenance margin / equity) reaches a level of
+`MARGIN_CALL_LEVELS`, and resolved when it is `RESOLVED_BELOW` under it: an account that wavers
+around a level is called once. Without equity above zero an account is above every level. The
+broker is told by webhook, a person with a proven address by mail.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.template.loader import render_to_string
+
+from brokers.bulk import queue_webhook_events
+from brokers.services.mails import queue_notice
+from brokers.types import HOUSE_BROKER_ID
+from common.database import allow_long_statements, retry_on_conflict
+from common.money import plain
+from margin import webhooks
+from margin.locks import try_lock_margin_calls
+from margin.selectors.liquidations import MARGINS
+
+RESOLVED_BELOW = Decimal("0.05")
+_STATEMENT_SECONDS = 30
+
+# A call that is open is found by its index; the rows of both parts never meet, since a ratio is not
+# above a level and well under it.
+_UPDATE = f"""
+WITH {MARGINS},
+resolved AS (
+    UPDATE margin_margincall c SET resolved_at = %(now)s
+     WHERE c.resolved_at IS NULL AND NOT EXISTS (
+           SELECT FROM margins m
+            WHERE m.account_id = c.account_id AND m.asset_id = c.asset_id
+              AND m.maintenance_margin > 0
+              AND m.maintenance_margin >= m.equity * (c.level - %(resolved_below)s))),
+raised AS (
+    INSERT INTO margin_margincall
+           (account_id, asset_id, level, equity, maintenance_margin, raised_at)
+    SELECT m.account_id, m.asset_id, l.level, m.equity, m.maintenance_margin, %(now)s
+      FROM margins m CROSS JOIN unnest(%(levels)s::numeric[]) AS l (level)
+     WHERE m.maintenance_margin > 0 AND m.maintenance_margin >= m.equity * l.level
+       AND NOT EXISTS (
+           SELECT FROM margin_margincall o
+            WHERE o.account_id = m.account_id AND o.asset_id = m.asset_id
+              AND o.level = l.level AND o.resolved_at IS NULL)
+     ORDER BY m.account_id, m.asset_id, l.level
+        ON CONFLICT (account_id, asset_id, level) WHERE resolved_at IS NULL DO NOTHING
+ RETURNING id, account_id, asset_id, level, equity, maintenance_margin)
+SELECT r.id, r.account_id, t.document_number, t.broker_id, s.code, r.level, r.equity,
+       r.maintenance_margin, u.id
+  FROM raised r
+  JOIN brokers_tradingaccount t ON t.id = r.account_id
+  JOIN marketdata_asset s ON s.id = r.asset_id
+  LEFT JOIN brokers_user u ON u.id = t.owner_id AND u.email_verified_at IS NOT NULL
+ ORDER BY r.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedCall:
+    """A margin call that was just raised; money in the quote asset `asset`.
+
+    `user_id` is the person who owns the account and has proven the address.
+    """
+
+    id: int
+    account_id: int
+    document_number: str
+    broker_id: UUID
+    asset: str
+    level: Decimal
+    equity: Decimal
+    maintenance_margin: Decimal
+    user_id: UUID | None
+
+
+@retry_on_conflict
+@transaction.atomic
+def update_margin_calls(*, now: datetime) -> list[RaisedCall]:
+    """Raise the calls that are due and resolve those that are over, all in one statement.
+
+    Brokers and persons are told after the commit. Nothing where another run is at it: the next one
+    finds what it has missed.
+    """
+    if not try_lock_margin_calls():
+        return []
+    allow_long_statements(_STATEMENT_SECONDS)
+    given: dict[str, Any] = {
+        "house": HOUSE_BROKER_ID,
+        "now": now,
+        "levels": list(settings.MARGIN_CALL_LEVELS),
+        "resolved_below": RESOLVED_BELOW,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE, given)
+        raised = [RaisedCall(*row) for row in cursor.fetchall()]
+        queue_webhook_events(cursor, [_event(call, now) for call in raised])
+    _queue_mails(raised)
+    return raised
+
+
+def _event(call: RaisedCall, now: datetime) -> tuple[bytes, str, str, datetime]:
+    payload = webhooks.margin_call_payload(
+        call_id=call.id,
+        account_id=call.account_id,
+        document_number=call.document_number,
+        asset=call.asset,
+        level=call.level,
+        equity=call.equity,
+        maintenance_margin=call.maintenance_margin,
+        raised_at=now,
+    )
+    return call.broker_id.bytes, webhooks.MARGIN_CALL, payload, now
+
+
+def _queue_mails(raised: Sequence[RaisedCall]) -> None:
+    """One mail for each collateral, of the highest level that was reached."""
+    highest = {(call.account_id, call.asset): call for call in raised}
+    for call in highest.values():
+        if call.user_id is not None:
+            queue_notice(user_id=call.user_id, subject="Margin call", text=_mail_text(call))
+
+
+def _mail_text(call: RaisedCall) -> str:
+    context = {
+        "call": call,
+        "level": plain(call.level),
+        "equity": plain(call.equity),
+        "maintenance_margin": plain(call.maintenance_margin),
+    }
+    return render_to_string("margin/mail/margin_call.txt", context)
