@@ -8,13 +8,14 @@ from django.db import connection
 from django.utils import timezone
 
 from brokers.models import TradingAccount
+from brokers.services.house import get_insurance_account_id
 from common.ids import new_uuid
 from ledger.models import LedgerAccount
-from ledger.services import deposit
-from ledger.types import AccountKind
+from ledger.services import deposit, post_entry
+from ledger.types import AccountKind, EntryKind, Line, VenueAccount
 from margin.models import Position
 from marketdata.models import Asset, Instrument
-from orders.commands import DealPerpetual, SetMarkPrice
+from orders.commands import DealPerpetual, LiquidateAccount, SetMarkPrice
 from orders.matching.types import Side, TimeInForce
 from orders.tests.engine.harness import REPLY_TO, Harness, make_account
 
@@ -169,3 +170,44 @@ def check_margin_tables() -> None:
         for what, query in queries.items():
             cursor.execute(query)
             assert cursor.fetchall() == [], what
+
+
+# --- liquidation --------------------------------------------------------------------------------
+
+
+def feed_fund(amount: str) -> None:
+    """Bring USDT into the insurance fund of the engine's shard."""
+    usdt = Asset.objects.get(code="USDT")
+    post_entry(
+        kind=EntryKind.DEPOSIT,
+        source_kind="test",
+        source_id=new_uuid(),
+        lines=[
+            Line(VenueAccount(AccountKind.TRANSIT, usdt.id), -D(amount)),
+            Line(VenueAccount(AccountKind.INSURANCE, usdt.id, 0), D(amount)),
+        ],
+        actor="test",
+    )
+
+
+def fund_balance() -> D:
+    row = LedgerAccount.objects.filter(kind="INSURANCE", asset__code="USDT").first()
+    return D(0) if row is None else row.posted_balance
+
+
+def liquidate_command(account: TradingAccount, **fields: Any) -> LiquidateAccount:
+    """The sweep's command for the account's collateral in USDT."""
+    values: dict[str, Any] = {
+        "command_id": new_uuid().bytes,
+        "reply_to": REPLY_TO,
+        "account_id": account.id,
+        "asset_id": Asset.objects.get(code="USDT").id,
+        "fund_account_id": get_insurance_account_id(),
+        "actor": "test",
+    }
+    return LiquidateAccount(**(values | fields))
+
+
+def liquidate(harness: Harness, account: TradingAccount, **fields: Any) -> str:
+    """Liquidate in a batch of its own; the result."""
+    return harness.carry_out(liquidate_command(account, **fields))[0].result
