@@ -4,13 +4,11 @@ Money is rounded nowhere; prices and ratios that are no whole numbers of anythin
 decimals, halves up.
 """
 
-from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from common.csv_files import as_text, csv_lines
-from common.money import DECIMAL_PLACES, EXACT, from_units8, plain, round_half_up
+from common.money import DECIMAL_PLACES, EXACT, from_units8, round_half_up
 from margin.selectors.accounts import PositionAtMark
 from margin.selectors.report import AccountMargin, MarginReport, risk_level
 from margin.types import MarginState
@@ -90,22 +88,6 @@ def report_document(report: MarginReport) -> dict[str, Any]:
         "bankrupt_count": report.bankrupt_count,
         "results": [report_line(line) for line in report.lines],
     }
-
-
-def report_csv(lines: Iterable[AccountMargin]) -> Iterator[str]:
-    """The report as CSV, with its header also where it is empty."""
-    yield from csv_lines([REPORT_COLUMNS])
-    for line in lines:
-        values = report_line(line)
-        yield from csv_lines([[_cell(values[name]) for name in REPORT_COLUMNS]])
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return as_text(value)
-    return plain(value) if isinstance(value, Decimal) else str(value).lower()
 
 
 def _shown(value: Fraction | None) -> Decimal | None:

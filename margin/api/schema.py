@@ -9,7 +9,7 @@ from rest_framework import serializers
 from common.api.schema import problems
 from margin.selectors.report import SORTS, RiskLevel
 
-_TAGS = ["margin"]
+TAGS = ["margin"]
 _KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,
@@ -19,7 +19,7 @@ _KEY = OpenApiParameter(
 RISK_LEVELS = [(level.value, level.value.capitalize()) for level in RiskLevel]
 
 
-def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
+def amount_field(help_text: str = "", **options: Any) -> serializers.DecimalField:
     return serializers.DecimalField(
         max_digits=38, decimal_places=8, help_text=help_text or None, **options
     )
@@ -27,15 +27,15 @@ def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
 
 class CollateralDocument(serializers.Serializer):
     asset = serializers.CharField(help_text="A quote asset of perpetuals.")
-    collateral = _amount()
-    unrealized_pnl = _amount("Of all positions in the asset, at their marks.")
-    equity = _amount("Collateral + unrealized profit.")
-    initial_margin = _amount("Of positions and open orders, on the worse side.")
-    maintenance_margin = _amount("With less equity the account is liquidated.")
-    loss_reserve = _amount("What open orders would lose at once.")
-    free_collateral = _amount("What may be moved out.")
-    utilization = _amount("Initial margin / equity; null: no equity.", allow_null=True)
-    margin_ratio = _amount("Maintenance margin / equity; null: no equity.", allow_null=True)
+    collateral = amount_field()
+    unrealized_pnl = amount_field("Of all positions in the asset, at their marks.")
+    equity = amount_field("Collateral + unrealized profit.")
+    initial_margin = amount_field("Of positions and open orders, on the worse side.")
+    maintenance_margin = amount_field("With less equity the account is liquidated.")
+    loss_reserve = amount_field("What open orders would lose at once.")
+    free_collateral = amount_field("What may be moved out.")
+    utilization = amount_field("Initial margin / equity; null: no equity.", allow_null=True)
+    margin_ratio = amount_field("Maintenance margin / equity; null: no equity.", allow_null=True)
     is_bankrupt = serializers.BooleanField()
     should_be_liquidated = serializers.BooleanField()
     risk_level = serializers.ChoiceField(RISK_LEVELS)
@@ -45,20 +45,20 @@ class CollateralDocument(serializers.Serializer):
 class PerpetualPosition(serializers.Serializer):
     symbol = serializers.CharField()
     asset = serializers.CharField(help_text="The quote asset, in which all money is counted.")
-    quantity = _amount("Positive is long.")
-    entry_price = _amount("Null: there are orders only.", allow_null=True)
-    mark_price = _amount()
-    notional = _amount("|quantity| × mark price.")
-    cost_basis = _amount()
-    unrealized_pnl = _amount()
-    realized_pnl = _amount("Of all fills so far, before fees.")
-    initial_margin = _amount()
-    maintenance_margin = _amount()
-    liquidation_price = _amount("If no other mark moves.", allow_null=True)
-    bankruptcy_price = _amount(allow_null=True)
-    open_buy = _amount("Quantity of open buy orders.")
-    open_sell = _amount("Quantity of open sell orders.")
-    loss_reserve = _amount()
+    quantity = amount_field("Positive is long.")
+    entry_price = amount_field("Null: there are orders only.", allow_null=True)
+    mark_price = amount_field()
+    notional = amount_field("|quantity| × mark price.")
+    cost_basis = amount_field()
+    unrealized_pnl = amount_field()
+    realized_pnl = amount_field("Of all fills so far, before fees.")
+    initial_margin = amount_field()
+    maintenance_margin = amount_field()
+    liquidation_price = amount_field("If no other mark moves.", allow_null=True)
+    bankruptcy_price = amount_field(allow_null=True)
+    open_buy = amount_field("Quantity of open buy orders.")
+    open_sell = amount_field("Quantity of open sell orders.")
+    loss_reserve = amount_field()
 
 
 class MarginAccountDocument(serializers.Serializer):
@@ -80,7 +80,7 @@ class MarginReportLine(CollateralDocument):
     broker = serializers.CharField()
     position_count = serializers.IntegerField()
     symbol = serializers.CharField(help_text="Where there is one position.", allow_null=True)
-    liquidation_price = _amount("Where there is one position.", allow_null=True)
+    liquidation_price = amount_field("Where there is one position.", allow_null=True)
 
 
 class MarginReportDocument(serializers.Serializer):
@@ -94,19 +94,19 @@ class MarginReportDocument(serializers.Serializer):
 
 
 get_positions = extend_schema(
-    tags=_TAGS,
+    tags=TAGS,
     operation_id="positions_get",
     summary="Get an account's positions in perpetuals",
     responses={200: PositionsDocument, **problems(401, 403, 404)},
 )
 get_margin_account = extend_schema(
-    tags=_TAGS,
+    tags=TAGS,
     operation_id="margin_accounts_get",
     summary="Get what an account's collateral carries",
     responses={200: MarginAccountDocument, **problems(401, 403, 404)},
 )
 move_collateral = extend_schema(
-    tags=_TAGS,
+    tags=TAGS,
     operation_id="margin_accounts_move_collateral",
     summary="Move collateral in from cash, or out what is free",
     parameters=[_KEY],
@@ -114,14 +114,14 @@ move_collateral = extend_schema(
         "MoveCollateral",
         {
             "asset": serializers.CharField(),
-            "amount": _amount("More than zero."),
+            "amount": amount_field("More than zero."),
             "direction": serializers.ChoiceField([("IN", "In"), ("OUT", "Out")]),
         },
     ),
     responses={201: MovedCollateral, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
 get_margin_report = extend_schema(
-    tags=_TAGS,
+    tags=TAGS,
     operation_id="margin_report_get",
     summary="List accounts by how near they are to liquidation",
     parameters=[

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from margin.api.history_views import LiquidationsView, LiquidationView, MarginCallsView
 from margin.api.views import (
     CollateralView,
     MarginAccountView,
@@ -14,4 +15,7 @@ urlpatterns = [
     path("margin/accounts/<int:account_id>", MarginAccountView.as_view()),
     path("margin/accounts/<int:account_id>/collateral", CollateralView.as_view()),
     path("margin-report", MarginReportView.as_view()),
+    path("liquidations", LiquidationsView.as_view()),
+    path("liquidations/<uuid:liquidation_id>", LiquidationView.as_view()),
+    path("margin-calls", MarginCallsView.as_view()),
 ]

@@ -12,6 +12,7 @@ from brokers.api.callers import caller_of
 from brokers.api.permissions import READER_OR_VENUE, check_account_visible
 from brokers.models import Scope
 from brokers.selectors import get_account
+from common.api.csv_answers import csv_answer, document_csv
 from common.api.fields import FieldReader
 from common.ids import new_uuid
 from common.money import to_units8
@@ -20,9 +21,10 @@ from ledger.selectors import list_balances
 from ledger.types import AccountKind
 from margin.api import schema
 from margin.api.documents import (
+    REPORT_COLUMNS,
     position_document,
-    report_csv,
     report_document,
+    report_line,
     state_document,
 )
 from margin.calculations import margin_state
@@ -37,7 +39,7 @@ from margin.selectors.report import (
 )
 from margin.services.collateral import move_collateral
 
-_CODE_LENGTH_MAX = 20
+_SEARCH_LENGTH_MAX = 20
 _PAGE_MAX, _PAGE_SIZE_MAX, _PAGE_SIZE = 1_000_000, 1_000, 100
 
 
@@ -79,7 +81,7 @@ class CollateralView(APIView):
     def post(self, request: Request, account_id: int) -> Response:
         _check_visible(request, account_id)
         reader = FieldReader.of_body(request.data)
-        asset = reader.text("asset", max_length=_CODE_LENGTH_MAX).upper()
+        asset = reader.symbol("asset")
         amount = reader.decimal("amount")
         direction = reader.choice("direction", ("IN", "OUT"), any_case=True)
         if amount <= 0:
@@ -106,10 +108,10 @@ class MarginReportView(APIView):
         caller = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
         filters = ReportFilter(
-            asset=(reader.optional_text("asset", max_length=_CODE_LENGTH_MAX) or "").upper(),
+            asset=reader.optional_symbol("asset") or "",
             broker_id=caller.broker_id,
             account_id=caller.account_id or reader.optional_row_id("account_id"),
-            search=reader.optional_text("search", max_length=_CODE_LENGTH_MAX) or "",
+            search=reader.optional_text("search", max_length=_SEARCH_LENGTH_MAX) or "",
             is_at_risk=reader.optional_boolean("at_risk") or False,
         )
         sort = reader.optional_choice("sort", SORTS) or "risk"
@@ -120,10 +122,8 @@ class MarginReportView(APIView):
         reader.finish()
         if kind == "csv":
             lines = stream_margin_report(filters=filters, sort=sort, is_descending=is_descending)
-            return StreamingHttpResponse(
-                report_csv(lines),
-                content_type="text/csv; charset=utf-8",
-                headers={"Content-Disposition": 'attachment; filename="margin-report.csv"'},
+            return csv_answer(
+                document_csv(REPORT_COLUMNS, map(report_line, lines)), "margin-report"
             )
         report = get_margin_report(
             filters=filters,

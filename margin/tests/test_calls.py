@@ -20,7 +20,7 @@ from common.ids import new_uuid
 from ledger.services import deposit
 from ledger.types import AccountKind
 from margin.locks import try_lock_margin_calls
-from margin.models import MarginCall
+from margin.models import MarginCall, Position
 from margin.selectors.report import RiskLevel, find_account_margins
 from margin.services.calls import RaisedCall, update_margin_calls
 from margin.tests.factories import make_margin_account, make_perpetual, make_position, set_mark
@@ -132,7 +132,7 @@ def test_who_comes_back_is_called_again(bitcoin: Instrument) -> None:
 def test_calls_of_who_has_no_position_any_more_are_over(bitcoin: Instrument) -> None:
     account = make_long(bitcoin, "450")
     update()
-    account.positions.update(quantity=0, cost_basis=0)
+    Position.objects.filter(account=account).update(quantity=0, cost_basis=0)
 
     assert update() == []
     assert open_levels(account) == []

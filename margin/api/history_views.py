@@ -1,0 +1,109 @@
+"""Liquidations and margin calls under `/api/v1/`: one's own; all of them for the venue's key."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import READER_OR_VENUE, check_account_visible
+from common.api.csv_answers import csv_answer, document_csv
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from common.limits import BIGINT_MAX
+from margin.api import history_schema as schema
+from margin.api.history_documents import (
+    CALL_COLUMNS,
+    LIQUIDATION_COLUMNS,
+    call_document,
+    full_liquidation_document,
+    liquidation_document,
+)
+from margin.models import Liquidation
+from margin.selectors.calls import list_margin_calls
+from margin.selectors.liquidations import HistoryFilter, get_liquidation, list_liquidations
+
+_CHUNK = 1_000
+
+
+class LiquidationsView(APIView):
+    """`liquidations`: what was liquidated, newest first."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.list_liquidations
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        reader = FieldReader.of_query(request.query_params)
+        filters = _read_filters(request, reader)
+        outcome = reader.optional_choice("outcome", Liquidation.Outcome.values, any_case=True)
+        wanted = read_page_request(reader, UUID)
+        is_csv = _read_is_csv(reader)
+        reader.finish()
+        rows = list_liquidations(filters, outcome=outcome)
+        if is_csv:
+            lines = document_csv(LIQUIDATION_COLUMNS, _all(rows, liquidation_document))
+            return csv_answer(lines, "liquidations")
+        return Response(fetch_page(rows, wanted).document(request, liquidation_document))
+
+
+class LiquidationView(APIView):
+    """`liquidations/{id}`: one with its steps."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.get_liquidation
+    def get(self, request: Request, liquidation_id: UUID) -> Response:
+        found, caller = get_liquidation(liquidation_id), caller_of(request)
+        if not caller.is_venue_admin:
+            check_account_visible(
+                caller, broker_id=found.account.broker_id, account_id=found.account_id
+            )
+        return Response(full_liquidation_document(found))
+
+
+class MarginCallsView(APIView):
+    """`margin-calls`: who was asked for collateral, newest first."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.list_margin_calls
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        reader = FieldReader.of_query(request.query_params)
+        filters = _read_filters(request, reader)
+        is_open = reader.optional_boolean("open")
+        wanted = read_page_request(reader, int)
+        is_csv = _read_is_csv(reader)
+        reader.finish()
+        rows = list_margin_calls(filters, is_open=is_open)
+        if is_csv:
+            return csv_answer(document_csv(CALL_COLUMNS, _all(rows, call_document)), "margin-calls")
+        return Response(fetch_page(rows, wanted).document(request, call_document))
+
+
+def _read_filters(request: Request, reader: FieldReader) -> HistoryFilter:
+    """What the query asks for, within what the caller may see."""
+    caller = caller_of(request)
+    account_id = reader.optional_integer("account_id", minimum=1, maximum=BIGINT_MAX)
+    return HistoryFilter(
+        broker_id=caller.broker_id,
+        account_id=caller.account_id or account_id,
+        asset=reader.optional_symbol("asset"),
+        since=reader.optional_instant("since"),
+        until=reader.optional_instant("until"),
+    )
+
+
+def _read_is_csv(reader: FieldReader) -> bool:
+    return reader.optional_choice("format", ("json", "csv")) == "csv"
+
+
+def _all(rows: QuerySet[Any, Any], show: Callable[[Any], dict[str, Any]]) -> Iterator[Any]:
+    """All rows under the filter, newest first, read by and by."""
+    row: Model
+    for row in rows.order_by("-pk").iterator(chunk_size=_CHUNK):
+        yield show(row)

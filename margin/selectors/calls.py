@@ -1,0 +1,19 @@
+"""Margin calls: who was asked for collateral, and who has not answered yet."""
+
+from django.db.models import QuerySet
+
+from margin.models import MarginCall
+from margin.selectors.liquidations import HistoryFilter
+
+
+def list_margin_calls(
+    filters: HistoryFilter, *, is_open: bool | None = None
+) -> QuerySet[MarginCall]:
+    """Margin calls with account, broker and asset, by no order: ids are in the order of time.
+
+    `is_open` asks for those that are, or are no more; None: for all.
+    """
+    rows = MarginCall.objects.select_related("account__broker", "asset")
+    if is_open is not None:
+        rows = rows.filter(resolved_at__isnull=is_open)
+    return rows.filter(filters.condition("raised_at"))
