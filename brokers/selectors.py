@@ -14,7 +14,7 @@ from brokers.errors import (
     WebhookEndpointNotFound,
 )
 from brokers.models import ApiKey, Broker, TradingAccount, User, WebhookDelivery, WebhookEndpoint
-from common.ids import BIGINT_MAX
+from common.limits import BIGINT_MAX
 
 # The states of a delivery that lists can be filtered by.
 DELIVERY_STATUSES = {

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from common.ids import BIGINT_MAX
+from common.limits import BIGINT_MAX
 
 _COUNTED_MAX = 10_000
 _ROW_ID_DIGITS = len(str(BIGINT_MAX))

@@ -11,8 +11,6 @@ from uuid import UUID
 
 from common.instants import EPOCH
 
-# The largest id of a row whose ids are no UUIDs.
-BIGINT_MAX = 2**63 - 1
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
 _MILLISECOND = timedelta(milliseconds=1)

@@ -9,10 +9,10 @@ from zlib import crc32
 from iso4217 import Currency
 
 from common.errors import FieldError
+from common.limits import SYMBOL_LENGTH_MAX
 from common.money import EXACT, plain, steps_of
 from marketdata.types import Bar, CandleInterval
 
-SYMBOL_LENGTH_MAX = 20
 SCALE_MAX = 8
 # A symbol stands in addresses: no slash, and no dot at its beginning.
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._:\-]{0,19}")

@@ -16,8 +16,9 @@ from django.db import transaction
 from common.api.fields import FieldReader
 from common.database import retry_on_conflict
 from common.errors import ExchangeError, FieldError, ValidationFailed
+from common.limits import SYMBOL_LENGTH_MAX
 from common.money import plain
-from marketdata.calculations import SYMBOL_LENGTH_MAX, symbol_errors
+from marketdata.calculations import symbol_errors
 from marketdata.models import Asset, Instrument
 from marketdata.selectors import forget_specs
 from marketdata.services import create_asset, create_instrument, ensure_currency, store_instrument

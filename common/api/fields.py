@@ -1,7 +1,7 @@
 """Reads the values of a request, field by field, and collects what is wrong with them.
 
     reader = FieldReader.of_body(request.data)
-    symbol = reader.text("symbol", max_length=20)
+    symbol = reader.symbol("symbol")
     price = reader.optional_decimal("limit_price", above=ZERO)
     reader.finish()
 
@@ -19,8 +19,8 @@ from uuid import UUID
 
 from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
 from common.errors import FieldError, ValidationFailed
-from common.ids import BIGINT_MAX
 from common.instants import EPOCH
+from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
 
 _NIL_UUID = UUID(int=0)
 # What PostgreSQL refuses (NUL, lone surrogates) and what no name or symbol holds (controls).
@@ -118,12 +118,27 @@ class FieldReader:
             return None
         return self.text(name, max_length=max_length, min_length=min_length)
 
+    def symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str:
+        """A symbol, or the code of an asset, in any case; in upper case.
+
+        ASCII alone: other letters may become ASCII ones in upper case ("ﬀ" becomes "FF").
+        """
+        value = self.text(name, max_length=max_length)
+        if value.isascii():
+            return value.upper()
+        self.refuse(name, "invalid_characters", "Only the characters of ASCII are allowed.")
+        return ""
+
+    def optional_symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str | None:
+        """`symbol`, or None."""
+        return None if self._is_absent(name) else self.symbol(name, max_length=max_length)
+
     def choice(self, name: str, choices: Collection[str], *, any_case: bool = False) -> str:
         """One of `choices`; with `any_case` they are upper case and the value need not be."""
         value = self._take(name)
         if type(value) is not str:
             return self._wrong_type(name, value, "text", "")
-        wanted = value.upper() if any_case else value
+        wanted = value.upper() if any_case and value.isascii() else value
         if wanted in choices:
             return wanted
         self.refuse(name, "invalid_choice", f"One of: {', '.join(choices)}.")

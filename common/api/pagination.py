@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
 from common.api.fields import FieldReader
-from common.ids import BIGINT_MAX
+from common.limits import BIGINT_MAX
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000

@@ -130,6 +130,7 @@ def test_no_value_makes_a_reader_fail_otherwise(value: Any) -> None:
         lambda reader: reader.decimal("x"),
         lambda reader: reader.integer("x", minimum=0, maximum=10),
         lambda reader: reader.text("x", max_length=10),
+        lambda reader: reader.symbol("x"),
         lambda reader: reader.instant("x"),
         lambda reader: reader.uuid("x"),
         lambda reader: reader.boolean("x"),
@@ -218,6 +219,31 @@ def test_text_is_taken_as_it_is(value: str) -> None:
 )
 def test_text_that_is_refused(value: Any, code: str) -> None:
     assert _codes({"x": value}, lambda reader: reader.text("x", max_length=20)) == [("x", code)]
+
+
+def test_symbols_come_in_any_case() -> None:
+    for read in (lambda reader: reader.symbol("x"), lambda reader: reader.optional_symbol("x")):
+        assert _value("btc-Usdt", read) == "BTC-USDT"
+        assert _codes({"x": "x" * 21}, read) == [("x", "too_long")]
+        assert _codes({"x": ""}, read) == [("x", "too_short")]
+    assert _value(None, lambda reader: reader.optional_symbol("x")) is None
+    assert _codes({}, lambda reader: reader.symbol("x")) == [("x", "required")]
+    assert _codes({"x": "abcd"}, lambda reader: reader.symbol("x", max_length=3)) == [
+        ("x", "too_long")
+    ]
+
+
+@pytest.mark.parametrize("text", ["ﬀ", "ß", "ı", "ACMÉ", "АСМЕ", "ＡＢ", "A\u200bB"])
+def test_no_other_letter_becomes_one_of_a_symbol(text: str) -> None:
+    assert _codes({"x": text}, lambda reader: reader.symbol("x")) == [("x", "invalid_characters")]
+
+
+@pytest.mark.parametrize("text", ["lımıt", "ſell"])
+def test_no_other_letter_becomes_one_of_a_choice(text: str) -> None:
+    assert text.upper() in ("LIMIT", "SELL")
+    assert _codes(
+        {"x": text}, lambda reader: reader.choice("x", ("LIMIT", "SELL"), any_case=True)
+    ) == [("x", "invalid_choice")]
 
 
 def test_choices() -> None:

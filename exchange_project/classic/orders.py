@@ -48,7 +48,7 @@ def read_order(body: Any) -> ClassicOrder:
     document_number = reader.text("document_number", max_length=20)
     side = reader.choice("side", _SIDES)
     order_type = reader.optional_choice("order_type", _TYPES) or "limit"
-    symbol = reader.text("symbol", max_length=SYMBOL_LENGTH_MAX).upper()
+    symbol = reader.symbol("symbol", max_length=SYMBOL_LENGTH_MAX)
     cents = reader.optional_integer("price", minimum=1, maximum=_PRICE_MAX)
     quantity = reader.integer("quantity", minimum=1, maximum=_QUANTITY_MAX)
     valid_until = None

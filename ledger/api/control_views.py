@@ -13,8 +13,6 @@ from ledger.api import control_schema as schema
 from ledger.reports import trial_balance_csv
 from ledger.selectors import AssetBalance, BalanceSum, get_trial_balance
 
-_CODE_LENGTH_MAX = 20
-
 
 class TrialBalanceView(APIView):
     """`trial-balance`: what all accounts have, by asset and kind; as of now or of an instant."""
@@ -24,7 +22,7 @@ class TrialBalanceView(APIView):
     @schema.get_trial_balance
     def get(self, request: Request) -> Response | HttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        asset = reader.optional_text("asset", max_length=_CODE_LENGTH_MAX)
+        asset = reader.optional_symbol("asset")
         at = reader.optional_instant("at")
         kind = reader.optional_choice("format", ("json", "csv")) or "json"
         reader.finish()

@@ -20,8 +20,6 @@ from ledger.selectors import get_quote, list_conversions
 from ledger.selectors.wallets import get_wallet
 from ledger.services import convert, quote_conversion
 
-_CODE_LENGTH_MAX = 20
-
 
 class ConversionQuotesView(APIView):
     """`conversions/quotes`: what one would get, for some seconds."""
@@ -34,7 +32,7 @@ class ConversionQuotesView(APIView):
         reader = FieldReader.of_body(request.data)
         from_wallet_id = reader.row_id("from_wallet_id")
         to_wallet_id = reader.optional_row_id("to_wallet_id")
-        to_currency = reader.optional_text("to_currency", max_length=_CODE_LENGTH_MAX)
+        to_currency = reader.optional_symbol("to_currency")
         sell_amount = reader.optional_decimal("sell_amount")
         buy_amount = reader.optional_decimal("buy_amount")
         if (to_wallet_id is None) == (to_currency is None):
@@ -49,7 +47,7 @@ class ConversionQuotesView(APIView):
         quote = quote_conversion(
             from_wallet_id=from_wallet_id,
             to_wallet_id=to_wallet_id,
-            to_currency=to_currency and to_currency.upper(),
+            to_currency=to_currency,
             sell_amount=sell_amount,
             buy_amount=buy_amount,
         )

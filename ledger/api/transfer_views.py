@@ -15,7 +15,8 @@ from common.api.fields import FieldReader
 from common.api.pagination import make_page, read_page_request
 from common.api.problems import problem_document
 from common.api.renderers import encode_json
-from common.ids import BIGINT_MAX, new_uuid
+from common.ids import new_uuid
+from common.limits import BIGINT_MAX
 from ledger.api import transfer_schema as schema
 from ledger.api.idempotency import idempotent, read_request_key, replay
 from ledger.api.wallet_documents import transfer_document

@@ -21,7 +21,6 @@ from ledger.api.documents import balance_document, line_document, stream_csv, st
 from ledger.selectors import list_balances, list_posted_lines, list_statement_sections
 from ledger.types import StatementSection
 
-_SYMBOL_LENGTH_MAX = 20
 _DEFAULT_SPAN = timedelta(days=30)
 # No instant is before year 1: a span that would begin there is shorter.
 _SPAN_OF_BEGINNING = datetime.min.replace(tzinfo=UTC) + _DEFAULT_SPAN
@@ -48,7 +47,7 @@ class EntriesView(APIView):
     def get(self, request: Request, account_id: int) -> Response:
         _check_visible(request, account_id)
         reader = FieldReader.of_query(request.query_params)
-        asset = reader.optional_text("asset", max_length=_SYMBOL_LENGTH_MAX)
+        asset = reader.optional_symbol("asset")
         wanted = read_page_request(reader, int)
         reader.finish()
         lines = list_posted_lines(
@@ -56,7 +55,7 @@ class EntriesView(APIView):
             limit=wanted.limit,
             before=cast(int | None, wanted.before),
             after=cast(int | None, wanted.after),
-            asset=asset and asset.upper(),
+            asset=asset,
         )
         page = make_page(lines, wanted, lambda line: line.id)
         return Response(page.document(request, line_document))

@@ -23,8 +23,6 @@ from ledger.selectors import list_statement_sections
 from ledger.selectors.wallets import get_balance_at, get_wallet, list_wallets, wallet_of
 from ledger.services.wallets import close_wallet, open_wallet
 
-_CODE_LENGTH_MAX = 20
-
 
 class WalletsView(APIView):
     """`wallets`: list them, open one."""
@@ -36,7 +34,7 @@ class WalletsView(APIView):
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
         account_id = reader.optional_row_id("account_id")
-        currency = reader.optional_text("currency", max_length=_CODE_LENGTH_MAX)
+        currency = reader.optional_symbol("currency")
         status = reader.optional_choice("status", LedgerAccount.Status.values, any_case=True)
         wanted = read_page_request(reader, int)
         reader.finish()
@@ -45,7 +43,7 @@ class WalletsView(APIView):
         wallets = list_wallets(
             broker_id=principal.own_broker_id,
             account_id=principal.account_id or account_id,
-            currency=currency and currency.upper(),
+            currency=currency,
             status=status,
         )
         page = fetch_page(wallets, wanted)
@@ -56,12 +54,12 @@ class WalletsView(APIView):
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
-        currency = reader.text("currency", max_length=_CODE_LENGTH_MAX)
+        currency = reader.symbol("currency")
         account_id = _read_account(reader, principal)
         reader.finish()
         account = get_account(account_id)
         check_account_visible(principal, broker_id=account.broker_id, account_id=account.id)
-        wallet = open_wallet(account_id=account.id, currency=currency.upper())
+        wallet = open_wallet(account_id=account.id, currency=currency)
         return Response(wallet_document(wallet), status=201)
 
 

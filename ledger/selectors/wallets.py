@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from brokers.errors import OtherAccount
 from brokers.types import Principal
-from common.ids import BIGINT_MAX
+from common.limits import BIGINT_MAX
 from ledger.errors import WalletNotFound
 from ledger.models import LedgerAccount
 from ledger.types import Wallet

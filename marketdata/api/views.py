@@ -16,7 +16,6 @@ from marketdata.api.documents import (
     instrument_row,
     price_document,
 )
-from marketdata.calculations import SYMBOL_LENGTH_MAX
 from marketdata.models import Instrument
 from marketdata.pricing import get_last_price
 from marketdata.selectors import (
@@ -40,10 +39,10 @@ class InstrumentsView(APIView):
         reader = FieldReader.of_query(request.query_params)
         kind = reader.optional_choice("kind", Instrument.Kind.values, any_case=True)
         state = reader.optional_choice("state", Instrument.State.values, any_case=True)
-        quote = reader.optional_text("quote", max_length=SYMBOL_LENGTH_MAX)
+        quote = reader.optional_symbol("quote")
         wanted = read_page_request(reader, int)
         reader.finish()
-        instruments = list_instruments(kind=kind, state=state, quote=quote and quote.upper())
+        instruments = list_instruments(kind=kind, state=state, quote=quote)
         return Response(fetch_page(instruments, wanted).document(request, instrument_row))
 
 

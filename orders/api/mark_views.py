@@ -14,7 +14,6 @@ from common.errors import NotFound
 from marketdata.selectors import find_mark, get_instrument_spec
 from marketdata.types import InstrumentSpec, Mark
 from orders.api import mark_schema as schema
-from orders.api.reading import SYMBOL_MAX
 from orders.services.marks import set_mark_price
 
 
@@ -26,7 +25,7 @@ class PostMarkView(APIView):
     @schema.post_mark
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
-        symbol = reader.text("symbol", max_length=SYMBOL_MAX).upper()
+        symbol = reader.symbol("symbol")
         price = reader.decimal("price")
         is_forced = reader.optional_boolean("force") or False
         reader.finish()

@@ -18,7 +18,6 @@ from orders.services.sandbox import Trigger, find_trigger_of_request
 from orders.types import PlacedOrder
 
 _CLIENT_ORDER_ID_MAX = 64
-SYMBOL_MAX = 20
 _ZERO = Decimal(0)
 SIDES = tuple(Side.values)
 _VENUES = tuple(Venue.values)
@@ -61,7 +60,7 @@ def read_order_request(body: Any, principal: Principal) -> OrderRequest:
     request = OrderRequest(
         account_id=account_id,
         document_number=document_number,
-        symbol=reader.text("symbol", max_length=SYMBOL_MAX).upper(),
+        symbol=reader.symbol("symbol"),
         side=reader.choice("side", SIDES, any_case=True),
         order_type=str(order_type),
         time_in_force=reader.optional_choice("time_in_force", _TIMES, any_case=True)
@@ -146,7 +145,7 @@ def read_deal_request(body: Any, principal: Principal) -> DealRequest:
         reader.refuse("account_id", "required", "Whose trade it is.")
     request = DealRequest(
         account_id=account_id,
-        symbol=reader.text(_spelling(reader, "symbol", "ticker"), max_length=SYMBOL_MAX).upper(),
+        symbol=reader.symbol(_spelling(reader, "symbol", "ticker")),
         side=reader.choice(_spelling(reader, "side", "action"), SIDES, any_case=True),
         quantity=reader.decimal("quantity", above=_ZERO),
         price=_read_price(reader),
@@ -175,7 +174,7 @@ def read_booking_request(body: Any) -> BookingRequest:
     """
     reader = FieldReader.of_body(body)
     request = BookingRequest(
-        symbol=reader.text("symbol", max_length=SYMBOL_MAX).upper(),
+        symbol=reader.symbol("symbol"),
         side=reader.choice(_spelling(reader, "side", "order_type"), SIDES, any_case=True),
         quantity=reader.decimal("quantity", above=_ZERO),
         price=reader.decimal(_spelling(reader, "price", "limit_price"), above=_ZERO),
@@ -187,9 +186,8 @@ def read_booking_request(body: Any) -> BookingRequest:
 
 def read_order_filter(reader: FieldReader, *, account_id: int | None = None) -> OrderFilter:
     """The filters of `GET orders`, of one account where it is given; the caller finishes."""
-    symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
     return OrderFilter(
-        symbol=symbol and symbol.upper(),
+        symbol=reader.optional_symbol("symbol"),
         side=reader.optional_choice("side", SIDES, any_case=True),
         status=reader.optional_choice("status", _STATUSES, any_case=True),
         account_id=account_id or read_account_id(reader),
@@ -201,10 +199,9 @@ def read_order_filter(reader: FieldReader, *, account_id: int | None = None) -> 
 
 def read_fill_filter(reader: FieldReader, *, account_id: int | None = None) -> FillFilter:
     """The filters of `GET fills`, of one account where it is given; the caller finishes."""
-    symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
     return FillFilter(
         account_id=account_id or read_account_id(reader),
-        symbol=symbol and symbol.upper(),
+        symbol=reader.optional_symbol("symbol"),
         order_id=reader.optional_uuid("order_id"),
         side=reader.optional_choice("side", SIDES, any_case=True),
         venue=reader.optional_choice("venue", _VENUES, any_case=True),

@@ -19,7 +19,6 @@ from marketdata.selectors import find_instrument_spec
 from orders.api import schema
 from orders.api.documents import cancel_document, fill_document, order_document, order_row
 from orders.api.reading import (
-    SYMBOL_MAX,
     place_requested_order,
     read_account_id,
     read_fill_filter,
@@ -129,11 +128,11 @@ class CancelAllView(APIView):
     @schema.cancel_all
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
-        symbol = reader.optional_text("symbol", max_length=SYMBOL_MAX)
+        symbol = reader.optional_symbol("symbol")
         account_id = read_account_id(reader)
         reader.finish()
         results = cancel_all_orders(
-            principal=caller_of(request), symbol=symbol and symbol.upper(), account_id=account_id
+            principal=caller_of(request), symbol=symbol, account_id=account_id
         )
         return Response(
             {

@@ -132,6 +132,8 @@ def test_valid_until_makes_it_gtd_and_market_is_ioc(a):
         ({"order_type": "STOP"}, "order_type"),
         ({"time_in_force": "DAY"}, "time_in_force"),
         ({"symbol": ""}, "symbol"),
+        ({"symbol": "Oﬀ"}, "symbol"),
+        ({"time_in_force": "ıoc"}, "time_in_force"),
         ({"limit_price": "10.005"}, "limit_price"),
         ({"limit_price": "ten"}, "limit_price"),
         ({"limit_price": "1e1"}, "limit_price"),

@@ -1,0 +1,6 @@
+"""How large the things are that all apps know. Pure."""
+
+# The largest id of a row whose ids are no UUIDs.
+BIGINT_MAX = 2**63 - 1
+# Of the symbols of instruments, and of the codes of assets.
+SYMBOL_LENGTH_MAX = 20
