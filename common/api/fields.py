@@ -23,8 +23,9 @@ from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
 
 _NIL_UUID = UUID(int=0)
-# What PostgreSQL refuses (NUL, lone surrogates) and what no name or symbol holds (controls).
-_FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# What PostgreSQL refuses (NUL, lone surrogates), and what no text of one line holds: controls, ends
+# of lines, and embeddings, overrides and isolates, which make a text look like another one.
+_FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ABSENT = object()
 

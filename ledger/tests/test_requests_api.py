@@ -149,6 +149,7 @@ def test_a_canceled_request_is_free_and_stays_canceled(
         ({"wallet_id": "1"}, "wallet_id", "not_an_integer"),
         ({"reason": " "}, "reason", "too_short"),
         ({"reason": "x" * 201}, "reason", "too_long"),
+        ({"reason": "IBAN \u202e1"}, "reason", "invalid_characters"),
         ({"currency": "USD"}, "currency", "unknown_field"),
     ],
 )

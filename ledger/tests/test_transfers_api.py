@@ -109,6 +109,9 @@ def test_a_refused_transfer_answers_with_its_id_code_and_figures(
         ({"pending": True, "timeout_seconds": 2_592_001}, "timeout_seconds", "out_of_range"),
         ({"expected_version": -1}, "expected_version", "out_of_range"),
         ({"memo": "x" * 201}, "memo", "too_long"),
+        ({"memo": "rent\nof May"}, "memo", "invalid_characters"),
+        ({"memo": "to \u202eecila"}, "memo", "invalid_characters"),
+        ({"memo": "\u2067rent\u2069"}, "memo", "invalid_characters"),
         ({"note": "x"}, "note", "unknown_field"),
     ],
 )
