@@ -22,3 +22,8 @@ def from_microseconds(microseconds: int) -> datetime:
         OverflowError: it is not in the years 1 to 9999.
     """
     return EPOCH + timedelta(microseconds=microseconds)
+
+
+def floor_instant(instant: datetime, step: timedelta) -> datetime:
+    """The last whole multiple of `step` since 1970 that is not after `instant`."""
+    return instant - (instant - EPOCH) % step

@@ -1,8 +1,9 @@
-"""The clock's work on margin: what accounts are worth is kept, and thinned out later."""
+"""The clock's work on margin: snapshots of what accounts are worth, and booking of funding."""
 
 from celery import shared_task
 from django.utils import timezone
 
+from margin.services import funding
 from margin.services.snapshots import take_equity_snapshots, thin_out_equity_snapshots
 
 _DELETED_MAX = 200_000
@@ -25,3 +26,9 @@ def purge_equity_snapshots() -> int:
         if count < _DELETED_MAX:
             break
     return deleted
+
+
+@shared_task
+def book_fundings() -> int:
+    """Book the payments of fundings that are fixed; returns how many were booked."""
+    return funding.book_fundings()

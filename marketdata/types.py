@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from common.instants import EPOCH
+from common.instants import EPOCH, floor_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class CandleInterval(StrEnum):
 
     def floor(self, moment: datetime) -> datetime:
         """When the candle of `moment` begins."""
-        return moment - (moment - EPOCH) % self.length
+        return floor_instant(moment, self.length)
 
     def ceil(self, moment: datetime) -> datetime:
         """The first beginning of a candle that is not before `moment`."""

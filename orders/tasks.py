@@ -11,8 +11,9 @@ from django.utils import timezone
 from brokers.tasks import nudge_webhooks
 from common.valkey import get_client
 from margin.services.calls import update_margin_calls
+from margin.services.funding import book_fundings
 from orders.models import EngineCommand
-from orders.services import averages, computed_marks, liquidations
+from orders.services import averages, computed_marks, funding, liquidations
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
@@ -63,6 +64,21 @@ def sweep_liquidations() -> int:
     finally:
         if update_margin_calls(now=timezone.now()):
             nudge_webhooks()
+
+
+@shared_task
+def sample_premiums() -> int:
+    """Keep how far perpetuals trade from their indexes; returns how many were kept."""
+    return funding.sample_premiums(now=timezone.now())
+
+
+@shared_task
+def fix_fundings() -> int:
+    """Fix the fundings that are due, and book them at once; returns how many were fixed."""
+    fixed = funding.fix_due_fundings(now=timezone.now())
+    if fixed:
+        book_fundings()
+    return fixed
 
 
 @shared_task

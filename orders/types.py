@@ -65,6 +65,10 @@ class Result(StrEnum):
     INSTRUMENT_NOT_TRADING = "instrument_not_trading"
 
 
+# Nothing was done and nothing is remembered: the same command may be carried out another time.
+PASSING_RESULTS = frozenset({Result.MARK_PRICE_STALE})
+
+
 @dataclass(frozen=True, slots=True)
 class OrderTerms:
     """What the sender of an order asked for: the same again is the same order."""

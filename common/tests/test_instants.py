@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from common.instants import EPOCH, from_microseconds, to_microseconds
+from common.instants import EPOCH, floor_instant, from_microseconds, to_microseconds
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,16 @@ def test_any_zone_is_taken_and_utc_is_given() -> None:
 def test_what_no_calendar_holds_is_refused() -> None:
     with pytest.raises(OverflowError):
         from_microseconds(253_402_300_800_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "floor"),
+    [
+        ("2026-11-20T10:15:00.000001+00:00", "2026-11-20T08:00:00+00:00"),
+        ("2026-11-20T08:00:00+00:00", "2026-11-20T08:00:00+00:00"),
+        ("1969-12-31T23:59:59+00:00", "1969-12-31T16:00:00+00:00"),
+    ],
+)
+def test_steps_are_counted_from_1970(text: str, floor: str) -> None:
+    step = timedelta(hours=8)
+    assert floor_instant(datetime.fromisoformat(text), step) == datetime.fromisoformat(floor)

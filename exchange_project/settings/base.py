@@ -247,6 +247,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3.0,
         "options": {"expires": 3},
     },
+    "sample-premiums": {
+        "task": "orders.tasks.sample_premiums",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "fix-fundings": {
+        "task": "orders.tasks.fix_fundings",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "book-fundings": {
+        "task": "margin.tasks.book_fundings",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "build-candles": {
         "task": "orders.tasks.build_candles",
         "schedule": 10.0,

@@ -28,6 +28,7 @@ from margin.errors import (
 from margin.models import MarginAccount
 from margin.selectors.accounts import list_positions
 from margin.selectors.exposures import list_marks
+from margin.selectors.funding import sum_unbooked
 from marketdata.models import Asset
 from marketdata.selectors import get_asset
 
@@ -40,7 +41,7 @@ def move_collateral(
     """Move `amount` of a quote asset from cash into margin; out of it where it is negative.
 
     Out goes only what is free: equity − initial margin − loss reserve, and never more than the
-    collateral. The same source again books nothing.
+    collateral, less what fixed payments of funding will take. The same source again books nothing.
 
     Raises:
         AccountNotFound, UnknownAsset, ValidationFailed: no such account, asset or amount.
@@ -90,7 +91,8 @@ def _check_free(account_id: int, asset: Asset, collateral: int, amount: int) -> 
     positions = [one for one in list_positions(account_id) if one.asset == asset.code]
     if positions:
         _check_marks({one.symbol for one in positions})
-    state = margin_state(collateral, [one.exposure for one in positions])
+    left = collateral - sum_unbooked(account_id, asset.id)
+    state = margin_state(left, [one.exposure for one in positions])
     if amount > state.free_collateral:
         raise InsufficientFreeCollateral(
             required=from_units8(amount), available=from_units8(state.free_collateral)

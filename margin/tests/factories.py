@@ -3,16 +3,25 @@
 Positions are the engine's to make; where a test is about their sums, they are written as they are.
 """
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from brokers.models import Broker, TradingAccount
-from common.ids import new_uuid
+from common.ids import derived_uuid, new_uuid
+from common.instants import to_microseconds
 from ledger.services import deposit
 from ledger.types import AccountKind
-from margin.models import Liquidation, LiquidationStep, Position
+from margin.models import (
+    Funding,
+    FundingPayment,
+    Liquidation,
+    LiquidationStep,
+    Position,
+)
 from marketdata.models import Asset, Instrument, MarkPrice
 
 _TERMS: dict[str, Any] = {
@@ -149,3 +158,36 @@ def make_liquidation(
         )
     )
     return made
+
+
+def make_funding(
+    instrument: Instrument,
+    due_at: datetime,
+    payments: Mapping[TradingAccount, str] | None = None,
+    *,
+    rate: str = "0.0001",
+) -> Funding:
+    """A funding as the engine fixes it, of a position of 1 each; what nobody gets remains."""
+    amounts = {account: Decimal(amount) for account, amount in (payments or {}).items()}
+    paid = -sum((amount for amount in amounts.values() if amount < 0), Decimal(0))
+    received = sum((amount for amount in amounts.values() if amount > 0), Decimal(0))
+    now = timezone.now()
+    funding = Funding.objects.create(
+        id=derived_uuid(to_microseconds(due_at) // 1000, 0xFFF, instrument.id),
+        instrument=instrument,
+        due_at=due_at,
+        rate=Decimal(rate),
+        sample_count=1,
+        mark_price=Decimal(50_000),
+        paid=paid,
+        received=received,
+        remainder=paid - received,
+        fixed_at=now,
+        booked_at=None if amounts else now,
+    )
+    for account, amount in amounts.items():
+        quantity = Decimal(1) if amount < 0 else Decimal(-1)
+        FundingPayment.objects.create(
+            funding=funding, account=account, quantity=quantity, amount=amount, entry_id=new_uuid()
+        )
+    return funding

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ledger.bulk import LedgerBatch, LedgerRow
+from margin.bulk_funding import NewFunding
 from margin.bulk_liquidations import Freeze, LiquidationRow, StepRow
 from marketdata.bulk import NewMark
 from orders.commands import AnyCommand, AnyOutcome
@@ -53,6 +54,8 @@ class BatchContext:
     known_orders: set[bytes] = field(default_factory=set)
     order_keys: dict[tuple[int, str], bytes] = field(default_factory=dict)
     known_commands: dict[bytes, str] = field(default_factory=dict)
+    # Until when perpetuals are funded, of those that the batch is to fund.
+    last_fundings: dict[int, int] = field(default_factory=dict)
     # Brokers that want webhooks.
     webhook_brokers: set[bytes] = field(default_factory=set)
     # Orders that a cancel names and that are not open: (broker, account) that own them.
@@ -125,6 +128,7 @@ class BatchChanges:
     )
     positions: dict[PositionKey, LivePosition] = field(default_factory=dict)
     marks: list[NewMark] = field(default_factory=list)
+    fundings: list[NewFunding] = field(default_factory=list)
     liquidations: list[LiquidationRow] = field(default_factory=list)
     liquidation_steps: list[StepRow] = field(default_factory=list)
     freezes: dict[Owner, Freeze] = field(default_factory=dict)

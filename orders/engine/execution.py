@@ -16,9 +16,11 @@ from django.conf import settings
 from django.db import connections
 
 from ledger.bulk import LedgerBatch
+from margin.bulk_funding import read_last_due
 from orders.commands import (
     CancelOrder,
     CommandOutcome,
+    FixFunding,
     LiquidateAccount,
     PlaceOrder,
     ResetVenue,
@@ -161,6 +163,8 @@ class Executor:
         needs = find_needs(state, received, expired, run.also)
         loading.prepare(connection, state, needs)
         context = loading.begin(connection, state, needs)
+        if needs.funded:
+            context.last_fundings = read_last_due(connection, needs.funded)
         changes = BatchChanges(batch_time, LedgerBatch(context.all_rows()))
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
         run.touched.update(_books_of(received, state))
@@ -191,7 +195,7 @@ class Executor:
         unknown = {
             item.command.instrument_id
             for item in received
-            if isinstance(item.command, (PlaceOrder, SetMarkPrice))
+            if isinstance(item.command, (PlaceOrder, SetMarkPrice, FixFunding))
             and item.command.instrument_id not in known
         }
         if unknown:

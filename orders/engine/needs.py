@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from orders.commands import (
     CancelOrder,
     DealPerpetual,
+    FixFunding,
     LiquidateAccount,
     PlaceOrder,
     SetMarkPrice,
@@ -40,6 +41,8 @@ class Needs:
     # The accounts of the insurance fund: their money is the venue's own.
     funds: set[Owner] = field(default_factory=set)
     instruments: set[int] = field(default_factory=set)
+    # Perpetuals that are to be funded.
+    funded: set[int] = field(default_factory=set)
     orders: list[bytes] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
@@ -115,9 +118,11 @@ def find_needs(
             known.add(command)
             continue
         needs.commands.append(command.command_id)
-        if isinstance(command, SetMarkPrice):
+        if isinstance(command, (SetMarkPrice, FixFunding)):
             if command.instrument_id in state.instruments:
                 needs.instruments.add(command.instrument_id)
+                if isinstance(command, FixFunding):
+                    needs.funded.add(command.instrument_id)
         elif isinstance(command, LiquidateAccount):
             _need_liquidation(needs, state, command, also)
         elif isinstance(command, CancelOrder):

@@ -15,6 +15,7 @@ from common.instants import from_microseconds
 from common.postgres_arrays import integers, integers_or_null, words
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
+from margin.bulk_funding import insert_fundings
 from margin.bulk_liquidations import freeze_collateral, insert_liquidations
 from marketdata.bulk import insert_marks
 from orders.engine.batch import BatchChanges, TradeRow
@@ -148,8 +149,7 @@ class Writer:
         """Send the last part, the balances, what is small, and the checkpoint."""
         state, changes = self._state, self._changes
         self.write_part()
-        if self._has_positions or changes.other_orders or changes.marks or changes.liquidations:
-            self._write_margin()
+        self._write_margin()
         self._balances = bulk.write_balances(self._connection, changes.ledger)
         _insert_small(self._connection, state, changes, self._now)
         self._last_id = last_id
@@ -176,6 +176,8 @@ class Writer:
             self._updates.append((stored, len(rows)))
         if changes.marks:
             insert_marks(connection, changes.marks, posted_at=now)
+        if changes.fundings:
+            insert_fundings(connection, changes.fundings, now=now)
         if changes.liquidations:
             insert_liquidations(
                 connection, changes.liquidations, changes.liquidation_steps, executed_at=now

@@ -16,6 +16,7 @@ from orders.commands import (
     ErrorOutcome,
     ExpireDue,
     FillFact,
+    FixFunding,
     LiquidateAccount,
     OrderOutcome,
     PlaceOrder,
@@ -23,6 +24,7 @@ from orders.commands import (
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
 from orders.engine.dealing import dealer_order
+from orders.engine.funding import fix_funding
 from orders.engine.lifecycle import OrderLifecycle
 from orders.engine.liquidation import Liquidator
 from orders.engine.margin_checks import check_deal, check_perpetual
@@ -47,7 +49,7 @@ from orders.engine.settlement import (
 )
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
-from orders.types import DEALER, Reason, Result
+from orders.types import DEALER, PASSING_RESULTS, Reason, Result
 
 # Commands of a long batch that are carried out before what they did is handed on.
 PART = 200
@@ -270,8 +272,9 @@ class Processor:
         if result is None:
             kind, outcome, facts = self._result_of(command)
             result = outcome.value
-            self._context.known_commands[command.command_id] = result
-            self._changes.commands.append((command.command_id, kind, result))
+            if outcome not in PASSING_RESULTS:
+                self._context.known_commands[command.command_id] = result
+                self._changes.commands.append((command.command_id, kind, result))
         self._changes.answer(command.reply_to, CommandOutcome(command.command_id, result, facts))
 
     def _result_of(self, command: AnyCommand) -> tuple[str, Result, dict[str, int] | None]:
@@ -281,6 +284,8 @@ class Processor:
             return "mark", *set_mark(command, self._state, self._changes)
         if isinstance(command, LiquidateAccount):
             return "liquidate", self._liquidator.liquidate(command), None
+        if isinstance(command, FixFunding):
+            return "funding", fix_funding(command, self._state, self._context, self._changes), None
         # What is due has expired before the first command of the batch.
         assert isinstance(command, ExpireDue)
         return "expire", Result.DONE, None

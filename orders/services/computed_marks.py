@@ -16,11 +16,11 @@ from ledger.services.alerts import raise_alert, resolve_alert
 from ledger.types import AlertSeverity
 from marketdata.calculations import nearest_tick
 from marketdata.models import Instrument, MarkPrice
-from marketdata.pricing import get_market_price
-from marketdata.selectors import find_instrument_spec, find_mark, list_instruments, make_spec
+from marketdata.selectors import find_mark, list_instruments, make_spec
 from marketdata.types import InstrumentSpec
 from orders.selectors.books import get_book
 from orders.selectors.trades import get_last_and_average
+from orders.services.indexes import find_index_price
 from orders.services.marks import set_mark_price
 
 logger = logging.getLogger(__name__)
@@ -82,15 +82,4 @@ def _prices(instrument: InstrumentSpec) -> tuple[Decimal | None, ...]:
     book = get_book(instrument, 1)
     middle = (book.bids[0].price + book.asks[0].price) / 2 if book.bids and book.asks else None
     summary = get_last_and_average(instrument.id, 1)
-    return _find_index(instrument), middle, None if summary is None else summary.last_price
-
-
-def _find_index(instrument: InstrumentSpec) -> Decimal | None:
-    symbol = f"{instrument.base_asset}-{instrument.quote_asset}"
-    if find_instrument_spec(symbol) is None:
-        return None
-    try:
-        return get_market_price(symbol=symbol).price
-    except ExchangeError as error:
-        logger.info("%s has no index: %s", instrument.symbol, error)
-        return None
+    return find_index_price(instrument), middle, None if summary is None else summary.last_price

@@ -211,7 +211,7 @@ def test_the_same_funding_acts_once(desk: Harness, traders: dict[str, TradingAcc
     assert fix(desk) == Result.DONE
     # By another id it is not taken for another funding either, nor is an older one made up.
     for due_at in (DUE_AT, DUE_AT - INTERVAL):
-        fields = {"command_id": new_uuid().bytes, "due_at": to_microseconds(due_at)}
+        fields: dict[str, Any] = {"command_id": new_uuid().bytes, "due_at": to_microseconds(due_at)}
         assert fix(desk, **fields) == Result.NOT_NEEDED
     EngineCommand.objects.all().delete()  # as they are purged after a day
     assert fix(desk) == Result.NOT_NEEDED
@@ -219,7 +219,7 @@ def test_the_same_funding_acts_once(desk: Harness, traders: dict[str, TradingAcc
     assert list(FundingPayment.objects.values()) == before
     assert Funding.objects.get().rate == D("0.00010001")
     later = DUE_AT + INTERVAL
-    following = {
+    following: dict[str, Any] = {
         "command_id": funding_id(desk.instrument.id, later).bytes,
         "due_at": to_microseconds(later),
     }
@@ -245,14 +245,14 @@ def test_a_stale_mark_postpones_the_funding(
 
 def test_what_is_no_perpetual_has_no_funding(desk: Harness, venue: Venue) -> None:
     for instrument_id in (venue.instrument.id, 999_999_999):
-        fields = {"command_id": new_uuid().bytes, "instrument_id": instrument_id}
+        fields: dict[str, Any] = {"command_id": new_uuid().bytes, "instrument_id": instrument_id}
         assert fix(desk, **fields) == Result.UNKNOWN_INSTRUMENT
     assert not Funding.objects.exists()
 
 
 def test_a_perpetual_without_a_mark_waits_for_one(desk: Harness) -> None:
     ether = make_perpetual("ETH-PERP")
-    fields = {"command_id": new_uuid().bytes, "instrument_id": ether.id}
+    fields: dict[str, Any] = {"command_id": new_uuid().bytes, "instrument_id": ether.id}
     assert fix(desk, **fields) == Result.MARK_PRICE_STALE
     assert not Funding.objects.exists()
 

@@ -1,0 +1,63 @@
+"""Funding of perpetuals: fixes what every position pays or gets for an interval. Pure.
+
+No collateral is touched: `margin.services.funding` books the payments afterwards.
+"""
+
+from collections.abc import Iterator
+
+from common.ids import derived_uuid
+from margin.bulk_funding import NewFunding, NewPayment
+from margin.calculations import funding_payment
+from orders.commands import FixFunding
+from orders.engine.batch import BatchChanges, BatchContext
+from orders.engine.state import InstrumentRules, ShardState
+from orders.types import Result
+
+
+def fix_funding(
+    command: FixFunding, state: ShardState, context: BatchContext, changes: BatchChanges
+) -> Result:
+    """Fix an interval's payments by the positions and the mark of this moment, all at once.
+
+    NOT_NEEDED where that interval, or a later one, is fixed already. Where the mark is stale
+    nothing is done, so that the same command may come again.
+    """
+    rules = state.instruments.get(command.instrument_id)
+    if rules is None or rules.perpetual is None:
+        return Result.UNKNOWN_INSTRUMENT
+    last_due_at = context.last_fundings.get(command.instrument_id)
+    if last_due_at is not None and command.due_at <= last_due_at:
+        return Result.NOT_NEEDED
+    mark = state.positions.marks.get(command.instrument_id)
+    if mark is None or changes.batch_time - mark.as_of > rules.perpetual.stale_micros:
+        return Result.MARK_PRICE_STALE
+    payments = tuple(_payments(rules, mark.price, command.rate, state, changes))
+    changes.fundings.append(
+        NewFunding(
+            command.command_id,
+            command.instrument_id,
+            command.due_at,
+            command.rate,
+            command.sample_count,
+            mark.price * rules.tick,
+            payments,
+        )
+    )
+    context.last_fundings[command.instrument_id] = command.due_at
+    return Result.DONE
+
+
+def _payments(
+    rules: InstrumentRules, mark: int, rate: int, state: ShardState, changes: BatchChanges
+) -> Iterator[NewPayment]:
+    """Of each position, by account; one that neither pays nor gets a unit has none."""
+    positions = state.positions.of_instrument(rules.instrument_id)
+    for position in sorted(positions, key=lambda one: one.account_id):
+        amount = funding_payment(position.quantity, mark, rules.factor, rate, rules.fee_unit)
+        if amount:
+            sequence = state.next_sequence
+            state.next_sequence = sequence + 1
+            entry_id = derived_uuid(changes.batch_time // 1000, state.shard, sequence)
+            yield NewPayment(
+                position.account_id, position.quantity * rules.lot, amount, entry_id.bytes
+            )
