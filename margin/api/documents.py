@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from common.money import DECIMAL_PLACES, EXACT, from_units8, round_half_up
+from margin.models import MarginAccount
 from margin.selectors.accounts import PositionAtMark
 from margin.selectors.report import AccountMargin, MarginReport, risk_level
 from margin.types import MarginState
@@ -61,6 +62,17 @@ def state_document(asset: str, state: MarginState, *, is_frozen: bool) -> dict[s
         "should_be_liquidated": state.must_be_liquidated,
         "risk_level": risk_level(state),
         "is_frozen": is_frozen,
+    }
+
+
+def freeze_document(margin_account: MarginAccount) -> dict[str, Any]:
+    """Whether an account is frozen in an asset, and why."""
+    return {
+        "account_id": margin_account.account_id,
+        "asset": margin_account.asset.code,
+        "is_frozen": margin_account.is_frozen,
+        "reason": margin_account.frozen_reason,
+        "updated_at": margin_account.updated_at,
     }
 
 

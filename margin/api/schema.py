@@ -74,6 +74,14 @@ class MovedCollateral(MarginAccountDocument):
     entry_id = serializers.UUIDField()
 
 
+class FrozenDocument(serializers.Serializer):
+    account_id = serializers.IntegerField()
+    asset = serializers.CharField()
+    is_frozen = serializers.BooleanField()
+    reason = serializers.CharField(help_text="Why it is frozen; empty where it is not.")
+    updated_at = serializers.DateTimeField()
+
+
 class MarginReportLine(CollateralDocument):
     account_id = serializers.IntegerField()
     document_number = serializers.CharField()
@@ -119,6 +127,24 @@ move_collateral = extend_schema(
         },
     ),
     responses={201: MovedCollateral, **problems(400, 401, 403, 404, 409, 422, 503)},
+)
+_FREEZE = inline_serializer(
+    "FreezeMarginAccount",
+    {"asset": serializers.CharField(), "reason": serializers.CharField(max_length=200)},
+)
+freeze_margin_account = extend_schema(
+    tags=TAGS,
+    operation_id="margin_accounts_freeze",
+    summary="Freeze a collateral: no orders, nothing moves out (the venue's own key)",
+    request=_FREEZE,
+    responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
+)
+unfreeze_margin_account = extend_schema(
+    tags=TAGS,
+    operation_id="margin_accounts_unfreeze",
+    summary="Un-freeze a collateral (the venue's own key)",
+    request=_FREEZE,
+    responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
 get_margin_report = extend_schema(
     tags=TAGS,

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import READER_OR_VENUE, check_account_visible
+from brokers.api.permissions import READER_OR_VENUE, VENUE_ADMIN, check_account_visible
 from brokers.models import Scope
 from brokers.selectors import get_account
 from common.api.csv_answers import csv_answer, document_csv
@@ -22,6 +22,7 @@ from ledger.types import AccountKind
 from margin.api import schema
 from margin.api.documents import (
     REPORT_COLUMNS,
+    freeze_document,
     position_document,
     report_document,
     report_line,
@@ -38,6 +39,11 @@ from margin.selectors.report import (
     stream_margin_report,
 )
 from margin.services.collateral import move_collateral
+from margin.services.freezing import (
+    REASON_LENGTH_MAX,
+    freeze_margin_account,
+    unfreeze_margin_account,
+)
 
 _SEARCH_LENGTH_MAX = 20
 _PAGE_MAX, _PAGE_SIZE_MAX, _PAGE_SIZE = 1_000_000, 1_000, 100
@@ -98,6 +104,28 @@ class CollateralView(APIView):
         return Response(document, status=HTTPStatus.CREATED)
 
 
+class FreezeView(APIView):
+    """`margin/accounts/{id}/freeze`: the venue's own key lets an account do nothing any more."""
+
+    required_scope = {"POST": VENUE_ADMIN}
+
+    @schema.freeze_margin_account
+    def post(self, request: Request, account_id: int) -> Response:
+        changed = freeze_margin_account(account_id=account_id, **_read_freeze(request))
+        return Response(freeze_document(changed))
+
+
+class UnfreezeView(APIView):
+    """`margin/accounts/{id}/unfreeze`: and lets it trade again."""
+
+    required_scope = {"POST": VENUE_ADMIN}
+
+    @schema.unfreeze_margin_account
+    def post(self, request: Request, account_id: int) -> Response:
+        changed = unfreeze_margin_account(account_id=account_id, **_read_freeze(request))
+        return Response(freeze_document(changed))
+
+
 class MarginReportView(APIView):
     """`margin-report`: who is how near to liquidation; all accounts for the venue's own key."""
 
@@ -133,6 +161,15 @@ class MarginReportView(APIView):
             page_size=size or _PAGE_SIZE,
         )
         return Response(report_document(report))
+
+
+def _read_freeze(request: Request) -> dict[str, str]:
+    """Asset, reason and who asks."""
+    reader = FieldReader.of_body(request.data)
+    asset = reader.symbol("asset")
+    reason = reader.text("reason", max_length=REASON_LENGTH_MAX)
+    reader.finish()
+    return {"asset": asset, "reason": reason, "actor": caller_of(request).actor}
 
 
 def _account_document(account_id: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tables of margin: positions of perpetuals, what collateral may do, liquidation and funding."""
 
-from margin.models.accounts import MarginAccount
+from margin.models.accounts import FreezeChange, MarginAccount
 from margin.models.funding import Funding, FundingPayment, PremiumSample
 from margin.models.liquidations import Liquidation, LiquidationStep, MarginCall
 from margin.models.positions import Position
@@ -8,6 +8,7 @@ from margin.models.snapshots import EquitySnapshot
 
 __all__ = [
     "EquitySnapshot",
+    "FreezeChange",
     "Funding",
     "FundingPayment",
     "Liquidation",

@@ -33,3 +33,33 @@ class MarginAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} in {self.asset_id}"
+
+
+class FreezeChange(models.Model):
+    """Staff froze an account's collateral in a quote asset, or un-froze it: who, why, when. Facts.
+
+    It outlives a reset of the venue, which deletes accounts; so the database does not tie it to
+    its account. Ids of accounts are not used again.
+    """
+
+    account = models.ForeignKey(
+        TradingAccount,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+", db_index=False)
+    is_frozen = models.BooleanField(help_text="What it was from then on.")
+    reason = models.CharField(max_length=200)
+    actor = models.CharField(max_length=100)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-id"], name="freeze_change_of_account")]
+        constraints = [
+            models.CheckConstraint(name="freeze_change_with_reason", condition=~Q(reason="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {'frozen' if self.is_frozen else 'un-frozen'} by {self.actor}"
