@@ -81,6 +81,9 @@ OTHER_INSTRUMENTS: tuple[dict[str, Any], ...] = (
 # (symbol, first mark price)
 MARKS: tuple[tuple[str, Decimal], ...] = (("BTC-PERP", Decimal(50_000)),)
 
+# What the venue pays into the insurance fund of a perpetual's quote asset.
+INSURANCE: tuple[tuple[str, Decimal], ...] = (("BTC-PERP", Decimal(100_000)),)
+
 
 @dataclass(frozen=True, slots=True)
 class Deposit:

@@ -6,9 +6,18 @@ from uuid import UUID, uuid5
 from django.conf import settings
 
 from brokers.models import TradingAccount
-from exchange_project.demo.data import BROKERS, MARKS, VENUE, DemoAccount, DemoBroker, Deposit
+from exchange_project.demo.data import (
+    BROKERS,
+    INSURANCE,
+    MARKS,
+    VENUE,
+    DemoAccount,
+    DemoBroker,
+    Deposit,
+)
 from ledger.services import deposit
 from ledger.types import AccountKind
+from margin.services.fund import deposit_to_fund
 from marketdata.selectors import find_instrument_spec
 from marketdata.services import set_first_mark
 
@@ -17,7 +26,7 @@ ACTOR = "demo"
 
 
 def fund_demo() -> int:
-    """Deposit what the demo's accounts start with, and set marks; how many deposits were new.
+    """Deposit what accounts and insurance fund start with, set marks; how many deposits were new.
 
     The engine calls it after a reset (`settings.RESET_HOOK`). Accounts that were never loaded are
     left out, so that a venue without a demo stays empty.
@@ -28,11 +37,28 @@ def fund_demo() -> int:
         instrument = find_instrument_spec(symbol)
         if instrument is not None:
             set_first_mark(instrument=instrument, price=price, actor=ACTOR)
-    return sum(
+    return _fill_funds() + sum(
         _deposit_once(broker, account, account_id, money)
         for broker, account, account_id in _loaded_accounts()
         for money in account.deposits
     )
+
+
+def _fill_funds() -> int:
+    """Pay into the insurance fund what is not there yet; how many deposits were new."""
+    count = 0
+    for symbol, amount in INSURANCE:
+        instrument = find_instrument_spec(symbol)
+        if instrument is not None:
+            entry = deposit_to_fund(
+                asset=instrument.quote_asset,
+                amount=amount,
+                source_id=uuid5(_NAMESPACE, f"insurance/{symbol}/{amount}"),
+                actor=ACTOR,
+                memo="Demo",
+            )
+            count += entry.is_new
+    return count
 
 
 def _loaded_accounts() -> Iterator[tuple[DemoBroker, DemoAccount, int]]:

@@ -1,6 +1,9 @@
-"""Who may see the risk desk: staff with its permission, which the group of that name has."""
+"""Who may see the risk desk, and who may freeze accounts: staff with the permission of it.
 
-from collections.abc import Callable
+The groups "Risk desk" and "Risk officers" get them when they are made, and nothing more later.
+"""
+
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -14,7 +17,18 @@ from django.views.decorators.http import require_safe
 
 PERMISSION = "margin.view_position"
 GROUP = "Risk desk"
-_SEEN_MODELS = ("position", "marginaccount", "equitysnapshot")
+OFFICERS = "Risk officers"
+FREEZE_PERMISSION = "margin.change_marginaccount"
+_SEEN_MODELS = (
+    "position",
+    "marginaccount",
+    "equitysnapshot",
+    "freezechange",
+    "liquidation",
+    "liquidationstep",
+    "margincall",
+)
+_SEEN = [f"view_{model}" for model in _SEEN_MODELS]
 
 View = Callable[..., HttpResponseBase]
 
@@ -43,11 +57,32 @@ def may_see_risk(request: HttpRequest) -> bool:
     return bool(getattr(user, "is_staff", False)) and user.has_perm(PERMISSION)
 
 
+def may_freeze(request: HttpRequest) -> bool:
+    """Whether the caller may freeze accounts, besides seeing them."""
+    return may_see_risk(request) and request.user.has_perm(FREEZE_PERMISSION)
+
+
+def make_risk_groups() -> None:
+    """The groups of those who see the pages and of those who may freeze too."""
+    make_risk_desk()
+    make_risk_officers()
+
+
 def make_risk_desk() -> Group:
     """The group whose members see the pages, made if it is missing; more it is never given."""
-    group, is_new = Group.objects.get_or_create(name=GROUP)
+    return _make_group(GROUP, _SEEN)
+
+
+def make_risk_officers() -> Group:
+    """The group whose members also freeze accounts, made if it is missing."""
+    return _make_group(OFFICERS, [*_SEEN, FREEZE_PERMISSION.removeprefix("margin.")])
+
+
+def _make_group(name: str, codenames: Sequence[str]) -> Group:
+    group, is_new = Group.objects.get_or_create(name=name)
     if is_new:
-        seen = [f"view_{model}" for model in _SEEN_MODELS]
-        permissions = Permission.objects.filter(content_type__app_label="margin", codename__in=seen)
+        permissions = Permission.objects.filter(
+            content_type__app_label="margin", codename__in=codenames
+        )
         group.permissions.set(permissions)
     return group

@@ -7,7 +7,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from exchange_project.demo.loading import make_first_staff
-from exchange_project.risk.access import make_risk_desk
+from exchange_project.risk.access import make_risk_groups
+from margin.services.fund import open_funds
 
 
 class Command(BaseCommand):
@@ -19,8 +20,9 @@ class Command(BaseCommand):
         quiet: dict[str, Any] = {"interactive": False, "verbosity": 0}
         call_command("migrate", **quiet)
         call_command("collectstatic", **quiet)
-        make_risk_desk()
+        make_risk_groups()
         if settings.DEMO:
             call_command("load_demo", stdout=self.stdout)
         else:
             make_first_staff()
+        open_funds()

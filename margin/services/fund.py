@@ -1,0 +1,97 @@
+"""The venue's own money in the insurance fund: what it pays in from outside, and takes out.
+
+Staff do it in the back office by an adjustment of the fund's ledger account, which another person
+approves; these services are for programs.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from common.database import retry_on_conflict
+from ledger.bulk import ensure_venue_accounts
+from ledger.calculations import check_amount
+from ledger.errors import InsufficientFunds
+from ledger.models import LedgerAccount
+from ledger.services import post_entry
+from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
+from margin.selectors.fund import get_fund_account, list_fund_accounts
+from marketdata.selectors import get_asset
+
+_SOURCE = "insurance"
+
+
+@retry_on_conflict
+@transaction.atomic
+def open_funds() -> None:
+    """Make the fund's ledger accounts that are missing, so that staff find them."""
+    keys = [(str(one.kind), one.asset_id, one.shard) for one in list_fund_accounts()]
+    with connection.cursor() as cursor:
+        ensure_venue_accounts(cursor, keys)
+
+
+@retry_on_conflict
+@transaction.atomic
+def deposit_to_fund(
+    *, asset: str, amount: Decimal, source_id: UUID, actor: str, memo: str
+) -> Entry:
+    """Bring `amount` of a quote asset into the fund, against cash in transit.
+
+    The same source again books nothing.
+
+    Raises:
+        UnknownAsset, NoPerpetuals, ValidationFailed: no such asset or amount.
+    """
+    found = get_asset(asset)
+    check_amount(amount, found.scale)
+    lines = _lines(get_fund_account(found), amount)
+    return _post(EntryKind.DEPOSIT, lines, source_id, actor, memo)
+
+
+@retry_on_conflict
+@transaction.atomic
+def withdraw_from_fund(
+    *, asset: str, amount: Decimal, source_id: UUID, actor: str, memo: str
+) -> Entry:
+    """Pay `amount` out of the fund, against cash in transit; no more than it has.
+
+    The same source again books nothing.
+
+    Raises:
+        UnknownAsset, NoPerpetuals, ValidationFailed: no such asset or amount.
+        InsufficientFunds: the fund has less.
+    """
+    found = get_asset(asset)
+    check_amount(amount, found.scale)
+    fund = get_fund_account(found)
+    entry = _post(EntryKind.WITHDRAWAL, _lines(fund, -amount), source_id, actor, memo)
+    if entry.is_new:
+        _check_not_below_zero(fund, amount)
+    return entry
+
+
+def _check_not_below_zero(fund: VenueAccount, amount: Decimal) -> None:
+    """See that the fund, which is locked, has borne what was taken. Its row knows no limit."""
+    row = LedgerAccount.objects.get(
+        kind=fund.kind, asset_id=fund.asset_id, shard=fund.shard, trading_account=None
+    )
+    if row.posted_balance < 0:
+        raise InsufficientFunds(required=amount, available=row.posted_balance + amount)
+
+
+def _lines(fund: VenueAccount, amount: Decimal) -> list[Line]:
+    transit = VenueAccount(AccountKind.TRANSIT, fund.asset_id)
+    return [Line(fund, amount), Line(transit, -amount)]
+
+
+def _post(kind: EntryKind, lines: Sequence[Line], source_id: UUID, actor: str, memo: str) -> Entry:
+    return post_entry(
+        kind=kind,
+        source_kind=_SOURCE,
+        source_id=source_id,
+        lines=lines,
+        actor=actor,
+        memo=memo,
+    )
