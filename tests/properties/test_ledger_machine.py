@@ -21,9 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from common.errors import ExchangeError
 from ledger.tests.wallets import counts, picture
 from orders.matching.types import Side
+from orders.tests.emptying import empty_tables
 from tests.properties import operations as do
 from tests.properties.operations import Act, Again, Operation, Trade
-from tests.properties.world import CURRENCIES, empty_tables, make_world
+from tests.properties.world import CURRENCIES, make_world
 
 # Within a minute on a slow machine; the same steps in every run.
 _EXAMPLES, _STEPS = 8, 30

@@ -13,8 +13,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from brokers.models import Funding, TradingAccount
 from brokers.tests.factories import UserFactory
 from common.ids import new_uuid
@@ -30,6 +28,7 @@ from ledger.verification import verify_seals
 from orders.commands import AnyCommand, PlaceOrder
 from orders.matching.types import Side
 from orders.models import Trade
+from orders.tests.emptying import empty_tables
 from orders.tests.engine.harness import Harness, make_account, make_venue
 
 CURRENCIES = ("USD", "EUR")
@@ -40,17 +39,6 @@ _FEE_RATE = Decimal("0.003")
 
 # Whose ledger account (a trading account's id, or the kind of the venue's) and the asset: how much.
 Lines = Mapping[tuple[int | str, str], Decimal]
-
-_EMPTY = """
-TRUNCATE brokers_broker, marketdata_asset, ledger_journalentry, ledger_seal, orders_engineshard,
-         orders_engineheartbeat, orders_enginecommand CASCADE
-"""
-
-
-def empty_tables() -> None:
-    """Leave nothing of the venue but its people."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EMPTY)
 
 
 def net(lines: Iterable[tuple[int | str, str, Decimal]]) -> Lines:

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
+from orders.tests.emptying import empty_tables
 from orders.tests.engine.harness import Harness, Venue, make_venue
-
-# All that engines read and write hangs on these.
-_EMPTY = """
-TRUNCATE brokers_broker, marketdata_asset, ledger_journalentry, orders_engineshard,
-         orders_engineheartbeat, orders_enginecommand CASCADE
-"""
 
 
 @pytest.fixture
@@ -20,8 +15,7 @@ def transactional_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     """In place of pytest-django's, whose flush also makes all permissions again."""
     with django_db_blocker.unblock():
         yield
-        with connection.cursor() as cursor:
-            cursor.execute(_EMPTY)
+        empty_tables()
         connections.close_all()
 
 
