@@ -72,6 +72,13 @@ class LiquidateAccount(Command, tag="liquidate", frozen=True, gc=False):
     actor: str
 
 
+class ReduceFund(Command, tag="reduce-fund", frozen=True, gc=False):
+    """Close what the insurance fund holds of a perpetual, as far as the book pays the mark."""
+
+    instrument_id: int
+    fund_account_id: int
+
+
 class FixFunding(Command, tag="funding", frozen=True, gc=False):
     """Fix what every position of a perpetual pays or gets for the interval that ended at `due_at`.
 
@@ -106,6 +113,7 @@ AnyCommand = (
     | CancelOrder
     | SetMarkPrice
     | LiquidateAccount
+    | ReduceFund
     | FixFunding
     | ExpireDue
     | ResetVenue

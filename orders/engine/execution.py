@@ -23,6 +23,7 @@ from orders.commands import (
     FixFunding,
     LiquidateAccount,
     PlaceOrder,
+    ReduceFund,
     ResetVenue,
     SetMarkPrice,
 )
@@ -276,4 +277,6 @@ def _books_of(received: list[Received], state: ShardState) -> set[int]:
         elif isinstance(command, LiquidateAccount):
             owner = (command.account_id, command.asset_id)
             books.update(state.positions.by_owner.get(owner, ()))
+        elif isinstance(command, ReduceFund) and command.instrument_id in state.instruments:
+            books.add(command.instrument_id)
     return books

@@ -20,16 +20,15 @@ from margin.calculations import (
 from margin.types import MarginState
 from orders.commands import LiquidateAccount
 from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.dealing import order_without_id
 from orders.engine.deleveraging import DeleverageQueue
+from orders.engine.forced import ForcedTrading
 from orders.engine.lifecycle import OrderLifecycle
 from orders.engine.liquidation_record import LiquidationRecord
-from orders.engine.position_settlement import count_open, settle_forced, settle_match
 from orders.engine.positions import LivePosition, Owner
 from orders.engine.settlement import next_event
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
-from orders.matching.types import OrderType, Side, TimeInForce
-from orders.types import FORCED, Reason, Result
+from orders.matching.types import Side
+from orders.types import Reason, Result
 
 _BANKRUPT = "Liquidated with less than nothing left; see the liquidation."
 
@@ -105,6 +104,7 @@ class _Waterfall:
         self._fund = (command.fund_account_id, command.asset_id)
         self._row = context.margin_row(*self._owner)
         self._fund_row = context.margin_row(*self._fund)
+        self._trading = ForcedTrading(state, context, changes, orders)
         self._record = LiquidationRecord(command, state, context, self._margin_of)
         # Notional closed on the book by instrument: the fee is on it.
         self._closed: dict[int, int] = {}
@@ -146,7 +146,7 @@ class _Waterfall:
 
     def _close_on_book(self, position: LivePosition) -> None:
         """Sell (buy back) part after part as long as it is needed and the book offers something."""
-        rules = position.instrument
+        rules, trading = position.instrument, self._trading
         assert rules.perpetual is not None
         rates = (rules.perpetual.liquidation_fee_rate, rules.perpetual.liquidation_buffer_rate)
         mark = self._mark(rules)
@@ -156,15 +156,24 @@ class _Waterfall:
             if not lots_to_close(margin, exposure, mark, *rates):
                 return
             limit = bankruptcy_tick(self._margin(), exposure)
-            probe = self._order(position, abs(position.quantity), limit)
+            probe = trading.closing_order(position, abs(position.quantity), limit)
             offers = ((price, order.remaining) for order, price in book.crossed(probe))
             lots = lots_to_take(offers, margin, exposure, *rates)
             if not lots:
                 return
-            order = self._order(position, lots, limit)
+            order = trading.closing_order(position, lots, limit)
             # What a maker who could not carry it has offered is gone: look again.
             if not self._orders.cancel_unable_makers(order):
-                self._match(order)
+                trading.match(order)
+                self._note_closed(order)
+
+    def _note_closed(self, order: LiveOrder) -> None:
+        rules, notional = order.instrument, order.taker_notional
+        self._closed[rules.instrument_id] = self._closed.get(rules.instrument_id, 0) + notional
+        signed = order.quantity if order.side == Side.BUY else -order.quantity
+        self._record.step(
+            "CLOSE_ON_BOOK", rules=rules, lots=signed, notional=notional, order_id=order.id_bytes
+        )
 
     def _hand_over(self, position: LivePosition) -> None:
         """Close all of a position at its bankruptcy price: by the fund, then by the other side.
@@ -190,7 +199,7 @@ class _Waterfall:
             lambda lots: carries_after(fund_margin, exposure, direction * lots, price),
         )
         if lots:
-            self._trade(position, self._fund[0], lots, price)
+            self._trading.trade(position, self._fund[0], lots, price)
             self._record.step("TAKEOVER", rules=rules, lots=-direction * lots, price=price)
 
     def _deleverage(self, position: LivePosition, price: int, *, must_carry: bool) -> None:
@@ -215,7 +224,7 @@ class _Waterfall:
                     lambda n: carries_after(margin, exposure, direction * n, price),  # noqa: B023
                 )
             if lots:
-                self._trade(position, other.account_id, lots, price)
+                self._trading.trade(position, other.account_id, lots, price)
                 self._record.step(
                     "DELEVERAGE",
                     rules=rules,
@@ -242,76 +251,11 @@ class _Waterfall:
             self._record.step("FEE", amount=fee)
         return fee
 
-    # --- trades and entries -----------------------------------------------------------------------
-
-    def _match(self, order: LiveOrder) -> None:
-        """Trade an order, which meets only makers that can carry it, on the book."""
-        state, changes, rules = self._state, self._changes, order.instrument
-        count_open(order, state, changes)
-        changes.other_orders[FORCED].append(order)
-        for execution in state.matcher.place(rules.instrument_id, order):
-            trade = settle_match(order, execution, state, self._context, changes)
-            changes.other_trades[FORCED].append(trade)
-            self._orders.fill_maker(execution.maker, execution.maker_remaining)  # type: ignore[arg-type]
-            self._orders.tell_brokers(
-                trade, order, execution.maker_remaining, execution.taker_remaining
-            )
-        assert not order.remaining, "what was counted in the book is there"
-        order.status = "FILLED"
-        changes.touched_instruments.add(rules.instrument_id)
-        notional = order.taker_notional
-        self._closed[rules.instrument_id] = self._closed.get(rules.instrument_id, 0) + notional
-        signed = order.quantity if order.side == Side.BUY else -order.quantity
-        self._record.step(
-            "CLOSE_ON_BOOK", rules=rules, lots=signed, notional=notional, order_id=order.id_bytes
-        )
-
-    def _trade(self, position: LivePosition, other_id: int, lots: int, price: int) -> None:
-        """Close lots of a position against another account, off the book and without fees."""
-        rules = position.instrument
-        is_sell = position.quantity > 0
-        brokers, now = self._context.brokers, self._changes.batch_time
-        closing, other = (
-            order_without_id(
-                rules,
-                account_id=account_id,
-                broker_id=brokers.get(account_id, b""),
-                side=Side.SELL if is_selling else Side.BUY,
-                lots=lots,
-                created_at=now,
-            )
-            for account_id, is_selling in ((position.account_id, is_sell), (other_id, not is_sell))
-        )
-        trade = settle_forced(closing, other, price, self._state, self._context, self._changes)
-        self._changes.other_trades[FORCED].append(trade)
-
     def _post(self, kind: str, amount: int) -> None:
         """Book what the account gets from the fund (negative: gives)."""
         entry_id, _sequence = next_event(self._state, self._changes.batch_time)
         lines = [(self._row, amount), (self._fund_row, -amount)]
         self._changes.ledger.post(entry_id, kind, kind.lower(), self._id, lines)
-
-    def _order(self, position: LivePosition, lots: int, limit: int) -> LiveOrder:
-        """An order that closes lots of a position at `limit` or better, at once or not at all."""
-        order_id, sequence = next_event(self._state, self._changes.batch_time)
-        return LiveOrder(
-            order_id=order_id,
-            account_id=position.account_id,
-            broker_id=self._context.brokers.get(position.account_id, b""),
-            instrument=position.instrument,
-            side=Side.SELL if position.quantity > 0 else Side.BUY,
-            order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.IOC,
-            price=limit,
-            quantity=lots,
-            remaining=lots,
-            sequence=sequence,
-            valid_until=None,
-            client_order_id=None,
-            created_at=self._changes.batch_time,
-            maker_rate=0,
-            taker_rate=0,
-        )
 
     # --- how the account stands -------------------------------------------------------------------
 

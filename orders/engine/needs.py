@@ -13,10 +13,11 @@ from orders.commands import (
     FixFunding,
     LiquidateAccount,
     PlaceOrder,
+    ReduceFund,
     SetMarkPrice,
 )
 from orders.engine.batch import Received
-from orders.engine.positions import Owner
+from orders.engine.positions import LivePosition, Owner
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
 from orders.matching.types import Side
 
@@ -125,6 +126,8 @@ def find_needs(
                     needs.funded.add(command.instrument_id)
         elif isinstance(command, LiquidateAccount):
             _need_liquidation(needs, state, command, also)
+        elif isinstance(command, ReduceFund):
+            _need_reduction(needs, state, command, also)
         elif isinstance(command, CancelOrder):
             order = state.live_orders.get(command.order_id)
             if order is None:
@@ -170,12 +173,35 @@ def _need_liquidation(
         rules = position.instrument
         needs.instruments.add(rules.instrument_id)
         _need_venue_rows(needs, rules)
-        if position.quantity:
-            side = Side.SELL if position.quantity > 0 else Side.BUY
-            book = state.matcher.books[rules.instrument_id]
-            trading |= book.reachable_accounts(side, None, abs(position.quantity))
+        trading |= _owners_met(state, position)
     needs.margin_rows |= {(other_id, asset_id) for other_id in trading}
     needs.margin_takers |= {account_id, command.fund_account_id} | trading
+
+
+def _need_reduction(needs: Needs, state: ShardState, command: ReduceFund, also: set[int]) -> None:
+    """The collateral of the fund, and of those whose orders it may meet."""
+    rules = state.instruments.get(command.instrument_id)
+    if rules is None or not rules.is_perpetual:
+        return
+    asset_id, fund_id = rules.quote_asset_id, command.fund_account_id
+    position = state.positions.find((fund_id, asset_id), rules.instrument_id)
+    if position is None or not position.quantity:
+        return
+    needs.instruments.add(rules.instrument_id)
+    _need_venue_rows(needs, rules)
+    needs.funds.add((fund_id, asset_id))
+    trading = {fund_id} | also | _owners_met(state, position)
+    needs.margin_rows |= {(account_id, asset_id) for account_id in trading}
+    needs.margin_takers |= trading
+
+
+def _owners_met(state: ShardState, position: LivePosition) -> set[int]:
+    """Whose orders an order meets that closes all of a position at any price."""
+    if not position.quantity:
+        return set()
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    book = state.matcher.books[position.instrument.instrument_id]
+    return book.reachable_accounts(side, None, abs(position.quantity))
 
 
 def _need_venue_rows(needs: Needs, rules: InstrumentRules) -> None:

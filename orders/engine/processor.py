@@ -20,10 +20,12 @@ from orders.commands import (
     LiquidateAccount,
     OrderOutcome,
     PlaceOrder,
+    ReduceFund,
     SetMarkPrice,
 )
 from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
 from orders.engine.dealing import dealer_order
+from orders.engine.fund_reduction import reduce_fund
 from orders.engine.funding import fix_funding
 from orders.engine.lifecycle import OrderLifecycle
 from orders.engine.liquidation import Liquidator
@@ -284,6 +286,9 @@ class Processor:
             return "mark", *set_mark(command, self._state, self._changes)
         if isinstance(command, LiquidateAccount):
             return "liquidate", self._liquidator.liquidate(command), None
+        if isinstance(command, ReduceFund):
+            result = reduce_fund(command, self._state, self._context, self._changes, self._orders)
+            return "reduce-fund", result, None
         if isinstance(command, FixFunding):
             return "funding", fix_funding(command, self._state, self._context, self._changes), None
         # What is due has expired before the first command of the batch.
