@@ -67,3 +67,10 @@ class CurrencyMismatch(ExchangeError):
 
     code = "currency_mismatch"
     status = 422
+
+
+class NotPerpetual(ExchangeError):
+    """Only a perpetual has a mark price, and funding. Facts: symbol."""
+
+    code = "not_perpetual"
+    status = 422

@@ -61,13 +61,6 @@ class ResetNotAllowed(PermissionDenied):
     code = "reset_not_allowed"
 
 
-class NotPerpetual(ExchangeError):
-    """Only a perpetual has a mark price. Facts: symbol."""
-
-    code = "not_perpetual"
-    status = 422
-
-
 class MarkJumpTooLarge(ExchangeError):
     """The mark price jumps too far; say that it is meant with `force`.
 

@@ -1,10 +1,7 @@
 """Liquidations and margin calls under `/api/v1/`: one's own; all of them for the venue's key."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +9,7 @@ from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import READER_OR_VENUE, check_account_visible
-from common.api.csv_answers import csv_answer, document_csv
+from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
 from common.limits import BIGINT_MAX
@@ -28,8 +25,6 @@ from margin.models import Liquidation
 from margin.selectors.calls import list_margin_calls
 from margin.selectors.liquidations import HistoryFilter, get_liquidation, list_liquidations
 
-_CHUNK = 1_000
-
 
 class LiquidationsView(APIView):
     """`liquidations`: what was liquidated, newest first."""
@@ -42,11 +37,11 @@ class LiquidationsView(APIView):
         filters = _read_filters(request, reader)
         outcome = reader.optional_choice("outcome", Liquidation.Outcome.values, any_case=True)
         wanted = read_page_request(reader, UUID)
-        is_csv = _read_is_csv(reader)
+        is_csv = read_is_csv(reader)
         reader.finish()
         rows = list_liquidations(filters, outcome=outcome)
         if is_csv:
-            lines = document_csv(LIQUIDATION_COLUMNS, _all(rows, liquidation_document))
+            lines = document_csv(LIQUIDATION_COLUMNS, stream_documents(rows, liquidation_document))
             return csv_answer(lines, "liquidations")
         return Response(fetch_page(rows, wanted).document(request, liquidation_document))
 
@@ -77,11 +72,13 @@ class MarginCallsView(APIView):
         filters = _read_filters(request, reader)
         is_open = reader.optional_boolean("open")
         wanted = read_page_request(reader, int)
-        is_csv = _read_is_csv(reader)
+        is_csv = read_is_csv(reader)
         reader.finish()
         rows = list_margin_calls(filters, is_open=is_open)
         if is_csv:
-            return csv_answer(document_csv(CALL_COLUMNS, _all(rows, call_document)), "margin-calls")
+            return csv_answer(
+                document_csv(CALL_COLUMNS, stream_documents(rows, call_document)), "margin-calls"
+            )
         return Response(fetch_page(rows, wanted).document(request, call_document))
 
 
@@ -96,14 +93,3 @@ def _read_filters(request: Request, reader: FieldReader) -> HistoryFilter:
         since=reader.optional_instant("since"),
         until=reader.optional_instant("until"),
     )
-
-
-def _read_is_csv(reader: FieldReader) -> bool:
-    return reader.optional_choice("format", ("json", "csv")) == "csv"
-
-
-def _all(rows: QuerySet[Any, Any], show: Callable[[Any], dict[str, Any]]) -> Iterator[Any]:
-    """All rows under the filter, newest first, read by and by."""
-    row: Model
-    for row in rows.order_by("-pk").iterator(chunk_size=_CHUNK):
-        yield show(row)

@@ -3,7 +3,6 @@
 Intervals end at whole multiples of their length since 1970.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,9 +15,9 @@ from common.instants import floor_instant
 from common.money import from_units8, to_units8
 from margin.calculations import funding_rate
 from margin.models import Funding, FundingPayment, PremiumSample
+from marketdata.errors import NotPerpetual
+from marketdata.models import Instrument
 from marketdata.types import InstrumentSpec
-
-_CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,13 @@ def find_due_interval(
 
 
 def get_running_interval(instrument: InstrumentSpec, *, now: datetime) -> FundingInterval:
-    """The interval of `now`, with the rate if no further sample came."""
+    """The interval of `now`, with the rate if no further sample came.
+
+    Raises:
+        NotPerpetual: the instrument has no funding.
+    """
+    if instrument.kind != Instrument.Kind.PERPETUAL:
+        raise NotPerpetual(symbol=instrument.symbol)
     length = _length(instrument)
     since = floor_instant(now, length)
     return _interval(instrument, since, since + length)
@@ -85,11 +90,6 @@ def list_payments(wanted: PaymentFilter) -> QuerySet[FundingPayment]:
         conditions["funding__instrument__symbol"] = wanted.symbol
     payments = FundingPayment.objects.select_related("funding__instrument__quote_asset")
     return payments.filter(**conditions)
-
-
-def stream_payments(wanted: PaymentFilter) -> Iterator[FundingPayment]:
-    """All payments under a filter, newest first, read by and by."""
-    return list_payments(wanted).order_by("-id").iterator(chunk_size=_CHUNK)
 
 
 def sum_unbooked(account_id: int, asset_id: int) -> int:

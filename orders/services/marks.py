@@ -10,12 +10,13 @@ from common.errors import FieldError, ValidationFailed
 from common.ids import new_uuid
 from common.instants import to_microseconds
 from common.money import from_units8, plain, steps_of
+from marketdata.errors import NotPerpetual
 from marketdata.models import Instrument, MarkPrice
 from marketdata.selectors import find_mark
 from marketdata.types import InstrumentSpec, Mark
 from orders import gateway
 from orders.commands import CommandOutcome, SetMarkPrice
-from orders.errors import EngineFailed, MarkJumpTooLarge, NotPerpetual
+from orders.errors import EngineFailed, MarkJumpTooLarge
 from orders.services.liquidations import nudge_sweep
 from orders.services.terms import UNITS_MAX
 from orders.types import Result

@@ -1,0 +1,81 @@
+"""Funding under `/api/v1/`: rates for everybody, payments for whom they concern."""
+
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brokers.api.callers import caller_of
+from brokers.api.permissions import READER_OR_VENUE
+from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
+from common.api.fields import FieldReader
+from common.api.pagination import fetch_page, read_page_request
+from common.limits import BIGINT_MAX
+from margin.api import funding_schema as schema
+from margin.api.funding_documents import (
+    PAYMENT_COLUMNS,
+    funding_document,
+    interval_document,
+    payment_document,
+)
+from margin.selectors.funding import (
+    PaymentFilter,
+    get_running_interval,
+    list_fundings,
+    list_payments,
+)
+from marketdata.selectors import get_instrument_spec
+
+
+class FundingRatesView(APIView):
+    """`funding-rates/{symbol}`: what was fixed, newest first, and what the running one may be."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.list_funding_rates
+    def get(self, request: Request, symbol: str) -> Response:
+        reader = FieldReader.of_query(request.query_params)
+        since, until = reader.optional_instant("since"), reader.optional_instant("until")
+        wanted = read_page_request(reader, UUID)
+        reader.finish()
+        instrument = get_instrument_spec(symbol.upper())
+        running = get_running_interval(instrument, now=timezone.now())
+        page = fetch_page(list_fundings(instrument.id, since=since, until=until), wanted)
+        is_first = wanted.before is None and wanted.after is None
+        return Response(
+            {
+                "symbol": instrument.symbol,
+                "predicted": interval_document(running) if is_first else None,
+                **page.document(request, funding_document),
+            }
+        )
+
+
+class FundingPaymentsView(APIView):
+    """`funding-payments`: of the caller's accounts; of all for the venue's own key."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.list_funding_payments
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        caller = caller_of(request)
+        reader = FieldReader.of_query(request.query_params)
+        account_id = reader.optional_integer("account_id", minimum=1, maximum=BIGINT_MAX)
+        filters = PaymentFilter(
+            broker_id=caller.broker_id,
+            account_id=caller.account_id or account_id,
+            symbol=reader.optional_symbol("symbol"),
+            since=reader.optional_instant("since"),
+            until=reader.optional_instant("until"),
+        )
+        wanted = read_page_request(reader, int)
+        is_csv = read_is_csv(reader)
+        reader.finish()
+        payments = list_payments(filters)
+        if is_csv:
+            documents = stream_documents(payments, payment_document)
+            return csv_answer(document_csv(PAYMENT_COLUMNS, documents), "funding-payments")
+        return Response(fetch_page(payments, wanted).document(request, payment_document))
