@@ -13,7 +13,7 @@ from common.valkey import get_client
 from margin.services.calls import update_margin_calls
 from margin.services.funding import book_fundings
 from orders.models import EngineCommand
-from orders.services import averages, computed_marks, funding, liquidations
+from orders.services import averages, computed_marks, fund, funding, liquidations
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
@@ -64,6 +64,16 @@ def sweep_liquidations() -> int:
     finally:
         if update_margin_calls(now=timezone.now()):
             nudge_webhooks()
+
+
+@shared_task
+def look_after_fund() -> int:
+    """Let the insurance fund close what it can, and tell when it is overdrawn.
+
+    Returns for how many of its positions an engine was asked.
+    """
+    fund.watch_fund()
+    return fund.reduce_fund_positions()
 
 
 @shared_task

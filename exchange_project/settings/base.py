@@ -247,6 +247,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3.0,
         "options": {"expires": 3},
     },
+    "look-after-fund": {
+        "task": "orders.tasks.look_after_fund",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "sample-premiums": {
         "task": "orders.tasks.sample_premiums",
         "schedule": 60.0,

@@ -10,7 +10,8 @@ from brokers.services.house import get_insurance_account_id
 from common.ids import new_uuid
 from margin.models import Liquidation
 from orders.commands import ReduceFund
-from orders.models import Order, Trade
+from orders.models import EngineCommand, Order, Trade
+from orders.services import fund
 from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, Venue, change, stored
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
@@ -110,3 +111,18 @@ def test_a_stale_mark_a_halt_and_what_is_no_perpetual_change_nothing(holding: Ha
     assert reduce(holding) == "mark_price_stale"
     assert fund_position(holding) == D("0.1")
     check_all(holding.engine)
+
+
+def test_the_clock_has_the_fund_close_what_the_book_takes(holding: Harness) -> None:
+    holding.place(make_trader("10000"), BUY, 400, 3_900_000)
+    assert fund.reduce_fund_positions() == 1
+    holding.turn()
+
+    assert fund_position(holding) == D("0.06")
+    assert EngineCommand.objects.get(kind="reduce-fund").result == "done"
+
+
+def test_without_an_engine_it_waits(holding: Harness) -> None:
+    holding.client.flushdb()
+    assert fund.reduce_fund_positions() == 0
+    assert not EngineCommand.objects.filter(kind="reduce-fund").exists()
