@@ -63,7 +63,7 @@ class ReversalRequested(Conflict):
 
 
 class AccountNotAdjustable(Conflict):
-    """Cash in transit and perpetual clearing are not adjusted by hand. Facts: account_kind."""
+    """What is in transit, and perpetual clearing, is not adjusted by hand. Facts: account_kind."""
 
     code = "account_not_adjustable"
 

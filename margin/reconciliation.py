@@ -1,4 +1,4 @@
-"""What must hold between positions and the clearing accounts of perpetuals."""
+"""What must hold between positions, the clearing accounts of perpetuals, and funding."""
 
 from common.reconciliation import Check
 
@@ -22,6 +22,50 @@ SELECT s.code AS asset, coalesce(c.total, 0) AS clearing, coalesce(p.total, 0) A
  ORDER BY s.code
 """
 
+_FUNDINGS = """
+SELECT f.id AS funding, f.paid, coalesce(p.paid, 0) AS payments_paid, f.received,
+       coalesce(p.received, 0) AS payments_received, f.remainder,
+       f.booked_at IS NOT NULL AND coalesce(p.unbooked, 0) > 0 AS is_booked_too_early
+  FROM margin_funding f
+  LEFT JOIN (SELECT funding_id, coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS paid,
+                    coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS received,
+                    count(*) FILTER (WHERE booked_at IS NULL) AS unbooked
+               FROM margin_fundingpayment GROUP BY funding_id) p ON p.funding_id = f.id
+ WHERE (f.paid, f.received) IS DISTINCT FROM (coalesce(p.paid, 0), coalesce(p.received, 0))
+    OR f.paid <> f.received + f.remainder
+    OR f.booked_at IS NOT NULL AND p.unbooked > 0
+ ORDER BY f.id
+"""
+
+_FUNDING_ENTRIES = """
+SELECT coalesce(p.entry_id, e.id) AS entry, p.amount, e.amount AS entry_says
+  FROM (SELECT entry_id, amount FROM margin_fundingpayment WHERE booked_at IS NOT NULL) p
+  FULL JOIN (
+       SELECT j.id, -l.amount AS amount
+         FROM ledger_journalentry j
+         JOIN ledger_posting l ON l.entry_id = j.id
+         JOIN ledger_ledgeraccount a ON a.id = l.ledger_account_id AND a.kind = 'FUNDING'
+        WHERE j.kind = 'FUNDING' AND j.source_kind = 'funding') e ON e.id = p.entry_id
+ WHERE p.amount IS DISTINCT FROM e.amount
+ ORDER BY 1
+"""
+
+# What the booked payments of a funding have brought is there until its last one is booked.
+_FUNDING_IN_TRANSIT = """
+SELECT s.code AS asset, coalesce(a.total, 0) AS in_transit, coalesce(p.total, 0) AS booked_so_far
+  FROM marketdata_asset s
+  LEFT JOIN (SELECT asset_id, sum(posted_balance) AS total
+               FROM ledger_ledgeraccount WHERE kind = 'FUNDING' GROUP BY asset_id) a
+    ON a.asset_id = s.id
+  LEFT JOIN (SELECT i.quote_asset_id, -sum(p.amount) AS total
+               FROM margin_funding f
+               JOIN marketdata_instrument i ON i.id = f.instrument_id
+               JOIN margin_fundingpayment p ON p.funding_id = f.id AND p.booked_at IS NOT NULL
+              WHERE f.booked_at IS NULL GROUP BY i.quote_asset_id) p ON p.quote_asset_id = s.id
+ WHERE coalesce(a.total, 0) <> coalesce(p.total, 0)
+ ORDER BY s.code
+"""
+
 CHECKS = (
     Check(
         "positions",
@@ -34,5 +78,23 @@ CHECKS = (
         "The clearing accounts of a quote asset and the cost of its positions sum to zero.",
         "SELECT 1 FROM margin_position",
         _COSTS,
+    ),
+    Check(
+        "fundings",
+        "What a funding's payments pay is what they receive and the remainder.",
+        "SELECT 1 FROM margin_funding",
+        _FUNDINGS,
+    ),
+    Check(
+        "funding entries",
+        "Every booked payment of a funding has its entry, and every such entry its payment.",
+        "SELECT 1 FROM margin_fundingpayment WHERE booked_at IS NOT NULL",
+        _FUNDING_ENTRIES,
+    ),
+    Check(
+        "funding in transit",
+        "The funding account holds what is booked of fundings that are not booked whole.",
+        "SELECT 1 FROM margin_funding",
+        _FUNDING_IN_TRANSIT,
     ),
 )

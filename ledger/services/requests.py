@@ -32,7 +32,11 @@ from ledger.services.entries import check_funds, check_reversible
 from ledger.services.wallets import check_account_active, check_wallet_active
 
 _REASON_LENGTH_MAX = 200
-_NOT_ADJUSTABLE = (LedgerAccount.Kind.TRANSIT, LedgerAccount.Kind.CLEARING)
+_NOT_ADJUSTABLE = (
+    LedgerAccount.Kind.TRANSIT,
+    LedgerAccount.Kind.CLEARING,
+    LedgerAccount.Kind.FUNDING,
+)
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
 
@@ -101,7 +105,7 @@ def request_adjustment(
 
     Raises:
         LedgerAccount.DoesNotExist: there is no such ledger account.
-        AccountNotAdjustable: it is cash in transit or perpetual clearing.
+        AccountNotAdjustable: it is cash or funding in transit, or perpetual clearing.
         ValidationFailed: the amount is zero or finer than the asset, or no reason is given.
     """
     account = LedgerAccount.objects.select_related("asset").get(id=ledger_account_id)

@@ -134,12 +134,15 @@ def test_an_adjustment_is_of_an_amount(
     assert not MoneyRequest.objects.exists()
 
 
-def test_cash_in_transit_and_clearing_are_not_adjusted(
+def test_what_is_in_transit_and_clearing_are_not_adjusted(
     account: TradingAccount, asker: User
 ) -> None:
-    clearing = LedgerAccount.objects.create(kind="CLEARING", asset=make_asset("USD"))
+    clearing, funding = (
+        LedgerAccount.objects.create(kind=kind, asset=make_asset("USD"))
+        for kind in ("CLEARING", "FUNDING")
+    )
 
-    for one in (venue("TRANSIT"), clearing):
+    for one in (venue("TRANSIT"), clearing, funding):
         with pytest.raises(AccountNotAdjustable) as refused:
             adjust(one, "1", asker)
         assert refused.value.facts == {"account_kind": one.kind}
