@@ -5,6 +5,10 @@ from typing import Any
 from margin.models import Funding, FundingPayment, PremiumSample
 from margin.selectors.funding import FundingInterval
 
+FUNDING_COLUMNS = (
+    "id", "symbol", "due_at", "rate", "sample_count", "mark_price", "paid", "received",
+    "remainder", "fixed_at", "booked_at",
+)  # fmt: skip
 PAYMENT_COLUMNS = (
     "id", "funding_id", "account_id", "symbol", "asset", "due_at", "rate", "mark_price",
     "quantity", "amount", "entry_id", "booked_at",
@@ -15,6 +19,7 @@ def funding_document(funding: Funding) -> dict[str, Any]:
     """A funding that was fixed; amounts are sums over all positions, in the quote asset."""
     return {
         "id": funding.id,
+        "symbol": funding.instrument.symbol,
         "due_at": funding.due_at,
         "rate": funding.rate,
         "sample_count": funding.sample_count,

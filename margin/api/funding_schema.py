@@ -15,6 +15,7 @@ _PERIOD = [
 
 class FundingDocument(serializers.Serializer):
     id = serializers.UUIDField()
+    symbol = serializers.CharField()
     due_at = serializers.DateTimeField(help_text="The end of the interval.")
     rate = amount_field("Positive: longs pay shorts.")
     sample_count = serializers.IntegerField()

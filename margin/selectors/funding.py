@@ -92,6 +92,15 @@ def list_payments(wanted: PaymentFilter) -> QuerySet[FundingPayment]:
     return payments.filter(**conditions)
 
 
+def count_unbooked(instrument_id: int) -> int:
+    """Payments of a perpetual that are fixed and not booked yet."""
+    return FundingPayment.objects.filter(
+        funding__instrument_id=instrument_id,
+        funding__booked_at__isnull=True,
+        booked_at__isnull=True,
+    ).count()
+
+
 def sum_unbooked(account_id: int, asset_id: int) -> int:
     """What fixed payments that are not booked yet will take from a collateral, in 10^-8.
 

@@ -72,9 +72,9 @@ def test_rates_come_newest_first_and_in_pages(
     assert answer["symbol"] == "BTC-PERP"
     assert [row["rate"] for row in answer["results"]] == ["0.0003", "-0.0002"]
     assert answer["results"][0] == {
-        "id": str(fundings[2].id), "due_at": "2026-11-20T12:00:00.000000Z", "rate": "0.0003",
-        "sample_count": 1, "mark_price": "50000", "paid": "3.000001", "received": "3",
-        "remainder": "0.000001", "booked_at": None,
+        "id": str(fundings[2].id), "symbol": "BTC-PERP", "due_at": "2026-11-20T12:00:00.000000Z",
+        "rate": "0.0003", "sample_count": 1, "mark_price": "50000", "paid": "3.000001",
+        "received": "3", "remainder": "0.000001", "booked_at": None,
         "fixed_at": fundings[2].fixed_at.isoformat().replace("+00:00", "Z"),
     }  # fmt: skip
     second = api.get(answer["next"].partition("/api/v1/")[2]).json()
