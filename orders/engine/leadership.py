@@ -30,6 +30,9 @@ _POLL_SECONDS = 0.2
 # First key of the advisory locks of engines; the second is the shard.
 _LOCK_CLASS = 0x626F7572
 
+# How many bytes of a batch may wait in the socket while PostgreSQL is busy with those before;
+# the kernel allows twice its net.core.wmem_max.
+_SEND_AHEAD = 4 << 20
 _SESSION = """
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 SET plan_cache_mode = force_generic_plan; SET lock_timeout = '4s'; SET statement_timeout = '30s';
@@ -73,6 +76,9 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     """The engine's connection: autocommit, the planner told to use indexes, short time-outs."""
     connection = psycopg.connect(dsn, autocommit=True, application_name="bourse engine")
     connection.execute(_SESSION)
+    with socket.socket(fileno=os.dup(connection.fileno())) as channel:
+        if channel.family == socket.AF_UNIX:  # one over TCP grows by itself
+            channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_AHEAD)
     return connection
 
 

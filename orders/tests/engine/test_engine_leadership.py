@@ -1,9 +1,12 @@
 """One leader: who stands by, who takes over, and what a late leader cannot do any more."""
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -218,3 +221,14 @@ def test_loading_may_take_longer_than_a_turn(harness: Harness) -> None:
     beats.stop()
     # One beat may have been under way.
     assert (last - first).total_seconds() < leadership.BEAT_SECONDS
+
+
+def test_more_of_a_batch_may_wait_in_the_engines_socket_than_in_others(db: None) -> None:
+    def send_buffer(dsn_connection: psycopg.Connection[Any]) -> int:
+        with socket.socket(fileno=os.dup(dsn_connection.fileno())) as channel:
+            assert channel.family == socket.AF_UNIX
+            return channel.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+    with leadership.connect(database_dsn()) as own, psycopg.connect(database_dsn()) as other:
+        assert send_buffer(own) > send_buffer(other)
+        assert own.execute("SELECT 1").fetchone() == (1,)
