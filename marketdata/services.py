@@ -11,8 +11,8 @@ from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from marketdata.calculations import (
     currency_name,
-    limit_errors,
     forced_term_errors,
+    limit_errors,
     margin_term_errors,
     rate_errors,
     scale_errors,

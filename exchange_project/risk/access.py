@@ -27,6 +27,9 @@ _SEEN_MODELS = (
     "liquidation",
     "liquidationstep",
     "margincall",
+    "premiumsample",
+    "funding",
+    "fundingpayment",
 )
 _SEEN = [f"view_{model}" for model in _SEEN_MODELS]
 

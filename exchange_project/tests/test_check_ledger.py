@@ -120,6 +120,9 @@ def test_what_the_engine_did_is_clean(traded: None) -> None:
         "broker nets",
         "positions",
         "clearing",
+        "fundings",
+        "funding entries",
+        "funding in transit",
         "position quantities",
         "open sums",
     }
