@@ -1,8 +1,8 @@
 """`make bench`, or `python -m benchmarks [ROW …] [--quick] [--compare FILE]`: measure and tell.
 
 Rows: P1 and P2 (HTTP), P3 (the engine alone), P4 (matching alone), P5 (transfers beside a bare
-pgbench); without any, all. Takes about twelve minutes, with --quick three; quick figures are for a
-look, not for the record. The machine should have nothing else to do.
+pgbench), P6 (margin of many accounts); without any, all. Takes about twelve minutes, with --quick
+four; quick figures are for a look, not for the record. The machine should have nothing else to do.
 """
 
 import argparse

@@ -5,7 +5,7 @@ from functools import partial
 
 from benchmarks.report import Row, tell_progress
 
-ALL_ROWS = ("P1", "P2", "P3", "P4", "P5")
+ALL_ROWS = ("P1", "P2", "P3", "P4", "P5", "P6")
 _P3_TARGET = 12_000
 _P3_ORDERS, _P3_ORDERS_QUICK = 200_000, 20_000
 _P4_MESSAGES, _P4_MESSAGES_QUICK = 1_000_000, 100_000
@@ -78,6 +78,17 @@ def measure_transfers(quick: bool) -> list[Row]:
         return transfers.run(_P5_SECONDS_QUICK if quick else _P5_SECONDS)
 
 
+def measure_margin(quick: bool) -> list[Row]:
+    """P6."""
+    from benchmarks.venue import empty_venue
+
+    tell_progress("margin of many accounts")
+    with empty_venue():
+        from benchmarks import margin
+
+        return margin.run(quick)
+
+
 def choose(
     wanted: Sequence[str], quick: bool, profile: bool
 ) -> list[tuple[str, Callable[[], list[Row]]]]:
@@ -92,4 +103,6 @@ def choose(
         chosen.append(("P4", partial(measure_matching, quick)))
     if "P5" in wanted:
         chosen.append(("P5", partial(measure_transfers, quick)))
+    if "P6" in wanted:
+        chosen.append(("P6", partial(measure_margin, quick)))
     return chosen

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from brokers.tasks import nudge_webhooks
 from common.valkey import get_client
-from margin.services.calls import update_margin_calls
+from margin.selectors.liquidations import list_near_accounts
+from margin.services.calls import call_from_ratio, update_margin_calls
 from margin.services.funding import book_fundings
 from orders.models import EngineCommand
 from orders.services import averages, computed_marks, fund, funding, liquidations
@@ -59,10 +60,11 @@ def sweep_liquidations() -> int:
     Returns for how many liquidation was asked. The calls are made also where no engine lives.
     """
     liquidations.forget_nudge()
+    near = list_near_accounts(ratio=call_from_ratio())
     try:
-        return liquidations.sweep_liquidations()
+        return liquidations.sweep_liquidations(near)
     finally:
-        if update_margin_calls(now=timezone.now()):
+        if update_margin_calls(near=near, now=timezone.now()):
             nudge_webhooks()
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,9 @@ from margin.selectors.report import HOUSE_ACCOUNTS, MARKS
 _STATEMENT_SECONDS = 30
 
 # Equity and maintenance margin of each collateral that has positions or is below zero, without the
-# venue's own. `is_judged`: by marks that are fresh, of instruments that trade.
-MARGINS = f"""
-{MARKS},
+# venue's own. Perpetuals that share a quote asset share a shard.
+_NEAR = f"""
+WITH {MARKS},
 sums AS (
     SELECT p.account_id, k.quote_asset_id AS asset_id,
            sum(p.quantity * k.price - p.cost_basis) AS unrealized_pnl,
@@ -39,27 +40,35 @@ margins AS (
       FROM sums b FULL JOIN collaterals c USING (account_id, asset_id)
      WHERE (b.account_id IS NOT NULL OR c.posted_balance < 0)
        AND account_id NOT IN ({HOUSE_ACCOUNTS}))
-"""
-# Perpetuals that share a quote asset share a shard.
-_TO_LIQUIDATE = f"""
-WITH {MARGINS}
-SELECT m.account_id, m.asset_id, s.shard
+SELECT m.account_id, m.asset_id, s.shard, m.equity, m.maintenance_margin, m.is_judged
   FROM margins m
   JOIN (SELECT quote_asset_id AS asset_id, min(shard) AS shard
           FROM marketdata_instrument WHERE kind = 'PERPETUAL' GROUP BY quote_asset_id) s
  USING (asset_id)
- WHERE m.equity < m.maintenance_margin AND m.is_judged
- ORDER BY m.equity - m.maintenance_margin, m.account_id LIMIT %(limit)s
+ WHERE m.equity < m.maintenance_margin
+    OR m.maintenance_margin > 0 AND m.maintenance_margin >= m.equity * %(ratio)s
+ ORDER BY m.equity - m.maintenance_margin, m.account_id
 """
 
 
 @dataclass(frozen=True, slots=True)
-class AccountToLiquidate:
-    """A collateral whose equity is below its maintenance margin, and the shard that decides."""
+class NearAccount:
+    """A collateral near its end: money in the quote asset, and the shard whose engine decides.
+
+    `is_judged`: all its positions have fresh marks, in instruments that trade.
+    """
 
     account_id: int
     asset_id: int
     shard: int
+    equity: Decimal
+    maintenance_margin: Decimal
+    is_judged: bool
+
+    @property
+    def must_be_liquidated(self) -> bool:
+        """Equity is below the maintenance margin, strictly, and marks say so that count."""
+        return self.is_judged and self.equity < self.maintenance_margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +93,26 @@ class HistoryFilter:
         return Q(**{name: value for name, value in wanted.items() if value is not None})
 
 
-def list_accounts_to_liquidate(*, limit: int = 10_000) -> list[AccountToLiquidate]:
-    """Whose equity is below the maintenance margin, strictly; who lacks most comes first.
+def list_near_accounts(*, ratio: Decimal) -> list[NearAccount]:
+    """Whose maintenance margin / equity is at least `ratio`; who lacks most comes first.
 
-    Also who has no position and less than nothing: that is a bad debt. Left out are the venue's own
-    accounts, and those with a position whose mark is stale or whose instrument does not trade.
+    With them who has less than nothing, be it without positions: that is a bad debt. The venue's
+    own accounts are left out.
     """
-    given: dict[str, Any] = {"house": HOUSE_BROKER_ID, "limit": limit}
+    given: dict[str, Any] = {"house": HOUSE_BROKER_ID, "ratio": ratio}
     with transaction.atomic(), connection.cursor() as cursor:
         allow_long_statements(_STATEMENT_SECONDS)
-        cursor.execute(_TO_LIQUIDATE, given)
-        return [AccountToLiquidate(*row) for row in cursor.fetchall()]
+        cursor.execute(_NEAR, given)
+        return [NearAccount(*row) for row in cursor.fetchall()]
+
+
+def list_accounts_to_liquidate() -> list[NearAccount]:
+    """Whose equity is below the maintenance margin, strictly; who lacks most comes first.
+
+    Left out are the venue's own accounts, and those with a position whose mark is stale or whose
+    instrument does not trade.
+    """
+    return [one for one in list_near_accounts(ratio=Decimal(1)) if one.must_be_liquidated]
 
 
 def list_liquidations(

@@ -19,38 +19,41 @@ from django.template.loader import render_to_string
 
 from brokers.bulk import queue_webhook_events
 from brokers.services.mails import queue_notice
-from brokers.types import HOUSE_BROKER_ID
 from common.database import allow_long_statements, retry_on_conflict
 from common.money import plain
+from common.postgres_arrays import integers, words
 from margin import webhooks
 from margin.locks import try_lock_margin_calls
-from margin.selectors.liquidations import MARGINS
+from margin.selectors.liquidations import NearAccount
+from margin.selectors.report import call_ratio
 
 RESOLVED_BELOW = Decimal("0.05")
 _STATEMENT_SECONDS = 30
 
-# A call that is open is found by its index; the rows of both parts never meet, since a ratio is not
-# above a level and well under it.
-_UPDATE = f"""
-WITH {MARGINS},
+# Who has an open call and is not near is far enough away. The rows of both parts never meet.
+_UPDATE = """
+WITH near AS MATERIALIZED (
+    SELECT * FROM unnest(%(accounts)s::bigint[], %(assets)s::bigint[], %(equities)s::numeric[],
+                         %(margins)s::numeric[])
+               AS u (account_id, asset_id, equity, maintenance_margin)
+     WHERE maintenance_margin > 0),
 resolved AS (
     UPDATE margin_margincall c SET resolved_at = %(now)s
      WHERE c.resolved_at IS NULL AND NOT EXISTS (
-           SELECT FROM margins m
-            WHERE m.account_id = c.account_id AND m.asset_id = c.asset_id
-              AND m.maintenance_margin > 0
-              AND m.maintenance_margin >= m.equity * (c.level - %(resolved_below)s))),
+           SELECT FROM near n
+            WHERE n.account_id = c.account_id AND n.asset_id = c.asset_id
+              AND n.maintenance_margin >= n.equity * (c.level - %(resolved_below)s))),
 raised AS (
     INSERT INTO margin_margincall
            (account_id, asset_id, level, equity, maintenance_margin, raised_at)
-    SELECT m.account_id, m.asset_id, l.level, m.equity, m.maintenance_margin, %(now)s
-      FROM margins m CROSS JOIN unnest(%(levels)s::numeric[]) AS l (level)
-     WHERE m.maintenance_margin > 0 AND m.maintenance_margin >= m.equity * l.level
+    SELECT n.account_id, n.asset_id, l.level, n.equity, n.maintenance_margin, %(now)s
+      FROM near n CROSS JOIN unnest(%(levels)s::numeric[]) AS l (level)
+     WHERE n.maintenance_margin >= n.equity * l.level
        AND NOT EXISTS (
            SELECT FROM margin_margincall o
-            WHERE o.account_id = m.account_id AND o.asset_id = m.asset_id
+            WHERE o.account_id = n.account_id AND o.asset_id = n.asset_id
               AND o.level = l.level AND o.resolved_at IS NULL)
-     ORDER BY m.account_id, m.asset_id, l.level
+     ORDER BY n.account_id, n.asset_id, l.level
         ON CONFLICT (account_id, asset_id, level) WHERE resolved_at IS NULL DO NOTHING
  RETURNING id, account_id, asset_id, level, equity, maintenance_margin)
 SELECT r.id, r.account_id, t.document_number, t.broker_id, s.code, r.level, r.equity,
@@ -81,19 +84,27 @@ class RaisedCall:
     user_id: UUID | None
 
 
+def call_from_ratio() -> Decimal:
+    """From which margin ratio on an account matters here: to be called, or not to be let go yet."""
+    return call_ratio() - RESOLVED_BELOW
+
+
 @retry_on_conflict
 @transaction.atomic
-def update_margin_calls(*, now: datetime) -> list[RaisedCall]:
+def update_margin_calls(*, near: Sequence[NearAccount], now: datetime) -> list[RaisedCall]:
     """Raise the calls that are due and resolve those that are over, all in one statement.
 
-    Brokers and persons are told after the commit. Nothing where another run is at it: the next one
-    finds what it has missed.
+    `near` are all accounts from the margin ratio `call_from_ratio` on. Brokers and persons are told
+    after the commit. Nothing where another run is at it: the next one finds what it has missed.
     """
     if not try_lock_margin_calls():
         return []
     allow_long_statements(_STATEMENT_SECONDS)
     given: dict[str, Any] = {
-        "house": HOUSE_BROKER_ID,
+        "accounts": integers(one.account_id for one in near),
+        "assets": integers(one.asset_id for one in near),
+        "equities": words(str(one.equity) for one in near),
+        "margins": words(str(one.maintenance_margin) for one in near),
         "now": now,
         "levels": list(settings.MARGIN_CALL_LEVELS),
         "resolved_below": RESOLVED_BELOW,

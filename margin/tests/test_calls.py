@@ -3,7 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
 
@@ -21,8 +21,9 @@ from ledger.services import deposit
 from ledger.types import AccountKind
 from margin.locks import try_lock_margin_calls
 from margin.models import MarginCall, Position
+from margin.selectors.liquidations import list_near_accounts
 from margin.selectors.report import RiskLevel, find_account_margins
-from margin.services.calls import RaisedCall, update_margin_calls
+from margin.services.calls import RaisedCall, call_from_ratio, update_margin_calls
 from margin.tests.factories import make_margin_account, make_perpetual, make_position, set_mark
 from marketdata.models import Instrument
 
@@ -52,8 +53,9 @@ def pay_in(account: TradingAccount, amount: str) -> None:
     )
 
 
-def update() -> list[RaisedCall]:
-    return update_margin_calls(now=timezone.now())
+def update(now: datetime | None = None) -> list[RaisedCall]:
+    near = list_near_accounts(ratio=call_from_ratio())
+    return update_margin_calls(near=near, now=now or timezone.now())
 
 
 def open_levels(account: TradingAccount) -> list[D]:
@@ -156,10 +158,10 @@ def test_the_levels_are_a_setting_and_the_report_follows(
     assert [call.level for call in update()] == [D("0.5")]
     assert find_account_margins(account.id)[0].level == RiskLevel.CALL
 
-    # A level that is no more stays open until it is passed.
+    # A call of a level that is no more is over for who is near no other.
     settings.MARGIN_CALL_LEVELS = [D("0.9")]
     update()
-    assert open_levels(account) == [D("0.5")]
+    assert open_levels(account) == []
 
 
 # --- who is told ----------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def test_the_broker_gets_an_event_for_each_call(bitcoin: Instrument) -> None:
     WebhookEndpointFactory.create()  # another broker's
     now = timezone.now()
 
-    update_margin_calls(now=now)
+    update(now)
     update()
 
     first, second = WebhookDelivery.objects.order_by("id")
@@ -265,8 +267,8 @@ def test_a_run_beside_another_one_does_nothing() -> None:
 def test_a_run_a_day_later_keeps_when_it_was_raised(bitcoin: Instrument) -> None:
     make_long(bitcoin, "510")
     now = timezone.now()
-    update_margin_calls(now=now)
+    update(now)
 
-    update_margin_calls(now=now + timedelta(days=1))
+    update(now + timedelta(days=1))
 
     assert set(MarginCall.objects.values_list("raised_at", flat=True)) == {now}

@@ -28,12 +28,22 @@ def bitcoin() -> Instrument:
 
 
 def deposit(amount: str, **fields: Any) -> Entry:
-    given = {"asset": "USDT", "source_id": new_uuid(), "actor": "test", "memo": "Paid in"}
+    given: dict[str, Any] = {
+        "asset": "USDT",
+        "source_id": new_uuid(),
+        "actor": "test",
+        "memo": "Paid in",
+    }
     return deposit_to_fund(amount=D(amount), **(given | fields))
 
 
 def withdraw(amount: str, **fields: Any) -> Entry:
-    given = {"asset": "USDT", "source_id": new_uuid(), "actor": "test", "memo": "Taken out"}
+    given: dict[str, Any] = {
+        "asset": "USDT",
+        "source_id": new_uuid(),
+        "actor": "test",
+        "memo": "Taken out",
+    }
     return withdraw_from_fund(amount=D(amount), **(given | fields))
 
 

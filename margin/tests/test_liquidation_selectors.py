@@ -14,11 +14,12 @@ from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
 from margin.errors import LiquidationNotFound
 from margin.selectors.liquidations import (
-    AccountToLiquidate,
     HistoryFilter,
+    NearAccount,
     get_liquidation,
     list_accounts_to_liquidate,
     list_liquidations,
+    list_near_accounts,
 )
 from margin.tests.factories import (
     make_asset,
@@ -68,8 +69,22 @@ def test_equity_as_large_as_the_maintenance_margin_is_enough(bitcoin: Instrument
     long("500", "1")
     below = long("499.999999", "2")
 
-    expected = AccountToLiquidate(below.id, make_asset("USDT").id, shard=bitcoin.shard)
+    asset = make_asset("USDT").id
+    expected = NearAccount(below.id, asset, bitcoin.shard, D("499.999999"), D(500), is_judged=True)
     assert list_accounts_to_liquidate() == [expected]
+
+
+def test_who_is_near_may_be_judged_by_a_mark_that_is_old(bitcoin: Instrument) -> None:
+    near, below = long("625", "1"), long("400", "2")
+    long("625.000001", "3")
+    set_mark(bitcoin, "50000", age=timedelta(hours=1))
+
+    found = list_near_accounts(ratio=D("0.8"))
+
+    assert [(one.account_id, one.is_judged, one.must_be_liquidated) for one in found] == [
+        (below.id, False, False),
+        (near.id, False, False),
+    ]
 
 
 def test_the_mark_decides_and_who_lacks_most_comes_first(bitcoin: Instrument) -> None:
@@ -81,7 +96,6 @@ def test_the_mark_decides_and_who_lacks_most_comes_first(bitcoin: Instrument) ->
     set_mark(bitcoin, "48500")
 
     assert found() == [deep.id, near.id]
-    assert [one.account_id for one in list_accounts_to_liquidate(limit=1)] == [deep.id]
 
 
 def test_cross_margin_counts_all_positions_of_the_quote_asset(bitcoin: Instrument) -> None:

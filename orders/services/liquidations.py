@@ -6,7 +6,7 @@ after all is left alone. A command is not sent again while it may still be on it
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -17,7 +17,7 @@ from common.errors import VenueUnavailable
 from common.ids import new_uuid
 from common.nudges import Nudge
 from common.valkey import get_client, key
-from margin.selectors.liquidations import AccountToLiquidate, list_accounts_to_liquidate
+from margin.selectors.liquidations import NearAccount
 from orders import gateway
 from orders.commands import LiquidateAccount
 from orders.errors import EngineUnavailable
@@ -33,8 +33,8 @@ _ACTOR = "venue"
 _NUDGE = Nudge("orders.tasks.sweep_liquidations", "liquidations:nudged")
 
 
-def sweep_liquidations() -> int:
-    """Send a command for each account to liquidate, the deepest first, and wait for none.
+def sweep_liquidations(accounts: Iterable[NearAccount]) -> int:
+    """Send a command for each account that must be liquidated, in their order; wait for none.
 
     Returns how many were sent. A shard whose engine does not live or has too much to do is left
     for the next sweep.
@@ -42,10 +42,11 @@ def sweep_liquidations() -> int:
     Raises:
         EngineUnavailable: Valkey does not answer; nothing was sent.
     """
-    shards: dict[int, list[AccountToLiquidate]] = defaultdict(list)
-    for account in list_accounts_to_liquidate():
-        shards[account.shard].append(account)
-    return sum(_sweep_shard(shard, accounts) for shard, accounts in shards.items())
+    shards: dict[int, list[NearAccount]] = defaultdict(list)
+    for account in accounts:
+        if account.must_be_liquidated:
+            shards[account.shard].append(account)
+    return sum(_sweep_shard(shard, found) for shard, found in shards.items())
 
 
 def nudge_sweep() -> None:
@@ -58,7 +59,7 @@ def forget_nudge() -> None:
     _NUDGE.forget()
 
 
-def _sweep_shard(shard: int, accounts: Sequence[AccountToLiquidate]) -> int:
+def _sweep_shard(shard: int, accounts: Sequence[NearAccount]) -> int:
     try:
         check_shard_open(shard)
     except VenueUnavailable as error:
@@ -71,7 +72,7 @@ def _sweep_shard(shard: int, accounts: Sequence[AccountToLiquidate]) -> int:
     return len(wanted)
 
 
-def _claim(accounts: Sequence[AccountToLiquidate]) -> list[AccountToLiquidate]:
+def _claim(accounts: Sequence[NearAccount]) -> list[NearAccount]:
     """The first ones that no sweep of the last seconds has sent; nobody else sends them now."""
     client = get_client()
     names = [key(f"liquidations:sent:{one.account_id}:{one.asset_id}") for one in accounts]
@@ -88,7 +89,7 @@ def _claim(accounts: Sequence[AccountToLiquidate]) -> list[AccountToLiquidate]:
     return [accounts[index] for index in compress(free, claimed)]
 
 
-def _command(account: AccountToLiquidate, fund_id: int) -> LiquidateAccount:
+def _command(account: NearAccount, fund_id: int) -> LiquidateAccount:
     return LiquidateAccount(
         command_id=new_uuid().bytes,
         reply_to="",

@@ -14,6 +14,7 @@ from brokers.tests.factories import WebhookEndpointFactory
 from common.caching import clear_all_caches
 from common.valkey import get_client, key
 from margin.models import MarginCall
+from margin.selectors.liquidations import list_accounts_to_liquidate
 from margin.tests.factories import (
     make_asset,
     make_margin_account,
@@ -25,7 +26,6 @@ from marketdata.models import Instrument
 from orders.commands import LiquidateAccount, decode_command
 from orders.errors import EngineUnavailable
 from orders.services import liquidations
-from orders.services.liquidations import sweep_liquidations
 from orders.streams import COMMAND_FIELD, alive_key, command_stream
 from orders.tasks import sweep_liquidations as sweep_task
 
@@ -53,6 +53,10 @@ def sent(shard: int = 0) -> list[LiquidateAccount]:
     commands = [decode_command(fields[COMMAND_FIELD]) for _, fields in entries]
     assert all(isinstance(command, LiquidateAccount) for command in commands)
     return commands  # type: ignore[return-value]
+
+
+def sweep_liquidations() -> int:
+    return liquidations.sweep_liquidations(list_accounts_to_liquidate())
 
 
 def test_a_command_for_each_account_the_deepest_first(bitcoin: Instrument) -> None:
