@@ -23,6 +23,8 @@ from marketdata.models import Instrument
 from marketdata.selectors import list_instruments, make_spec
 from marketdata.types import InstrumentSpec
 
+# Within an hour there is at most a funding or two.
+_PERIODS = {name: PERIODS[name] for name in ("1d", "7d", "90d")}
 _LINES_MAX = 100
 _POINTS_MAX = 1_000
 _RATE_PLACES = 4
@@ -34,7 +36,7 @@ def funding_page(request: HttpRequest) -> HttpResponseBase:
     """The fundings of the perpetual `symbol` over a `period`; `format=csv` has all of them."""
     perpetuals = list_instruments(kind=Instrument.Kind.PERPETUAL.value).order_by("symbol")
     specs = {row.symbol: make_spec(row) for row in perpetuals}
-    period = choice_of(request, "period", PERIODS, "7d")
+    period = choice_of(request, "period", _PERIODS, "7d")
     symbol = choice_of(request, "symbol", specs, next(iter(specs), ""))
     now = timezone.now()
     context: dict[str, Any] = {
@@ -42,13 +44,13 @@ def funding_page(request: HttpRequest) -> HttpResponseBase:
         "symbols": list(specs),
         "symbol": symbol,
         "period": period,
-        "periods": [(name, label) for name, (label, _) in PERIODS.items()],
+        "periods": [(name, label) for name, (label, _) in _PERIODS.items()],
         "now": now,
     }
     if not symbol:
         return render(request, "risk/funding.html", context)
     spec = specs[symbol]
-    fundings = list_fundings(spec.id, since=now - PERIODS[period][1])
+    fundings = list_fundings(spec.id, since=now - _PERIODS[period][1])
     if request.GET.get("format") == "csv":
         documents = stream_documents(fundings, funding_document)
         name = f"funding-{symbol}-{now:%Y%m%dT%H%M%SZ}"

@@ -12,12 +12,15 @@ from playwright.sync_api import Page, expect
 
 from brokers.models import TradingAccount, User
 from common.ids import new_uuid
+from common.instants import floor_instant
 from exchange_project.risk.access import make_risk_desk
 from ledger.services.entries import post_entry
 from ledger.types import AccountKind, EntryKind, Line, VenueAccount
 from margin.models import EquitySnapshot
+from margin.services.funding import book_fundings, record_premium
 from margin.tests.factories import (
     make_asset,
+    make_funding,
     make_margin_account,
     make_perpetual,
     make_position,
@@ -60,6 +63,7 @@ def accounts(bitcoin: Instrument) -> list[TradingAccount]:
             make_position(account, ether, ethers, ether_entry)
         made.append(account)
     _keep_equity(made[1])
+    _fund(bitcoin, made)
     for amount in ("2500", "-320.5", "41.25", "18.75"):
         _pay_into_fund(amount)
     return made
@@ -79,6 +83,30 @@ def _keep_equity(account: TradingAccount) -> None:
         )
         for step in range(144)
     )
+
+
+def _fund(instrument: Instrument, accounts: list[TradingAccount]) -> None:
+    """A week of fundings, of which the last is not booked yet, and a running interval."""
+    end = floor_instant(timezone.now(), timedelta(hours=8))
+    payer, receiver = accounts[0], accounts[-1]
+    for step in range(21):
+        units = (step * 7) % 11 - 4
+        paid = Decimal(abs(units)) + Decimal("0.250001")
+        who_pays, who_gets = (payer, receiver) if units >= 0 else (receiver, payer)
+        payments = {who_pays: str(-paid), who_gets: str(paid - Decimal("0.000001"))}
+        due_at = end - timedelta(hours=8 * (20 - step))
+        rate = Decimal(units) / 10_000
+        make_funding(instrument, due_at, payments if units else None, rate=str(rate))
+        if step == 19:
+            book_fundings()
+    for minute in range(5):
+        record_premium(
+            instrument_id=instrument.id,
+            at=end + timedelta(minutes=minute),
+            best_bid=Decimal(50_049),
+            best_ask=Decimal(50_051),
+            index_price=Decimal(50_000),
+        )
 
 
 def _pay_into_fund(amount: str) -> None:
@@ -155,6 +183,7 @@ def test_an_account(desk: Page, accounts: Any, live_server: Any, width: int) -> 
     ("name", "address", "canvases"),
     [
         ("exposure", "exposure/", 1),
+        ("funding", "funding/", 1),
         ("stress", "stress/?percent=-15", 1),
         ("insurance", "insurance/?period=1h", 1),
         ("liquidations", "liquidations/", 0),
