@@ -19,7 +19,7 @@ RUN_OPTIONS := --host $(HOST) --port $(PORT) $(if $(SHARDS),--shards $(SHARDS)) 
 	$(if $(WEB_WORKERS),--web-workers $(WEB_WORKERS)) $(if $(VERBOSE),--verbose)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo reset test test-browser check format bench clean
+.PHONY: help install run stop status demo demo-margin reset test test-browser check format bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ status: $(RUN_STAMP) ## Show the processes of the running venue
 
 demo: $(RUN_STAMP) ## Load the demo data into the running venue and show its keys
 	@$(IN_VENV) -m embedded exec --running -- $(IN_VENV) manage.py load_demo
+
+demo-margin: $(RUN_STAMP) ## Tell the story of a margin account, at a venue of its own
+	@$(IN_VENV) -m examples.margin_story
 
 reset: $(RUN_STAMP) ## Delete the embedded databases, after asking
 	@$(IN_VENV) -m embedded reset
