@@ -12,6 +12,7 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.schedule import beat_schedule
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -222,74 +223,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}celery:",
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "expire-due-orders": {"task": "orders.tasks.expire_due_orders", "schedule": 5.0},
-    "deliver-webhooks": {"task": "brokers.tasks.deliver_webhooks", "schedule": 5.0},
-    "expire-transfers": {"task": "ledger.tasks.expire_transfers", "schedule": 3.0},
-    "purge-idempotency-keys": {
-        "task": "ledger.tasks.purge_idempotency_keys",
-        "schedule": 3600.0,
-    },
-    "purge-unused-quotes": {"task": "ledger.tasks.purge_unused_quotes", "schedule": 86_400.0},
-    "seal-entries": {"task": "ledger.tasks.seal_entries", "schedule": float(SEAL_EVERY_SECONDS)},
-    "check-ledger": {
-        "task": "exchange_project.tasks.check_ledger",
-        "schedule": float(LEDGER_CHECK_EVERY_SECONDS),
-    },
-    "verify-seals": {"task": "ledger.tasks.verify_seals_in_turn", "schedule": 3600.0},
-    "compute-marks": {
-        "task": "orders.tasks.compute_mark_prices",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "sweep-liquidations": {
-        "task": "orders.tasks.sweep_liquidations",
-        "schedule": 3.0,
-        "options": {"expires": 3},
-    },
-    "look-after-fund": {
-        "task": "orders.tasks.look_after_fund",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "sample-premiums": {
-        "task": "orders.tasks.sample_premiums",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "fix-fundings": {
-        "task": "orders.tasks.fix_fundings",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "book-fundings": {
-        "task": "margin.tasks.book_fundings",
-        "schedule": 30.0,
-        "options": {"expires": 30},
-    },
-    "build-candles": {
-        "task": "orders.tasks.build_candles",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "refresh-watched-prices": {
-        "task": "marketdata.tasks.refresh_prices",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "store-average-prices": {"task": "orders.tasks.store_average_prices", "schedule": 60.0},
-    "purge-engine-commands": {"task": "orders.tasks.purge_engine_commands", "schedule": 3600.0},
-    "snapshot-equity": {
-        "task": "margin.tasks.snapshot_equity",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "purge-equity-snapshots": {
-        "task": "margin.tasks.purge_equity_snapshots",
-        "schedule": 3600.0,
-    },
-    "purge-tokens": {"task": "brokers.tasks.purge_tokens", "schedule": 86_400.0},
-}
+CELERY_BEAT_SCHEDULE = beat_schedule(
+    seal_seconds=SEAL_EVERY_SECONDS, check_seconds=LEDGER_CHECK_EVERY_SECONDS
+)
 
 # --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokers.User"
