@@ -80,8 +80,6 @@ class LedgerAccount(models.Model):
                 name="ledger_account_once_per_venue_shard",
                 condition=Q(trading_account__isnull=True),
             ),
-            # The target of the postings' foreign key, which carries the asset along.
-            models.UniqueConstraint(fields=["id", "asset"], name="ledger_account_asset"),
             models.CheckConstraint(
                 name="ledger_account_held_not_negative", condition=Q(held_amount__gte=0)
             ),

@@ -74,12 +74,11 @@ class Posting(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    # Checked once a statement by the trigger of the sum, since entries are never deleted: a foreign
-    # key would check it once a row (docs/adr/0011).
+    # Entry, account and asset are checked once a statement by triggers, since entries and accounts
+    # are never deleted: a foreign key would check them once a row (docs/adr/0011).
     entry = models.ForeignKey(
         JournalEntry, on_delete=models.PROTECT, related_name="postings", db_constraint=False
     )
-    # The database's foreign key is (ledger_account, asset), made in migration 0002.
     ledger_account = models.ForeignKey(
         LedgerAccount,
         on_delete=models.PROTECT,

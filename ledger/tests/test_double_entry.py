@@ -58,7 +58,16 @@ def test_a_posting_in_another_asset_than_its_account(
     assert entry_id is not None
     lines = [entry_id.id, cash.id, euro.asset_id, 5, 9, entry_id.id, euro.id, euro.asset_id, -5, 9]
 
-    refused("posting_account_and_asset", _INSERT, lines)
+    refused(f"no account {cash.id} in asset {euro.asset_id}", _INSERT, lines)
+    assert Posting.objects.count() == 4
+
+
+def test_a_posting_without_an_account(cash: LedgerAccount, transit: LedgerAccount) -> None:
+    entry_id, nowhere = JournalEntry.objects.get().id, cash.id + transit.id
+    lines = [entry_id, nowhere, cash.asset_id, 5, 1, entry_id, transit.id, cash.asset_id, -5, 2]
+
+    refused(f"no account {nowhere} in asset", _INSERT, lines)
+    assert Posting.objects.count() == 2
 
 
 def test_a_posting_of_zero_and_a_version_twice(cash: LedgerAccount, transit: LedgerAccount) -> None:
@@ -107,5 +116,14 @@ def test_an_account_out_of_its_bounds(cash: LedgerAccount, constraint: str, chan
     refused(constraint, f"UPDATE ledger_ledgeraccount SET {change} WHERE id = %s", [cash.id])
 
 
-def test_an_account_that_has_postings_is_not_deleted(cash: LedgerAccount) -> None:
-    refused("posting_account_and_asset", "DELETE FROM ledger_ledgeraccount")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM ledger_ledgeraccount",
+        "UPDATE ledger_ledgeraccount SET id = id + 1000",
+        "UPDATE ledger_ledgeraccount SET asset_id = asset_id",
+    ],
+)
+def test_an_account_stays_in_its_asset(cash: LedgerAccount, sql: str) -> None:
+    refused("stays in its asset", sql)
+    assert LedgerAccount.objects.get(id=cash.id).asset_id == cash.asset_id
