@@ -65,6 +65,14 @@ class Mark:
     as_of: datetime
     posted_at: datetime
 
+    def age_seconds(self, now: datetime) -> int:
+        """Whole seconds since `as_of`."""
+        return max(0, int((now - self.as_of).total_seconds()))
+
+    def is_stale(self, now: datetime, stale_seconds: int | None) -> bool:
+        """Whether it is older than the instrument's `mark_stale_seconds` (None: never)."""
+        return stale_seconds is not None and now - self.as_of > timedelta(seconds=stale_seconds)
+
 
 class InstrumentClass(StrEnum):
     """What price services tell apart; each class has its own chain of them."""
@@ -92,7 +100,8 @@ class MarketPrice:
     """What one unit of an instrument costs now, in whole ticks.
 
     `as_of` is the market's own time of the price (a closed market's is that of its close), and
-    `age_seconds` passed since a price service last told it. One that is simulated is made up.
+    `age_seconds` passed since a price service last told it. One that is simulated is made up. A
+    perpetual's is its mark price, from the source `mark`, whose age counts from `as_of`.
     """
 
     symbol: str

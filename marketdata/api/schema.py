@@ -85,10 +85,12 @@ class PriceDocument(serializers.Serializer):
     price = _amount("Of one unit, in whole ticks.")
     currency = serializers.CharField()
     source = serializers.CharField(  # type: ignore[assignment]
-        help_text="The price service that told it."
+        help_text="The price service that told it; `mark` is the mark price of a perpetual."
     )
     as_of = serializers.DateTimeField(help_text="The market's own time of the price.")
-    age_seconds = serializers.IntegerField(help_text="Since the price service told it.")
+    age_seconds = serializers.IntegerField(
+        help_text="Since the price service told it, or of a mark price since `as_of`."
+    )
     cached = serializers.BooleanField(help_text="Nobody was asked for this answer.")
     simulated = serializers.BooleanField(help_text="Made up, of no real market.")
     stale = serializers.BooleanField(help_text="Too old: nobody may deal on it.")
@@ -138,9 +140,10 @@ list_candles = extend_schema(
 get_price = extend_schema(
     operation_id="price_get",
     tags=_TAGS,
-    summary="Get the market price of a share or a crypto currency",
-    description="From price services, remembered for three minutes. A ticker that is not listed, "
-    "but known to a price service, is listed where open listing is on.",
+    summary="Get the market price of a share, a crypto currency or a perpetual",
+    description="From price services, remembered for three minutes; of a perpetual its mark price. "
+    "A ticker that is not listed, but known to a price service, is listed where open listing is "
+    "on.",
     responses={200: PriceDocument, **problems(401, 403, 404, 422, 429, 503)},
 )
 get_time = extend_schema(

@@ -1,5 +1,7 @@
 """The market price of a symbol: remembered, or asked for by one caller while the others wait.
 
+A perpetual's is its mark price, for which nobody is asked; what follows is of the others.
+
 However many processes and threads ask at once, a price service gets one request for a symbol. When
 none of them answers, the last good price is told with its age; past PRICE_STALE_SECONDS nobody may
 deal on it. Without Valkey one caller of a process at a time asks directly, with a short time-out.
@@ -8,6 +10,7 @@ deal on it. Without Valkey one caller of a process at a time asks directly, with
 import logging
 import threading
 import time
+from datetime import UTC, datetime
 
 import redis
 from django.conf import settings
@@ -30,6 +33,7 @@ from marketdata.pricing.memory import (
 )
 from marketdata.pricing.tickers import get_ticker, list_ticker
 from marketdata.pricing.watching import watch
+from marketdata.selectors import find_mark
 from marketdata.types import InstrumentSpec, MarketPrice, Ticker
 
 logger = logging.getLogger(__name__)
@@ -37,6 +41,7 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _WAIT_SECONDS_MAX = 3.0
 _DIRECT_TIMEOUT_SECONDS = 2.0
+_MARK = "mark"
 _direct_turn = threading.Lock()
 
 
@@ -49,8 +54,8 @@ def get_market_price(*, symbol: str) -> MarketPrice:
 
     Raises:
         UnknownTicker: there is no such instrument, and no price service knows it.
-        NoMarketPrice: no price service answers and the last good price is too old; or it is a
-            perpetual.
+        NoMarketPrice: no price service answers and the last good price is too old; or the mark of
+            a perpetual is stale, or there never was one.
         CurrencyMismatch: price services quote it in another currency.
         Throttled: too many symbols that are not listed were asked for.
     """
@@ -69,7 +74,7 @@ def get_last_price(*, symbol: str) -> MarketPrice:
     assert not is_in_transaction(), "market prices are asked for before the transaction"
     ticker = get_ticker(symbol)
     if ticker.instrument is not None and ticker.instrument.kind == Instrument.Kind.PERPETUAL:
-        raise NoMarketPrice("A perpetual has a mark price, and no other", symbol=symbol)
+        return _mark_price(ticker.instrument)
     try:
         record, is_cached = _remembered_or_asked(ticker)
         watch(symbol)
@@ -77,6 +82,23 @@ def get_last_price(*, symbol: str) -> MarketPrice:
         logger.warning("market prices are not remembered: %s", error)
         record, is_cached = _ask_directly(ticker), False
     return _market_price(record, list_ticker(ticker, record.price), is_cached)
+
+
+def _mark_price(instrument: InstrumentSpec) -> MarketPrice:
+    mark, now = find_mark(instrument.id), datetime.now(UTC)
+    if mark is None:
+        raise NoMarketPrice("There is no mark price yet", symbol=instrument.symbol)
+    return MarketPrice(
+        symbol=instrument.symbol,
+        price=mark.price,
+        currency=instrument.quote_asset,
+        source=_MARK,
+        as_of=mark.as_of,
+        age_seconds=mark.age_seconds(now),
+        is_cached=False,
+        is_simulated=False,
+        is_stale=mark.is_stale(now, instrument.mark_stale_seconds),
+    )
 
 
 def _remembered_or_asked(ticker: Ticker) -> tuple[PriceRecord, bool]:

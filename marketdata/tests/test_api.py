@@ -9,7 +9,7 @@ from django.test import Client
 
 from brokers.tests.factories import RegisteredBrokerFactory
 from marketdata.selectors import find_instrument_spec, get_instrument_spec_by_id
-from marketdata.tests.factories import make_instrument
+from marketdata.tests.factories import make_instrument, make_mark, make_perpetual
 
 pytestmark = pytest.mark.django_db
 
@@ -170,6 +170,35 @@ def test_a_price_is_told_with_where_it_comes_from(get: Any, settings: Any, valke
     assert get("price/ACME")[1]["cached"] is True
     settings.PRICE_STALE_SECONDS = -1
     assert get("price/ACME")[1]["stale"] is True
+
+
+def test_a_perpetual_is_told_at_its_mark(get: Any) -> None:
+    mark = make_mark(make_perpetual(), "50000.5")
+
+    status, document = get("price/btc-perp")
+
+    assert datetime.fromisoformat(document.pop("as_of")) == mark.as_of
+    assert (status, document) == (
+        200,
+        {
+            "symbol": "BTC-PERP",
+            "price": "50000.5",
+            "currency": "USDT",
+            "source": "mark",
+            "age_seconds": 0,
+            "cached": False,
+            "simulated": False,
+            "stale": False,
+        },
+    )
+
+
+def test_a_perpetual_without_a_mark_has_no_price(get: Any) -> None:
+    make_perpetual()
+
+    status, document = get("price/BTC-PERP")
+
+    assert (status, document["code"], document["symbol"]) == (503, "no_market_price", "BTC-PERP")
 
 
 def test_simulated_prices_of_shares_and_crypto_currencies_say_so(get: Any, valkey: Any) -> None:

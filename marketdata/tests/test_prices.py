@@ -12,7 +12,7 @@ from marketdata.errors import CurrencyMismatch, NoMarketPrice, UnknownTicker
 from marketdata.models import Instrument
 from marketdata.pricing import get_last_price, get_market_price
 from marketdata.pricing.watching import list_watched
-from marketdata.tests.factories import make_asset, make_instrument
+from marketdata.tests.factories import make_asset, make_instrument, make_mark, make_perpetual
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 
@@ -123,19 +123,31 @@ def test_a_listed_symbol_that_no_service_knows_has_no_price() -> None:
     assert refusal.value.facts == {"symbol": "ACME"}
 
 
-def test_a_perpetual_has_no_market_price_of_a_service(table: dict[str, str]) -> None:
-    make_instrument(
-        "BTC-PERP",
-        base="BTC",
-        quote="USDT",
-        kind="PERPETUAL",
-        price_band_rate=Decimal("0.1"),
-        lot_size=Decimal("0.0001"),
-    )
-    table["BTC-PERP"] = "50000"
+def test_a_perpetual_costs_its_mark_and_no_service_is_asked(table: dict[str, str]) -> None:
+    perpetual = make_perpetual()
+    table["BTC-PERP"] = "60000"
 
-    with pytest.raises(NoMarketPrice):
+    with pytest.raises(NoMarketPrice) as refusal:
         get_market_price(symbol="BTC-PERP")
+    assert refusal.value.facts == {"symbol": "BTC-PERP"}
+
+    mark = make_mark(perpetual, "50000.01", age=timedelta(seconds=7))
+    price = get_market_price(symbol="BTC-PERP")
+    assert (price.price, price.currency, price.source) == (Decimal("50000.01"), "USDT", "mark")
+    assert (price.as_of, price.age_seconds) == (mark.as_of, 7)
+    assert not (price.is_cached or price.is_simulated or price.is_stale)
+    assert list_watched() == []
+
+
+def test_nobody_deals_on_a_stale_mark_but_it_is_told() -> None:
+    make_mark(make_perpetual(mark_stale_seconds=60), "50000", age=timedelta(seconds=61))
+
+    with pytest.raises(NoMarketPrice) as refusal:
+        get_market_price(symbol="BTC-PERP")
+
+    assert refusal.value.facts == {"symbol": "BTC-PERP", "age_seconds": 61}
+    shown = get_last_price(symbol="BTC-PERP")
+    assert (shown.price, shown.is_stale) == (50_000, True)
 
 
 def test_when_nobody_answers_the_last_good_price_is_told_until_it_is_stale(

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from marketdata.types import Mark
 from orders.models import Fill, Trade
 from orders.types import Book, BookLevel, OrderFill, OrderState, Result
 
@@ -84,13 +85,16 @@ def book_document(symbol: str, depth: int, book: Book) -> dict[str, Any]:
     }
 
 
-def ticker_document(symbol: str, book: Book, last_price: Decimal | None) -> dict[str, Any]:
-    """Last price and the top of a book; mid_price and spread need both sides."""
+def ticker_document(
+    symbol: str, book: Book, last_price: Decimal | None, mark: Mark | None
+) -> dict[str, Any]:
+    """Last price, mark price and the top of a book; mid_price and spread need both sides."""
     bid = book.bids[0] if book.bids else None
     ask = book.asks[0] if book.asks else None
     return {
         "symbol": symbol,
         "last_price": last_price,
+        "mark_price": mark and mark.price,
         "best_bid": bid and bid.price,
         "best_bid_quantity": bid and bid.quantity,
         "best_ask": ask and ask.price,

@@ -54,14 +54,13 @@ class MarkView(APIView):
 
 
 def _mark_document(instrument: InstrumentSpec, mark: Mark) -> dict[str, Any]:
-    age_seconds = max(0, int((timezone.now() - mark.as_of).total_seconds()))
-    limit = instrument.mark_stale_seconds
+    now = timezone.now()
     return {
         "symbol": instrument.symbol,
         "price": mark.price,
         "source": mark.source,
         "as_of": mark.as_of,
         "posted_at": mark.posted_at,
-        "age_seconds": age_seconds,
-        "is_stale": limit is not None and age_seconds > limit,
+        "age_seconds": mark.age_seconds(now),
+        "is_stale": mark.is_stale(now, instrument.mark_stale_seconds),
     }

@@ -11,7 +11,8 @@ from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
-from marketdata.selectors import get_instrument_spec
+from marketdata.models import Instrument
+from marketdata.selectors import find_mark, get_instrument_spec
 from orders.api import schema
 from orders.api.documents import book_document, ticker_document, trade_document
 from orders.api.portfolio_documents import cash_document
@@ -57,7 +58,10 @@ class TickerView(APIView):
         instrument = get_instrument_spec(symbol.upper())
         summary = get_last_and_average(instrument.id, 1)
         last_price = None if summary is None else summary.last_price
-        return Response(ticker_document(instrument.symbol, get_book(instrument, 1), last_price))
+        is_perpetual = instrument.kind == Instrument.Kind.PERPETUAL
+        mark = find_mark(instrument.id) if is_perpetual else None
+        book = get_book(instrument, 1)
+        return Response(ticker_document(instrument.symbol, book, last_price, mark))
 
 
 class BalanceView(APIView):

@@ -134,6 +134,7 @@ class BookDocument(serializers.Serializer):
 class Ticker(serializers.Serializer):
     symbol = serializers.CharField()
     last_price = amount(allow_null=True)
+    mark_price = amount("Of a perpetual that has one.", allow_null=True)
     best_bid = amount(allow_null=True)
     best_bid_quantity = amount(allow_null=True)
     best_ask = amount(allow_null=True)
@@ -313,7 +314,7 @@ list_trades = extend_schema(
 get_ticker = extend_schema(
     operation_id="instruments_ticker",
     tags=[_MARKET],
-    summary="Last price, best bid and ask, mid price and spread",
+    summary="Last price, mark price, best bid and ask, mid price and spread",
     parameters=[_SYMBOL],
     responses={200: Ticker, **problems(401, 403, 404)},
 )

@@ -4,6 +4,7 @@ import logging
 from decimal import Decimal
 
 from common.errors import ExchangeError
+from marketdata.models import Instrument
 from marketdata.pricing import get_market_price
 from marketdata.selectors import find_instrument_spec
 from marketdata.types import InstrumentSpec
@@ -17,7 +18,8 @@ def find_index_price(instrument: InstrumentSpec) -> Decimal | None:
     Not inside a transaction: it may take seconds.
     """
     symbol = f"{instrument.base_asset}-{instrument.quote_asset}"
-    if find_instrument_spec(symbol) is None:
+    underlying = find_instrument_spec(symbol)
+    if underlying is None or underlying.kind == Instrument.Kind.PERPETUAL:
         return None
     try:
         return get_market_price(symbol=symbol).price

@@ -1,17 +1,14 @@
 """Dealing in perpetuals at the mark price, against the venue's dealer account: by the engine."""
 
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
 from brokers.services.house import HOUSE_BROKER_ID, get_dealer_account_id
 from brokers.types import Principal
 from common.ids import new_uuid
-from marketdata.errors import NoMarketPrice
-from marketdata.selectors import find_mark
+from marketdata.pricing import get_market_price
 from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import DealPerpetual
@@ -67,7 +64,8 @@ def deal_perpetual(
         if first.status == Order.Status.REJECTED:
             raise OrderRefused(first.reason, order_id=str(first.id))
         return get_perpetual_deal(first.id, was_created=False)
-    _check_mark(instrument, timezone.now())
+    # That there is no mark to deal at is seen before anything is stored.
+    get_market_price(symbol=instrument.symbol)
     command = _command(terms, broker_id, instrument, (ticks, lots), client_order_id)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
     placed = read_outcome(command, outcome, terms, instrument)
@@ -98,13 +96,3 @@ def _command(
         dealer_account_id=get_dealer_account_id(),
         dealer_broker_id=HOUSE_BROKER_ID.bytes,
     )
-
-
-def _check_mark(instrument: InstrumentSpec, now: datetime) -> None:
-    """See that there is a mark to deal at, before anything is stored."""
-    mark = find_mark(instrument.id)
-    if mark is None:
-        raise NoMarketPrice(symbol=instrument.symbol)
-    age = int((now - mark.as_of).total_seconds())
-    if instrument.mark_stale_seconds is not None and age > instrument.mark_stale_seconds:
-        raise NoMarketPrice(symbol=instrument.symbol, age_seconds=age)

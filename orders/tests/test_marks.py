@@ -13,6 +13,7 @@ from margin.tests.world import make_perpetual, make_trader, order, set_mark
 from marketdata.models import Instrument, MarkPrice
 from marketdata.tests.factories import make_instrument
 from orders.services.computed_marks import compute_mark_prices
+from orders.services.indexes import find_index_price
 from orders.tests.fixtures import Api
 
 
@@ -30,6 +31,7 @@ def problem(answer: object, status: int) -> dict[str, object]:
 
 def test_a_mark_is_posted_and_read(api: Api) -> None:
     assert api.get("instruments/BTC-PERP/mark").status_code == 404
+    assert api.get("instruments/BTC-PERP/ticker").json()["mark_price"] is None
     answer = api.post("mark-price", {"symbol": "btc-perp", "price": 51000})
 
     assert answer.status_code == 200
@@ -39,6 +41,8 @@ def test_a_mark_is_posted_and_read(api: Api) -> None:
     )  # fmt: skip
     assert not document["is_stale"]
     assert api.get("instruments/BTC-PERP/mark").json()["price"] == "51000"
+    assert api.get("instruments/BTC-PERP/ticker").json()["mark_price"] == "51000"
+    assert api.get("price/BTC-PERP").json()["price"] == "51000"
     assert MarkPrice.objects.get().actor.startswith("key:")
 
 
@@ -105,6 +109,13 @@ def test_an_old_mark_follows_the_median_of_book_and_last_price(api: Api) -> None
     assert compute_mark_prices() == 1
     mark = MarkPrice.objects.latest("id")
     assert (mark.price, mark.source, mark.actor) == (D(50_150), "COMPUTED", "venue")
+
+
+def test_a_perpetual_is_not_its_own_index(api: Api) -> None:
+    own = make_perpetual("BTC-USDT")
+    set_mark(50_000, "BTC-USDT")
+
+    assert find_index_price(own) is None
 
 
 def test_a_stale_mark_that_cannot_be_computed_is_an_alert(api: Api) -> None:

@@ -439,6 +439,7 @@ def test_book_trades_and_ticker(a):
     assert a.get("/instruments/acme/ticker").json() == {
         "symbol": "ACME",
         "last_price": "10",
+        "mark_price": None,
         "best_bid": "9.98",
         "best_bid_quantity": "4",
         "best_ask": None,
