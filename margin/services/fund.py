@@ -11,10 +11,11 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from common.database import retry_on_conflict
+from common.money import from_units8
+from ledger import locks
 from ledger.bulk import ensure_venue_accounts
 from ledger.calculations import check_amount
 from ledger.errors import InsufficientFunds
-from ledger.models import LedgerAccount
 from ledger.services import post_entry
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 from margin.selectors.fund import get_fund_account, list_fund_accounts
@@ -27,9 +28,8 @@ _SOURCE = "insurance"
 @transaction.atomic
 def open_funds() -> None:
     """Make the fund's ledger accounts that are missing, so that staff find them."""
-    keys = [(str(one.kind), one.asset_id, one.shard) for one in list_fund_accounts()]
     with connection.cursor() as cursor:
-        ensure_venue_accounts(cursor, keys)
+        ensure_venue_accounts(cursor, [_key(fund) for fund in list_fund_accounts()])
 
 
 @retry_on_conflict
@@ -74,11 +74,15 @@ def withdraw_from_fund(
 
 def _check_not_below_zero(fund: VenueAccount, amount: Decimal) -> None:
     """See that the fund, which is locked, has borne what was taken. Its row knows no limit."""
-    row = LedgerAccount.objects.get(
-        kind=fund.kind, asset_id=fund.asset_id, shard=fund.shard, trading_account=None
-    )
-    if row.posted_balance < 0:
-        raise InsufficientFunds(required=amount, available=row.posted_balance + amount)
+    with connection.cursor() as cursor:
+        ids = ensure_venue_accounts(cursor, [_key(fund)])
+        (row,) = locks.lock_ledger_accounts(cursor, set(ids.values())).values()
+    if row.posted < 0:
+        raise InsufficientFunds(required=amount, available=from_units8(row.posted) + amount)
+
+
+def _key(fund: VenueAccount) -> tuple[str, int, int]:
+    return str(fund.kind), fund.asset_id, fund.shard
 
 
 def _lines(fund: VenueAccount, amount: Decimal) -> list[Line]:

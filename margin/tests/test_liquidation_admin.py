@@ -95,7 +95,7 @@ def test_who_may_not_freeze_finds_no_button(client: Client, account: TradingAcco
     row = MarginAccount.objects.get()
 
     assert "Un-freeze" not in page(client, "marginaccount", f"{row.pk}/change/")
-    answer = client.post(f"/admin/margin/marginaccount/{row.pk}/unfreeze", {"note": "Please"})
+    answer = client.post(f"/admin/margin/marginaccount/{row.pk}/unfreeze/", {"note": "Please"})
     assert answer.status_code == 403
     assert MarginAccount.objects.get().is_frozen
 
@@ -104,7 +104,7 @@ def test_an_officer_unfreezes_and_freezes_with_a_reason(
     client: Client, account: TradingAccount
 ) -> None:
     user, row = log_in(client, "change_marginaccount"), MarginAccount.objects.get()
-    change, unfreeze = f"{row.pk}/change/", f"/admin/margin/marginaccount/{row.pk}/unfreeze"
+    change, unfreeze = f"{row.pk}/change/", f"/admin/margin/marginaccount/{row.pk}/unfreeze/"
     assert "Un-freeze…" in page(client, "marginaccount", change)
     assert "Freeze…" not in page(client, "marginaccount", change)
 
