@@ -9,14 +9,12 @@ is touched.
 """
 
 import json
-import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from embedded.trial import trial_venue
+from embedded.trial import TrialVenue, trial_venue
 
 SYMBOL, ASSET = "BTC-PERP", "USDT"
 _SECONDS_MAX = 40.0
@@ -25,10 +23,9 @@ _SECONDS_MAX = 40.0
 class Story:
     """Calls the venue as a broker does, and tells what came of it."""
 
-    def __init__(self, url: str, key: str, admin_key: str, accounts: dict[str, int]) -> None:
-        self._url = url
+    def __init__(self, venue: TrialVenue, key: str, accounts: dict[str, int]) -> None:
+        self._venue = venue
         self._key = key
-        self._admin_key = admin_key
         self.accounts = accounts
 
     def call(self, path: str, body: Any = None, *, method: str = "", key: str = "") -> Any:
@@ -39,7 +36,8 @@ class Story:
         }
         data = None if body is None else json.dumps(body).encode()
         method = method or ("GET" if body is None else "POST")
-        request = urllib.request.Request(f"{self._url}/api/v1/{path}", data, headers, method=method)
+        url = f"http://127.0.0.1:{self._venue.port}/api/v1/{path}"
+        request = urllib.request.Request(url, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -79,7 +77,7 @@ class Story:
             calls = self.call(path)["results"]
             return next((one for one in calls if Decimal(one["level"]) == Decimal(level)), None)
 
-        found = wait(find, f"the margin call of {name} at {level}")
+        found = self.wait(find, f"the margin call of {name} at {level}")
         tell(
             f"  Margin call for {name}: the ratio is above {level} "
             f"({money(found['maintenance_margin'])} / {money(found['equity'])})"
@@ -93,7 +91,7 @@ class Story:
             found = self.call(path)["results"]
             return found[0] if len(found) >= count else None
 
-        newest = wait(find, f"the liquidation of {name}")
+        newest = self.wait(find, f"the liquidation of {name}")
         liquidation = self.call(f"liquidations/{newest['id']}")
         tell(f"  {name} is liquidated: {liquidation['outcome']}")
         for step in liquidation["steps"]:
@@ -101,9 +99,21 @@ class Story:
         tell(f"  The insurance fund: {signed(liquidation['fund_result'])}")
         return liquidation
 
+    def wait(self, find: Callable[[], Any], what: str) -> Any:
+        """What `find` finds, as soon as it does; the venue's processes are looked after meanwhile."""
+        found: list[Any] = []
+
+        def is_there() -> bool:
+            found.append(find())
+            return found[-1] is not None
+
+        if not self._venue.supervisor.wait_until(is_there, seconds=_SECONDS_MAX):
+            raise SystemExit(f"{what} did not come\n{self._venue.tell()}")
+        return found[-1]
+
     def fund(self) -> Decimal:
         """What the insurance fund has."""
-        assets = self.call("trial-balance", key=self._admin_key)["assets"]
+        assets = self.call("trial-balance", key=self._venue.admin_key)["assets"]
         lines = next(one["lines"] for one in assets if one["asset"] == ASSET)
         return next(Decimal(one["net"]) for one in lines if one["kind"] == "INSURANCE")
 
@@ -133,16 +143,6 @@ def money(text: str | None) -> str:
 def signed(text: str) -> str:
     """A change of an amount to the cent."""
     return f"{Decimal(text):+,.2f}"
-
-
-def wait(find: Callable[[], Any], what: str) -> Any:
-    """What `find` finds, as soon as it does."""
-    end = time.monotonic() + _SECONDS_MAX
-    while time.monotonic() < end:
-        if (found := find()) is not None:
-            return found
-        time.sleep(0.1)
-    raise SystemExit(f"{what} did not come")
 
 
 def tell(line: str) -> None:
@@ -188,7 +188,9 @@ def run(story: Story) -> None:
     before = story.fund()
     tell(f"\nThe insurance fund has {before:,.2f} USDT, and 0.1859 BTC to get rid of.")
     story.order("Cora", "BUY", "0.2", 31_000)
-    after = wait(lambda: None if (now := story.fund()) == before else now, "a sale by the fund")
+    after = story.wait(
+        lambda: None if (now := story.fund()) == before else now, "a sale by the fund"
+    )
     tell(f"  It sells them to Cora at the mark, and has {after:,.2f} USDT.")
     story.show("Cora")
 
@@ -198,10 +200,9 @@ def main() -> None:
     tell("Starting a venue for the story …")
     with trial_venue(environ={"WEB_WORKERS": "1"}) as venue:
         cast = json.loads(venue.manage("prepare_margin_story").splitlines()[-1])
-        url = f"http://127.0.0.1:{venue.port}"
-        run(Story(url, cast["key"], venue.admin_key, cast["accounts"]))
+        run(Story(venue, cast["key"], cast["accounts"]))
         tell(f"\nThe books: {venue.manage('check_ledger').splitlines()[-1]}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
