@@ -100,7 +100,7 @@ class Story:
         return liquidation
 
     def wait(self, find: Callable[[], Any], what: str) -> Any:
-        """What `find` finds, as soon as it does; the venue's processes are looked after meanwhile."""
+        """What `find` finds, as soon as it does; the venue is looked after meanwhile."""
         found: list[Any] = []
 
         def is_there() -> bool:
