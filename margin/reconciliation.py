@@ -1,4 +1,4 @@
-"""What must hold between positions, the clearing accounts of perpetuals, and funding."""
+"""What must hold between positions, clearing accounts, liquidations, funding and their entries."""
 
 from common.reconciliation import Check
 
@@ -66,6 +66,40 @@ SELECT s.code AS asset, coalesce(a.total, 0) AS in_transit, coalesce(p.total, 0)
  ORDER BY s.code
 """
 
+# A fee goes from the account to the fund, a bad debt the other way.
+_LIQUIDATION_ENTRIES = """
+SELECT coalesce(l.id, e.source_id) AS liquidation, l.fee, e.fee AS entry_fee, l.bad_debt,
+       e.bad_debt AS entry_bad_debt
+  FROM (SELECT id, fee, bad_debt FROM margin_liquidation WHERE fee > 0 OR bad_debt > 0) l
+  FULL JOIN (
+       SELECT j.source_id,
+              coalesce(sum(p.amount) FILTER (WHERE j.kind = 'LIQUIDATION'), 0) AS fee,
+              coalesce(-sum(p.amount) FILTER (WHERE j.kind = 'BAD_DEBT'), 0) AS bad_debt
+         FROM ledger_journalentry j
+         JOIN ledger_posting p ON p.entry_id = j.id
+         JOIN ledger_ledgeraccount a ON a.id = p.ledger_account_id AND a.kind = 'INSURANCE'
+        WHERE j.kind IN ('LIQUIDATION', 'BAD_DEBT')
+        GROUP BY j.source_id) e ON e.source_id = l.id
+ WHERE (l.fee, l.bad_debt) IS DISTINCT FROM (e.fee, e.bad_debt)
+ ORDER BY 1
+"""
+
+_LIQUIDATION_STEPS = """
+SELECT l.id AS liquidation, l.equity_before, first.equity_before AS first_step,
+       l.equity_after, last.equity_after AS last_step, l.fee, s.fee AS step_fee, l.bad_debt,
+       s.bad_debt AS step_bad_debt
+  FROM margin_liquidation l
+  LEFT JOIN (SELECT liquidation_id, max(number) AS last,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'FEE'), 0) AS fee,
+                    coalesce(sum(amount) FILTER (WHERE kind = 'BAD_DEBT'), 0) AS bad_debt
+               FROM margin_liquidationstep GROUP BY liquidation_id) s ON s.liquidation_id = l.id
+  LEFT JOIN margin_liquidationstep first ON first.liquidation_id = l.id AND first.number = 1
+  LEFT JOIN margin_liquidationstep last ON last.liquidation_id = l.id AND last.number = s.last
+ WHERE (l.equity_before, l.equity_after, l.fee, l.bad_debt)
+       IS DISTINCT FROM (first.equity_before, last.equity_after, s.fee, s.bad_debt)
+ ORDER BY l.id
+"""
+
 CHECKS = (
     Check(
         "positions",
@@ -78,6 +112,18 @@ CHECKS = (
         "The clearing accounts of a quote asset and the cost of its positions sum to zero.",
         "SELECT 1 FROM margin_position",
         _COSTS,
+    ),
+    Check(
+        "liquidation entries",
+        "Fee and bad debt of every liquidation have their entries, and such entries a liquidation.",
+        "SELECT 1 FROM margin_liquidation",
+        _LIQUIDATION_ENTRIES,
+    ),
+    Check(
+        "liquidation steps",
+        "The steps of a liquidation lead from what it began with to what it ended with.",
+        "SELECT 1 FROM margin_liquidation",
+        _LIQUIDATION_STEPS,
     ),
     Check(
         "fundings",
