@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 PERMISSION = "margin.view_position"
 GROUP = "Risk desk"
@@ -43,15 +43,17 @@ def risk_page(view: View) -> View:
         PermissionDenied: not of the staff, or without the permission.
     """
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-        if not may_see_risk(request):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
+    return never_cache(require_safe(_guarded(view, may_see_risk)))
 
-    return never_cache(require_safe(guarded))
+
+def officers_page(view: View) -> View:
+    """A page of the risk desk with a form that freezes: for who may do that.
+
+    Raises:
+        PermissionDenied: not of the staff, or without the permission.
+    """
+
+    return never_cache(require_http_methods(["GET", "HEAD", "POST"])(_guarded(view, may_freeze)))
 
 
 def may_see_risk(request: HttpRequest) -> bool:
@@ -89,3 +91,15 @@ def _make_group(name: str, codenames: Sequence[str]) -> Group:
         )
         group.permissions.set(permissions)
     return group
+
+
+def _guarded(view: View, may_enter: Callable[[HttpRequest], bool]) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        if not may_enter(request):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded

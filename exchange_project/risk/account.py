@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from brokers.models import TradingAccount
 from common.money import plain
-from exchange_project.risk import figures
-from exchange_project.risk.access import risk_page
+from exchange_project.risk import calls, figures, liquidations
+from exchange_project.risk.access import may_freeze, risk_page
 from exchange_project.risk.requests import PERIODS, choice_of
 from margin.models import MarginAccount
 from margin.selectors.accounts import (
@@ -22,11 +22,15 @@ from margin.selectors.accounts import (
     list_equity_points,
     list_positions,
 )
+from margin.selectors.calls import list_freeze_changes, list_margin_calls
+from margin.selectors.liquidations import HistoryFilter, list_liquidations
 from margin.selectors.report import AccountMargin, find_account_margins
 from marketdata.models import Instrument
 from orders.models import Order
 
 _ORDERS_MAX = 100
+_LIQUIDATIONS_MAX = 10
+_CHANGES_MAX = 10
 
 
 @risk_page
@@ -40,6 +44,7 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponseBase:
     period = choice_of(request, "period", PERIODS, "1d")
     margins = find_account_margins(account_id)
     by_asset = {margin.asset: margin for margin in margins}
+    own = HistoryFilter(account_id=account_id)
     points = list_equity_points(account_id, period=PERIODS[period][1])
     context = {
         "title": f"Account {account.id}",
@@ -48,6 +53,13 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponseBase:
         "frozen": MarginAccount.objects.filter(account=account, is_frozen=True).select_related(
             "asset"
         ),
+        "may_freeze": may_freeze(request),
+        "calls": [calls.shown(call) for call in list_margin_calls(own, is_open=True)],
+        "liquidations": [
+            liquidations.shown(row)
+            for row in list_liquidations(own).order_by("-id")[:_LIQUIDATIONS_MAX]
+        ],
+        "freeze_changes": list_freeze_changes(account_id)[:_CHANGES_MAX],
         "positions": [
             _position(position, by_asset[position.asset]) for position in list_positions(account_id)
         ],
@@ -65,6 +77,7 @@ def _margin(margin: AccountMargin) -> dict[str, Any]:
     pnl = figures.units(state.unrealized_pnl, scale)
     return {
         "asset": margin.asset,
+        "is_frozen": margin.is_frozen,
         "level": figures.LEVELS[margin.level],
         "bar": figures.bar(state),
         "margin_ratio": figures.percent(state.margin_ratio),

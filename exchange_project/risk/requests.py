@@ -1,12 +1,20 @@
 """What people ask of the pages in addresses; what makes no sense is as if it were not there."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+
+from common.api.fields import FieldReader
+from common.api.pagination import Page, fetch_page, read_page_request
+
+Row = TypeVar("Row", bound=Model)
 
 PERIODS = {
     "1h": ("Hour", timedelta(hours=1)),
@@ -59,3 +67,19 @@ def address(chosen: Mapping[str, object], **changes: object) -> str:
     return "?" + urlencode(
         {name: value for name, value in wanted.items() if value not in ("", None)}
     )
+
+
+def page_of(
+    request: HttpRequest, rows: QuerySet[Row], id_type: type[int] | type[UUID], *, size: int
+) -> Page:
+    """The page of rows, not ordered yet, that `cursor` asks for; the newest first."""
+    wanted = read_page_request(FieldReader.of_query(request.GET), id_type)
+    return fetch_page(rows, replace(wanted, size=size))
+
+
+def neighbours(chosen: Mapping[str, object], page: Page) -> dict[str, str | None]:
+    """The addresses of the pages before (newer) and after (older); None where there is none."""
+    return {
+        "earlier": address(chosen, cursor=page.previous) if page.previous else None,
+        "later": address(chosen, cursor=page.next) if page.next else None,
+    }

@@ -8,7 +8,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +16,12 @@ from django.utils import timezone
 
 from brokers.models import TradingAccount, User
 from common.ids import new_uuid
-from exchange_project.risk.access import GROUP, make_risk_desk
+from exchange_project.risk.access import (
+    GROUP,
+    OFFICERS,
+    make_risk_desk,
+    make_risk_groups,
+)
 from exchange_project.risk.report import CSV_COLUMNS
 from ledger.services.entries import post_entry
 from ledger.tests.test_verification import tamper
@@ -41,6 +46,7 @@ PAGES = (
     "/risk/stress/",
     "/risk/insurance/",
     "/risk/liquidations/",
+    "/risk/margin-calls/",
 )
 
 
@@ -146,15 +152,16 @@ def test_every_page_without_data(desk: Client, page: str) -> None:
     assert desk.post(page).status_code == 405
 
 
-def test_the_group_sees_margin_and_nothing_else() -> None:
-    group = make_risk_desk()
+def test_the_groups_see_margin_and_officers_may_freeze_too() -> None:
+    make_risk_groups()
 
-    assert group.name == GROUP
-    assert set(group.permissions.values_list("codename", flat=True)) == {
-        "view_position",
-        "view_marginaccount",
-        "view_equitysnapshot",
-    }
+    desk, officers = (
+        set(Group.objects.get(name=name).permissions.values_list("codename", flat=True))
+        for name in (GROUP, OFFICERS)
+    )
+    assert {"view_position", "view_liquidation", "view_margincall"} <= desk
+    assert all(codename.startswith("view_") for codename in desk)
+    assert officers - desk == {"change_marginaccount"} and desk < officers
 
 
 def test_what_staff_took_from_the_group_stays_taken() -> None:

@@ -1,8 +1,8 @@
-"""Margin calls: who was asked for collateral, and who has not answered yet."""
+"""Margin calls: who was asked for collateral, and has not answered yet; and who was frozen."""
 
 from django.db.models import QuerySet
 
-from margin.models import MarginCall
+from margin.models import FreezeChange, MarginCall
 from margin.selectors.liquidations import HistoryFilter
 
 
@@ -17,3 +17,9 @@ def list_margin_calls(
     if is_open is not None:
         rows = rows.filter(resolved_at__isnull=is_open)
     return rows.filter(filters.condition("raised_at"))
+
+
+def list_freeze_changes(account_id: int) -> QuerySet[FreezeChange]:
+    """Who froze and un-froze an account, with the asset, newest first."""
+    changes = FreezeChange.objects.filter(account_id=account_id)
+    return changes.select_related("asset").order_by("-id")

@@ -16,6 +16,7 @@ from margin.models import Liquidation, LiquidationStep
 from margin.selectors.report import HOUSE_ACCOUNTS, MARKS
 
 _STATEMENT_SECONDS = 30
+_ID_DIGITS = 18
 
 # Equity and maintenance margin of each collateral that has positions or is below zero, without the
 # venue's own. Perpetuals that share a quote asset share a shard.
@@ -73,13 +74,17 @@ class NearAccount:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which rows of a history are wanted; None: all. `since` is inclusive, `until` is not."""
+    """Which rows of a history are wanted; None or empty: all. `since` is inclusive, `until` is not.
+
+    `search` is an account's id or the beginning of its document number.
+    """
 
     broker_id: UUID | None = None
     account_id: int | None = None
     asset: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    search: str = ""
 
     def condition(self, moment: str) -> Q:
         """What rows with `account`, `asset` and an instant of that name must meet."""
@@ -90,7 +95,13 @@ class HistoryFilter:
             f"{moment}__gte": self.since,
             f"{moment}__lt": self.until,
         }
-        return Q(**{name: value for name, value in wanted.items() if value is not None})
+        condition = Q(**{name: value for name, value in wanted.items() if value is not None})
+        if self.search:
+            named = Q(account__document_number__startswith=self.search)
+            if self.search.isdecimal() and len(self.search) <= _ID_DIGITS:
+                named |= Q(account_id=int(self.search))
+            condition &= named
+        return condition
 
 
 def list_near_accounts(*, ratio: Decimal) -> list[NearAccount]:
