@@ -4,18 +4,21 @@ One order everywhere: trading accounts by id, then ledger accounts by id. Ledger
 missing are made before the transaction.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import psycopg
 
 from brokers.types import HOUSE_BROKER_ID
 from common.postgres_arrays import integers, words
 from ledger import bulk
+from ledger.bulk import LedgerRow
 from margin.bulk import owners_statement
 from orders.calculations import refused_reason
 from orders.engine import instruments
 from orders.engine.batch import BatchContext
 from orders.engine.needs import Needs
+from orders.engine.positions import Owner
 from orders.engine.state import ShardState
 
 _FEES, _CLEARING, _MARGIN, _INSURANCE = "FEES", "CLEARING", "MARGIN", "INSURANCE"
@@ -110,19 +113,14 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
     Raises:
         FenceLost: the shard has another leader.
     """
-    ids = state.client_ledger_ids
-    row_keys = {ids[pair]: pair for pair in needs.rows if pair in ids}
-    fee_keys = {state.fee_ledger_ids[asset_id]: asset_id for asset_id in needs.fee_assets}
-    margin_ids = state.margin_ledger_ids
-    margin_keys = {margin_ids[owner]: owner for owner in needs.margin_rows if owner in margin_ids}
-    clearing_keys = {state.clearing_ledger_ids[asset]: asset for asset in needs.clearing_assets}
+    keys_of = _row_keys(state, needs)
     with connection.pipeline():
         run = connection.execute
         run("BEGIN")
         fence = run(_FENCE, [state.shard, state.epoch, state.last_id])
         accounts = _if_any(connection, _LOCK_ACCOUNTS, integers(sorted(needs.accounts)))
         rows = None
-        locked_ids = [*row_keys, *fee_keys, *margin_keys, *clearing_keys]
+        locked_ids = [row_id for keys in keys_of for row_id in keys]
         if locked_ids:
             rows = run(*bulk.lock_statement(locked_ids))
         owners = run(*owners_statement(needs.margin_takers)) if needs.margin_takers else None
@@ -142,22 +140,9 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         context.accounts[account_id] = refused_reason(
             account_status=account_status, broker_status=broker_status
         )
-    for row in bulk.read_rows(rows) if rows is not None else ():
-        if row.id in row_keys:
-            context.rows[row_keys[row.id]] = row
-        elif row.id in fee_keys:
-            context.fee_rows[fee_keys[row.id]] = row
-        elif row.id in margin_keys:
-            context.margin_rows[margin_keys[row.id]] = row
-        else:
-            context.clearing_rows[clearing_keys[row.id]] = row
-    for account_id, funding, broker_id, frozen_assets in _rows(owners):
-        if funding == _PREFUNDED:
-            context.prefunded.add(account_id)
-        if broker_id == HOUSE_BROKER_ID:
-            context.house.add(account_id)
-        context.brokers[account_id] = broker_id.bytes
-        context.frozen.update((account_id, asset_id) for asset_id in frozen_assets)
+    if rows is not None:
+        _take_rows(context, bulk.read_rows(rows), keys_of)
+    _take_owners(context, _rows(owners))
     context.webhook_brokers = {broker_id for (broker_id,) in _rows(brokers)}
     context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}
     context.known_commands = {command_id.bytes: result for command_id, result in _rows(commands)}
@@ -167,6 +152,47 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         context.order_keys[account_id, client_order_id] = order_id.bytes
     _refresh_rules(connection, state, dict(_rows(versions)))
     return context
+
+
+class _RowKeys(NamedTuple):
+    """What the rows to lock are of, by their ids: see `BatchContext`."""
+
+    clients: dict[int, tuple[int, int]]
+    fees: dict[int, int]
+    margins: dict[int, Owner]
+    clearing: dict[int, int]
+
+
+def _row_keys(state: ShardState, needs: Needs) -> _RowKeys:
+    clients, margins = state.client_ledger_ids, state.margin_ledger_ids
+    return _RowKeys(
+        {clients[pair]: pair for pair in needs.rows if pair in clients},
+        {state.fee_ledger_ids[asset_id]: asset_id for asset_id in needs.fee_assets},
+        {margins[owner]: owner for owner in needs.margin_rows if owner in margins},
+        {state.clearing_ledger_ids[asset_id]: asset_id for asset_id in needs.clearing_assets},
+    )
+
+
+def _take_rows(context: BatchContext, rows: Iterable[LedgerRow], keys: _RowKeys) -> None:
+    for row in rows:
+        if row.id in keys.clients:
+            context.rows[keys.clients[row.id]] = row
+        elif row.id in keys.fees:
+            context.fee_rows[keys.fees[row.id]] = row
+        elif row.id in keys.margins:
+            context.margin_rows[keys.margins[row.id]] = row
+        else:
+            context.clearing_rows[keys.clearing[row.id]] = row
+
+
+def _take_owners(context: BatchContext, owners: list[Any]) -> None:
+    for account_id, funding, broker_id, frozen_assets in owners:
+        if funding == _PREFUNDED:
+            context.prefunded.add(account_id)
+        if broker_id == HOUSE_BROKER_ID:
+            context.house.add(account_id)
+        context.brokers[account_id] = broker_id.bytes
+        context.frozen.update((account_id, asset_id) for asset_id in frozen_assets)
 
 
 def _if_any(connection: psycopg.Connection[Any], query: str, array: str) -> Any:
