@@ -5,9 +5,12 @@ none has a better one, the mismatch is the answer.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from math import inf
 
 from django.conf import settings
 
@@ -26,7 +29,16 @@ from marketdata.types import InstrumentClass, Ticker
 
 logger = logging.getLogger(__name__)
 
+# Tickers in one request: as many as Yahoo takes in one address.
+BULK_MAX = 100
 _BUDGET_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    timeout_seconds: float
+    ends_at: float
+    is_guarded: bool
 
 
 def chain_of(instrument_class: InstrumentClass) -> list[PriceProvider]:
@@ -43,13 +55,15 @@ def ask_providers(
     tickers: Iterable[Ticker],
     *,
     timeout_seconds: float,
+    ends_at: float = inf,
     is_guarded: bool = True,
     bulk_only: bool = False,
 ) -> dict[str, Answer]:
-    """An answer for the symbol of each ticker; each service has `timeout_seconds`.
+    """An answer for the symbol of each ticker; each service has `timeout_seconds` for all of them.
 
-    `is_guarded`: breakers and budgets count, which need Valkey. `bulk_only`: leaves out services
-    that would take a request for each ticker.
+    `ends_at`: on the monotonic clock, when all of it is over. `is_guarded`: breakers and budgets
+    count, which need Valkey. `bulk_only`: leaves out services that would take a request for each
+    ticker.
 
     Raises:
         redis.RedisError: Valkey is away, and `is_guarded`.
@@ -58,15 +72,15 @@ def ask_providers(
     by_class = sorted(tickers, key=lambda ticker: ticker.instrument_class)
     for instrument_class, of_class in groupby(by_class, lambda ticker: ticker.instrument_class):
         chain = [one for one in chain_of(instrument_class) if one.is_bulk or not bulk_only]
-        answers |= _ask_chain(chain, list(of_class), timeout_seconds, is_guarded)
+        limits = _Limits(timeout_seconds, ends_at, is_guarded)
+        answers |= _ask_chain(chain, list(of_class), limits)
     return answers
 
 
 def _ask_chain(
     chain: Sequence[PriceProvider],
     tickers: list[Ticker],
-    timeout_seconds: float,
-    is_guarded: bool,
+    limits: _Limits,
 ) -> dict[str, Answer]:
     found: dict[str, PriceRecord] = {}
     refused: dict[str, Refusal] = {}
@@ -76,12 +90,10 @@ def _ask_chain(
         covered = [ticker for ticker in rest if provider.covers(ticker)]
         if not covered:
             continue
-        try:
-            quotes = _ask(provider, covered, timeout_seconds, is_guarded)
-        except ProviderFailed as failure:
-            logger.warning("no prices of %s: %s", provider.name, failure.word)
+        quotes, failures = _ask_in_parts(provider, covered, limits)
+        if failures:
+            logger.warning("no prices of %s: %s", provider.name, ", ".join(sorted(failures)))
             has_failed = True
-            continue
         for ticker in covered:
             answer = _judge(provider, ticker, quotes.get(ticker.symbol))
             if isinstance(answer, PriceRecord):
@@ -93,6 +105,26 @@ def _ask_chain(
             break
     without = Refusal(Why.FAILED if has_failed else Why.UNKNOWN)
     return found | {one.symbol: refused.get(one.symbol, without) for one in rest}
+
+
+def _ask_in_parts(
+    provider: PriceProvider, tickers: list[Ticker], limits: _Limits
+) -> tuple[dict[str, Quote], set[str]]:
+    """The quotes, and why some requests failed: one that fails does not spoil the others."""
+    size = BULK_MAX if provider.is_bulk else 1
+    ends_at = min(limits.ends_at, time.monotonic() + limits.timeout_seconds)
+    quotes: dict[str, Quote] = {}
+    failures = set()
+    for start in range(0, len(tickers), size):
+        left = ends_at - time.monotonic()
+        try:
+            if left <= 0:
+                raise ProviderFailed("timeout")
+            part = tickers[start : start + size]
+            quotes |= _ask(provider, part, left, limits.is_guarded)
+        except ProviderFailed as failure:
+            failures.add(failure.word)
+    return quotes, failures
 
 
 def _ask(

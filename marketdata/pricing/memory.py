@@ -5,7 +5,7 @@ may be used for. Who finds neither a fresh price nor a refusal takes the symbol'
 the lock has a token and ends by itself, so that a killed process holds nobody up.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,28 +77,34 @@ class Remembered:
     price: PriceRecord | None
     refusal: Refusal | None
 
+    def is_settled(self) -> bool:
+        """Whether there is nothing to ask now."""
+        return self.refusal is not None or (self.price is not None and self.price.is_fresh())
+
+    def after(self, answer: Answer) -> "Remembered":
+        """What is known once a price service has given that answer."""
+        if isinstance(answer, PriceRecord):
+            return Remembered(answer, None)
+        return Remembered(self.price, answer)
+
 
 _encoder = msgspec.json.Encoder()
 _price_decoder = msgspec.json.Decoder(PriceRecord)
 _refusal_decoder = msgspec.json.Decoder(Refusal)
 
 
-def recall(symbol: str) -> Remembered:
-    """What is known of `symbol`, in one round trip."""
-    price, refusal = get_client().mget(_price_key(symbol), _refusal_key(symbol))
-    return Remembered(
-        None if price is None else _price_decoder.decode(price),
-        None if refusal is None else _refusal_decoder.decode(refusal),
-    )
-
-
-def recall_prices(symbols: Sequence[str]) -> dict[str, PriceRecord]:
-    """The last good prices of some symbols, whatever their age, in one round trip."""
-    stored = get_client().mget([_price_key(symbol) for symbol in symbols]) if symbols else []
+def recall(symbols: Collection[str]) -> dict[str, Remembered]:
+    """What is known of each symbol, in one round trip."""
+    if not symbols:
+        return {}
+    names = [name for one in symbols for name in (_price_key(one), _refusal_key(one))]
+    stored = iter(get_client().mget(names))
     return {
-        symbol: _price_decoder.decode(data)
-        for symbol, data in zip(symbols, stored, strict=True)
-        if data is not None
+        symbol: Remembered(
+            None if price is None else _price_decoder.decode(price),
+            None if refusal is None else _refusal_decoder.decode(refusal),
+        )
+        for symbol, price, refusal in zip(symbols, stored, stored, strict=True)
     }
 
 

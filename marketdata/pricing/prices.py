@@ -10,13 +10,18 @@ deal on it. Without Valkey one caller of a process at a time asks directly, with
 import logging
 import threading
 import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 
 import redis
 from django.conf import settings
 
 from common.attempts import take_attempt
 from common.database import is_in_transaction
+from common.errors import ExchangeError
 from marketdata.calculations import nearest_tick
 from marketdata.errors import CurrencyMismatch, NoMarketPrice, UnknownTicker
 from marketdata.models import Instrument
@@ -31,9 +36,9 @@ from marketdata.pricing.memory import (
     recall,
     remember,
 )
-from marketdata.pricing.tickers import get_ticker, list_ticker
+from marketdata.pricing.tickers import get_ticker, list_ticker, ticker_of
 from marketdata.pricing.watching import watch
-from marketdata.selectors import find_mark
+from marketdata.selectors import find_instrument_spec, find_mark
 from marketdata.types import InstrumentSpec, MarketPrice, Ticker
 
 logger = logging.getLogger(__name__)
@@ -43,6 +48,14 @@ _WAIT_SECONDS_MAX = 3.0
 _DIRECT_TIMEOUT_SECONDS = 2.0
 _MARK = "mark"
 _direct_turn = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of a symbol at last; `is_cached`: no service told it just now."""
+
+    known: Remembered
+    is_cached: bool
 
 
 def get_market_price(*, symbol: str) -> MarketPrice:
@@ -75,13 +88,43 @@ def get_last_price(*, symbol: str) -> MarketPrice:
     ticker = get_ticker(symbol)
     if ticker.instrument is not None and ticker.instrument.kind == Instrument.Kind.PERPETUAL:
         return _mark_price(ticker.instrument)
+    return _market_price(ticker, _find_out([ticker], wait_seconds=_WAIT_SECONDS_MAX)[symbol])
+
+
+def get_last_prices(
+    *, symbols: Iterable[str], seconds_max: float
+) -> dict[str, MarketPrice | ExchangeError]:
+    """Of each listed symbol what `get_last_price` tells, or the error in its way.
+
+    All are asked for together. What nobody has told after `seconds_max` is told as last known. Not
+    inside a transaction.
+    """
+    assert not is_in_transaction(), "market prices are asked for before the transaction"
+    specs = {symbol: find_instrument_spec(symbol) for symbol in symbols}
+    tickers = {
+        symbol: ticker_of(spec)
+        for symbol, spec in specs.items()
+        if spec is not None and spec.kind != Instrument.Kind.PERPETUAL
+    }
+    ends_at = time.monotonic() + seconds_max
+    found = _find_out(tickers.values(), wait_seconds=seconds_max, ends_at=ends_at)
+
+    def tell(symbol: str) -> MarketPrice:
+        spec = specs[symbol]
+        if spec is None:
+            raise UnknownTicker(symbol=symbol)
+        if spec.kind == Instrument.Kind.PERPETUAL:
+            return _mark_price(spec)
+        return _market_price(tickers[symbol], found[symbol])
+
+    return {symbol: _or_error(tell, symbol) for symbol in specs}
+
+
+def _or_error(tell: Callable[[str], MarketPrice], symbol: str) -> MarketPrice | ExchangeError:
     try:
-        record, is_cached = _remembered_or_asked(ticker)
-        watch(symbol)
-    except redis.RedisError as error:
-        logger.warning("market prices are not remembered: %s", error)
-        record, is_cached = _ask_directly(ticker), False
-    return _market_price(record, list_ticker(ticker, record.price), is_cached)
+        return tell(symbol)
+    except ExchangeError as error:
+        return error
 
 
 def _mark_price(instrument: InstrumentSpec) -> MarketPrice:
@@ -101,59 +144,86 @@ def _mark_price(instrument: InstrumentSpec) -> MarketPrice:
     )
 
 
-def _remembered_or_asked(ticker: Ticker) -> tuple[PriceRecord, bool]:
-    """A record, and whether it was there already."""
-    deadline = time.monotonic() + _WAIT_SECONDS_MAX
+def _find_out(
+    tickers: Collection[Ticker], *, wait_seconds: float, ends_at: float = inf
+) -> dict[str, _Found]:
+    """What is known of each symbol at last.
+
+    What others ask for is waited for, `wait_seconds` at most; at `ends_at`, on the monotonic clock,
+    the services' time is over too.
+    """
+    try:
+        found = _remembered_or_asked(tickers, time.monotonic() + wait_seconds, ends_at)
+        watch(symbol for symbol, one in found.items() if one.known.price is not None)
+    except redis.RedisError as error:
+        logger.warning("market prices are not remembered: %s", error)
+        found = _ask_directly(tickers, ends_at)
+    return found
+
+
+def _remembered_or_asked(
+    tickers: Collection[Ticker], wait_until: float, ends_at: float
+) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    rest = {ticker.symbol: ticker for ticker in tickers}
     while True:
-        known = recall(ticker.symbol)
-        if _is_settled(known):
-            return _settle(ticker, known), True
-        with asking(ticker.symbol, seconds_max=_seconds_to_ask(ticker)) as is_mine:
-            if is_mine:
-                return _ask_once(ticker)
-        if time.monotonic() >= deadline:
-            return _settle(ticker, Remembered(known.price, Refusal(Why.FAILED))), True
+        known = recall(rest)
+        found |= {symbol: _Found(one, True) for symbol, one in known.items() if one.is_settled()}
+        found |= _ask_once([rest[symbol] for symbol in rest if symbol not in found], ends_at)
+        rest = {symbol: ticker for symbol, ticker in rest.items() if symbol not in found}
+        if not rest:
+            return found
+        if time.monotonic() >= wait_until:
+            failed = Refusal(Why.FAILED)
+            return found | {symbol: _Found(known[symbol].after(failed), True) for symbol in rest}
         time.sleep(_POLL_SECONDS)
 
 
-def _ask_once(ticker: Ticker) -> tuple[PriceRecord, bool]:
-    """With the symbol's lock: ask, unless who had it before has just found out."""
-    known = recall(ticker.symbol)
-    if _is_settled(known):
-        return _settle(ticker, known), True
-    if ticker.instrument is None:
-        limit = settings.PRICE_PROBES_PER_MINUTE
-        take_attempt("price-probe", "venue", limit=limit, window_seconds=60)
-    answer = _ask(ticker, settings.PRICE_TIMEOUT_SECONDS)
-    remember({ticker.symbol: answer})
-    if isinstance(answer, PriceRecord):
-        return answer, False
-    return _settle(ticker, Remembered(known.price, answer)), True
+def _ask_once(tickers: Collection[Ticker], ends_at: float) -> dict[str, _Found]:
+    """Ask for those that nobody else asks for, with their symbols' locks."""
+    seconds_max = _seconds_to_ask(tickers)
+    with ExitStack() as locks:
+        mine = {
+            ticker.symbol: ticker
+            for ticker in tickers
+            if locks.enter_context(asking(ticker.symbol, seconds_max=seconds_max))
+        }
+        # Who had the lock before may have just found out.
+        known = recall(mine)
+        due = [mine[symbol] for symbol, one in known.items() if not one.is_settled()]
+        if any(ticker.instrument is None for ticker in due):
+            limit = settings.PRICE_PROBES_PER_MINUTE
+            take_attempt("price-probe", "venue", limit=limit, window_seconds=60)
+        answers = ask_providers(
+            due, timeout_seconds=settings.PRICE_TIMEOUT_SECONDS, ends_at=ends_at
+        )
+        remember(answers)
+    return {symbol: _found(one, answers.get(symbol)) for symbol, one in known.items()}
 
 
-def _ask_directly(ticker: Ticker) -> PriceRecord:
+def _ask_directly(tickers: Collection[Ticker], ends_at: float) -> dict[str, _Found]:
     """Without Valkey: for one caller at a time, since nobody remembers anything."""
-    if not _direct_turn.acquire(timeout=_DIRECT_TIMEOUT_SECONDS):
-        raise NoMarketPrice(symbol=ticker.symbol)
-    try:
-        answer = _ask(ticker, _DIRECT_TIMEOUT_SECONDS, is_guarded=False)
-    finally:
-        _direct_turn.release()
-    return answer if isinstance(answer, PriceRecord) else _settle(ticker, Remembered(None, answer))
+    answers: dict[str, Answer] = {}
+    if _direct_turn.acquire(timeout=_DIRECT_TIMEOUT_SECONDS):
+        try:
+            answers = ask_providers(
+                tickers, timeout_seconds=_DIRECT_TIMEOUT_SECONDS, ends_at=ends_at, is_guarded=False
+            )
+        finally:
+            _direct_turn.release()
+    nothing, failed = Remembered(None, None), Refusal(Why.FAILED)
+    return {one.symbol: _found(nothing, answers.get(one.symbol, failed)) for one in tickers}
 
 
-def _ask(ticker: Ticker, timeout_seconds: float, *, is_guarded: bool = True) -> Answer:
-    answers = ask_providers([ticker], timeout_seconds=timeout_seconds, is_guarded=is_guarded)
-    return answers[ticker.symbol]
+def _found(known: Remembered, answer: Answer | None) -> _Found:
+    """What is known after an answer; None: nobody was asked."""
+    is_told = isinstance(answer, PriceRecord)
+    return _Found(known if answer is None else known.after(answer), is_cached=not is_told)
 
 
-def _seconds_to_ask(ticker: Ticker) -> float:
-    return settings.PRICE_TIMEOUT_SECONDS * len(chain_of(ticker.instrument_class))
-
-
-def _is_settled(known: Remembered) -> bool:
-    """Whether there is nothing to ask now."""
-    return known.refusal is not None or (known.price is not None and known.price.is_fresh())
+def _seconds_to_ask(tickers: Iterable[Ticker]) -> float:
+    services = sum(len(chain_of(one)) for one in {ticker.instrument_class for ticker in tickers})
+    return settings.PRICE_TIMEOUT_SECONDS * services
 
 
 def _settle(ticker: Ticker, known: Remembered) -> PriceRecord:
@@ -176,7 +246,9 @@ def _settle(ticker: Ticker, known: Remembered) -> PriceRecord:
     raise NoMarketPrice(symbol=ticker.symbol)
 
 
-def _market_price(record: PriceRecord, spec: InstrumentSpec, is_cached: bool) -> MarketPrice:
+def _market_price(ticker: Ticker, found: _Found) -> MarketPrice:
+    record = _settle(ticker, found.known)
+    spec = list_ticker(ticker, record.price)
     price = nearest_tick(record.price, spec.tick_size)
     if price <= 0:
         raise NoMarketPrice("The market price is less than half a tick", symbol=spec.symbol)
@@ -187,7 +259,7 @@ def _market_price(record: PriceRecord, spec: InstrumentSpec, is_cached: bool) ->
         source=record.source,
         as_of=record.as_of,
         age_seconds=record.age_seconds(),
-        is_cached=is_cached,
+        is_cached=found.is_cached,
         is_simulated=record.is_simulated,
         is_stale=record.is_stale(),
     )

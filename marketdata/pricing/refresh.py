@@ -3,8 +3,8 @@
 from django.conf import settings
 
 from marketdata.models import Instrument
-from marketdata.pricing.chain import ask_providers
-from marketdata.pricing.memory import PriceRecord, asking, recall_prices, remember
+from marketdata.pricing.chain import BULK_MAX, ask_providers
+from marketdata.pricing.memory import PriceRecord, asking, recall, remember
 from marketdata.pricing.tickers import ticker_of
 from marketdata.pricing.watching import list_watched
 from marketdata.selectors import find_instrument_spec
@@ -12,8 +12,6 @@ from marketdata.types import Ticker
 
 # Beat's interval: what would grow old before the next run is asked for in this one.
 REFRESH_EVERY_SECONDS = 60
-# As many as Yahoo takes in one address.
-_BULK_MAX = 100
 # No symbol: the right to refresh.
 _ALL = "*"
 
@@ -28,15 +26,15 @@ def refresh_watched_prices() -> int:
         if not is_mine:
             return 0
         due = _due_tickers()
-        starts = range(0, len(due), _BULK_MAX)
-        return sum(_refresh(due[start : start + _BULK_MAX]) for start in starts)
+        starts = range(0, len(due), BULK_MAX)
+        return sum(_refresh(due[start : start + BULK_MAX]) for start in starts)
 
 
 def _due_tickers() -> list[Ticker]:
     watched = list_watched()
-    known = recall_prices(watched)
+    known = {symbol: remembered.price for symbol, remembered in recall(watched).items()}
     too_old = settings.PRICE_CACHE_SECONDS - REFRESH_EVERY_SECONDS
-    due = [one for one in watched if one not in known or known[one].age_seconds() >= too_old]
+    due = [one for one, price in known.items() if price is None or price.age_seconds() >= too_old]
     specs = (find_instrument_spec(symbol) for symbol in due)
     return [ticker_of(spec) for spec in specs if spec and spec.kind != Instrument.Kind.PERPETUAL]
 

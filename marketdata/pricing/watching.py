@@ -1,6 +1,7 @@
 """Which symbols people ask for: they are asked about in bulk before their prices grow old."""
 
 import time
+from collections.abc import Iterable
 
 from common.valkey import get_client, key
 
@@ -10,9 +11,11 @@ WATCHED_MAX = 1_000
 _KEY = "price-watched"
 
 
-def watch(symbol: str) -> None:
-    """Note that somebody asked for the price of `symbol` now."""
-    get_client().zadd(key(_KEY), {symbol: time.time()})
+def watch(symbols: Iterable[str]) -> None:
+    """Note that somebody asked for the prices of these symbols now."""
+    asked_at = dict.fromkeys(symbols, time.time())
+    if asked_at:
+        get_client().zadd(key(_KEY), asked_at)
 
 
 def list_watched() -> list[str]:

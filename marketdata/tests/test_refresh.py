@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from common.valkey import key
 from marketdata.pricing import get_market_price, list_service_states
-from marketdata.pricing.memory import recall_prices
+from marketdata.pricing.memory import recall
 from marketdata.pricing.watching import WATCHED_SECONDS, list_watched, watch
 from marketdata.tasks import refresh_prices
 from marketdata.tests.factories import make_instrument
@@ -37,8 +37,7 @@ def feed(settings: Settings) -> Iterator[Feed]:
 def test_watched_symbols_are_asked_for_in_one_request(feed: Feed) -> None:
     for symbol in ("ACME", "OTHER", "UNKNOWN", "UNWATCHED"):
         make_instrument(symbol)
-    for symbol in ("ACME", "OTHER", "UNKNOWN", "not-listed"):
-        watch(symbol)
+    watch(["ACME", "OTHER", "UNKNOWN", "not-listed"])
 
     assert refresh_prices() == 2
 
@@ -54,8 +53,7 @@ def test_fresh_prices_are_left_alone_until_they_would_grow_old(
 ) -> None:
     make_instrument("ACME")
     make_instrument("OTHER")
-    watch("ACME")
-    watch("OTHER")
+    watch(["ACME", "OTHER"])
 
     assert (refresh_prices(), refresh_prices()) == (2, 0)
     settings.PRICE_CACHE_SECONDS = 60
@@ -65,20 +63,18 @@ def test_fresh_prices_are_left_alone_until_they_would_grow_old(
 def test_a_refresh_that_fails_keeps_the_last_good_prices(feed: Feed, settings: Settings) -> None:
     make_instrument("ACME")
     make_instrument("OTHER")
-    watch("ACME")
-    watch("OTHER")
+    watch(["ACME", "OTHER"])
     refresh_prices()
     settings.PRICE_CACHE_SECONDS = 60
     feed.reply = lambda path, query: as_text("oops", 500)
 
     assert refresh_prices() == 0
 
-    assert set(recall_prices(["ACME", "OTHER"])) == {"ACME", "OTHER"}
+    assert all(known.price is not None for known in recall(["ACME", "OTHER"]).values())
 
 
 def test_a_symbol_is_watched_for_a_quarter_of_an_hour(valkey: Any) -> None:
-    watch("ACME")
-    watch("OTHER")
+    watch(["ACME", "OTHER"])
     valkey.zadd(key("price-watched"), {"ACME": time.time() - WATCHED_SECONDS - 1})
 
     assert list_watched() == ["OTHER"]

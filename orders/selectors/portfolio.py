@@ -4,7 +4,6 @@ Prices come from price services, so this is not for use inside a transaction. A 
 missing leaves its figures out, and never fails the rest.
 """
 
-import time
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -13,11 +12,10 @@ from django.conf import settings
 from common.errors import ExchangeError
 from common.money import DECIMAL_PLACES, EXACT, round_half_up
 from ledger.types import Balance
-from marketdata.errors import NoMarketPrice
-from marketdata.pricing import MarketPrice, get_last_price
+from marketdata.pricing import MarketPrice, get_last_prices
 from orders.selectors.holdings import Holding, list_holdings
 
-# Price services may be slow one by one: what is not known by then is told as missing.
+# For all prices together: one that is not known by then is told as missing.
 _PRICE_SECONDS_MAX = 5.0
 _RATE_PLACES = 8
 _PERCENT_PLACES = 2
@@ -93,16 +91,12 @@ def get_portfolio(account_id: int) -> Portfolio:
 
 def _prices(holdings: list[Holding]) -> dict[str, MarketPrice | str]:
     """The price of each symbol, or the code of what is in its way."""
-    deadline = time.monotonic() + _PRICE_SECONDS_MAX
-    prices: dict[str, MarketPrice | str] = {}
-    for one in holdings:
-        try:
-            if time.monotonic() > deadline:
-                raise NoMarketPrice
-            prices[one.symbol] = get_last_price(symbol=one.symbol)
-        except ExchangeError as error:
-            prices[one.symbol] = error.code
-    return prices
+    symbols = [one.symbol for one in holdings]
+    told = get_last_prices(symbols=symbols, seconds_max=_PRICE_SECONDS_MAX)
+    return {
+        symbol: price.code if isinstance(price, ExchangeError) else price
+        for symbol, price in told.items()
+    }
 
 
 def _valued(holding: Holding, price: MarketPrice | str, total: Decimal) -> ValuedHolding:

@@ -161,6 +161,21 @@ def test_a_missing_price_leaves_its_figures_out_and_fails_nothing(prices):
     assert document["is_complete"] is False
 
 
+def test_one_without_a_price_spoils_no_other(prices):
+    _, api = make_client(("5", "ACME"), ("3", "OTHER"), ("2", "THIRD"))
+    for symbol in ("ACME", "OTHER", "THIRD"):
+        make_instrument(symbol)
+    prices |= {"OTHER": "7 EUR"}
+
+    rows = api.get("/portfolio").json()["holdings"]
+
+    assert {row["symbol"]: row["market_value"] or row["price_error"] for row in rows} == {
+        "ACME": "751.25",
+        "OTHER": "currency_mismatch",
+        "THIRD": "no_market_price",
+    }
+
+
 def test_what_was_deposited_has_no_average(prices):
     _, api = make_client(("5", "ACME"))
     make_instrument()
