@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 
 from brokers.models import TradingAccount
 from brokers.services.house import get_dealer_account_id
+from common.ids import new_uuid
+from common.reconciliation import run_checks
 from margin.calculations import margin_state
-from margin.models import Liquidation, LiquidationStep
+from margin.models import Funding, FundingPayment, Liquidation, LiquidationStep
+from margin.reconciliation import CHECKS
+from margin.services.funding import book_fundings
 from marketdata.models import Instrument
-from orders.commands import AnyCommand
+from orders.commands import AnyCommand, FixFunding
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
-from orders.tests.engine.harness import Harness, Venue
+from orders.tests.engine.harness import REPLY_TO, Harness, Venue
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     check_margin_tables,
@@ -80,7 +84,15 @@ class Liquidate:
     account: int
 
 
-Action = Place | Cancel | Mark | Deal | Liquidate
+@dataclass(frozen=True)
+class Fund:
+    """One interval's funding, `rate` in 0.01 %."""
+
+    book: int
+    rate: int
+
+
+Action = Place | Cancel | Mark | Deal | Liquidate | Fund
 
 places = st.builds(
     Place,
@@ -103,6 +115,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Mark, st.sampled_from((0, 1)), st.integers(800, 1_200)),
     st.builds(Deal, st.integers(0, 4), st.sampled_from(Side), st.integers(1, 200)),
     st.builds(Liquidate, st.integers(0, 4)),
+    st.builds(Fund, st.sampled_from((0, 1)), st.integers(-300, 300)),
 )
 batches = st.tuples(st.lists(actions, min_size=5, max_size=25), st.booleans())
 plans = st.lists(batches, min_size=3, max_size=6)
@@ -128,6 +141,7 @@ class World:
         self.traders: list[TradingAccount] = [make_trader(amount) for amount in collaterals]
         self.dealer = TradingAccount.objects.get(id=get_dealer_account_id())
         self.orders: dict[bytes, TradingAccount] = {}
+        self.fundings = 0
         feed_fund("5")
         for book in self.books:
             set_mark(harness, 50_000, instrument_id=book.id)
@@ -140,6 +154,8 @@ class World:
             return mark_command(self.harness, action.price * 50, instrument_id=book.id)
         if isinstance(action, Liquidate):
             return liquidate_command(self.traders[action.account])
+        if isinstance(action, Fund):
+            return self._fund(action)
         if isinstance(action, Deal):
             trader = self.traders[action.account]
             book = self.books[0]
@@ -150,6 +166,17 @@ class World:
             return None
         order_id = list(self.orders)[-1 - action.back]
         return self.harness.cancel_command(self.orders[order_id], order_id)
+
+    def _fund(self, action: Fund) -> AnyCommand:
+        self.fundings += 1
+        return FixFunding(
+            command_id=new_uuid().bytes,
+            reply_to=REPLY_TO,
+            instrument_id=self.books[action.book].id,
+            due_at=self.fundings * 3_600_000_000,
+            rate=action.rate * 10_000,
+            sample_count=60,
+        )
 
     def _place(self, action: Place) -> AnyCommand:
         account, is_market = self.traders[action.account], action.price is None
@@ -193,6 +220,7 @@ def test_a_busy_market_with_jumping_marks(futures: Harness, seed: int) -> None:
     assert reasons == {"insufficient_margin", "no_liquidity", "by_user", "liquidation"}
     kinds = set(LiquidationStep.objects.values_list("kind", flat=True))
     assert {"CANCEL_ORDERS", "CLOSE_ON_BOOK", "TAKEOVER", "DELEVERAGE", "FEE"} <= kinds
+    assert FundingPayment.objects.exists() and not Funding.objects.filter(booked_at=None).exists()
     assert Order.objects.filter(status="REJECTED", reason="insufficient_margin").exists()
 
 
@@ -201,6 +229,7 @@ def run(world: World, batch: list[Action]) -> None:
     commands = [command for action in batch if (command := world.command(action)) is not None]
     world.harness.carry_out(*commands)
     check(world.harness)
+    book_fundings()
     world.harness.carry_out(*(liquidate_command(trader) for trader in world.traders))
     check(world.harness)
     check_nobody_is_below_maintenance(world)
@@ -209,6 +238,8 @@ def run(world: World, batch: list[Action]) -> None:
 def check(harness: Harness) -> None:
     check_all(harness.engine)
     check_margin_tables()
+    different = [one for one in run_checks(CHECKS, shown_max=3) if one.difference_count]
+    assert different == []
 
 
 def check_nobody_is_below_maintenance(world: World) -> None:
@@ -235,6 +266,8 @@ def _drawn(draw: random.Random) -> Action:
         return Place(account, book, side, price, draw.randint(1, 300), kind < 0.1, False)
     if kind < 0.86:
         return Cancel(draw.randrange(20))
+    if kind < 0.88:
+        return Fund(book, draw.randint(-300, 300))
     if kind < 0.96:
         return Mark(book, draw.randint(940, 1_060))
     return Deal(account, side, draw.randint(1, 200))
