@@ -4,21 +4,23 @@ By profit × leverage, the highest first (`margin.calculations.deleverage_score`
 """
 
 from margin.calculations import deleverage_score, margin_state
-from orders.engine.batch import BatchContext, RowNotLocked
+from orders.engine.batch import BatchChanges, BatchContext, RowNotLocked
 from orders.engine.positions import LivePosition
 from orders.engine.state import InstrumentRules, ShardState
+from orders.types import DEALER
 
 
 class DeleverageQueue:
-    """The two sides of each perpetual, ranked once a batch and mark.
+    """The two sides of each perpetual, ranked anew when somebody has traded meanwhile.
 
-    What is deleveraged meanwhile keeps its place; whoever walks through skips what is flat.
+    What liquidations close keeps its place; whoever walks through skips what is flat.
     """
 
-    def __init__(self, state: ShardState, context: BatchContext) -> None:
+    def __init__(self, state: ShardState, context: BatchContext, changes: BatchChanges) -> None:
         self._state = state
         self._context = context
-        self._ranked: dict[tuple[int, bool, int], list[LivePosition]] = {}
+        self._changes = changes
+        self._ranked: dict[tuple[int, ...], list[LivePosition]] = {}
 
     def ranked(self, rules: InstrumentRules, *, is_long: bool) -> list[LivePosition]:
         """The positions of one side, who gains most by leverage first.
@@ -27,7 +29,8 @@ class DeleverageQueue:
             RowNotLocked: the collateral of some is not locked; it names all of them.
         """
         mark = self._state.positions.marks[rules.instrument_id].price
-        key = (rules.instrument_id, is_long, mark)
+        trades = len(self._changes.trades) + len(self._changes.other_trades.get(DEALER, ()))
+        key = (rules.instrument_id, is_long, mark, trades)
         if key not in self._ranked:
             self._ranked[key] = self._rank(rules, is_long, mark)
         return self._ranked[key]

@@ -47,7 +47,7 @@ class Liquidator:
         self._context = context
         self._changes = changes
         self._orders = orders
-        self._queue = DeleverageQueue(state, context)
+        self._queue = DeleverageQueue(state, context, changes)
 
     def liquidate(self, command: LiquidateAccount) -> Result:
         """Liquidate, if it must be: an account above its maintenance margin is left alone.

@@ -454,6 +454,23 @@ def test_many_in_one_batch_with_orders_of_the_same_batch(futures: Harness) -> No
     check(futures)
 
 
+def test_who_trades_between_two_liquidations_of_a_batch_takes_part(futures: Harness) -> None:
+    first, second = make_trader("1000"), make_trader("1000")
+    one, other, new = make_trader("10000"), make_trader("10000"), make_trader("10000")
+    trade(futures, first, one, 1_000, 50_000)
+    trade(futures, second, other, 1_000, 50_000)
+    set_mark(futures, 39_000)
+    sell = futures.place_command(new, SELL, 1_000, 3_900_000)
+    buy = futures.place_command(other, BUY, 1_000, 3_900_000)
+
+    outcomes = futures.carry_out(liquidate_command(first), sell, buy, liquidate_command(second))
+    assert [one.result for one in (outcomes[0], outcomes[3])] == ["done", "done"]
+    names = set(LiquidationStep.objects.filter(kind="DELEVERAGE").values_list("counterparty_id"))
+    assert len(names) == 2
+    assert not Position.objects.exclude(quantity=0).exists()
+    check(futures)
+
+
 def test_a_frozen_account_stays_frozen(futures: Harness) -> None:
     feed_fund("10000")
     long, short = make_trader("1000"), make_trader("10000")
