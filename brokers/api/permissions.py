@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from brokers.errors import BrokerSuspended, MissingScope, OtherAccount
 from brokers.models import Scope
+from brokers.selectors import get_account
 from brokers.types import Principal
 from common.errors import MethodNotAllowed, NotAuthenticated
 
@@ -82,6 +83,17 @@ def check_account_visible(principal: Principal, *, broker_id: UUID, account_id: 
     is_bound_elsewhere = principal.account_id not in (None, account_id)
     if principal.broker_id != broker_id or is_bound_elsewhere:
         raise OtherAccount()
+
+
+def check_named_account(principal: Principal, account_id: int | None) -> None:
+    """See that the account that a request names, where it names one, is the caller's.
+
+    Raises:
+        AccountNotFound, OtherAccount: there is none, or it is not.
+    """
+    if account_id is not None:
+        account = get_account(account_id)
+        check_account_visible(principal, broker_id=account.broker_id, account_id=account.id)
 
 
 def _has_scope(principal: Principal, scope: str) -> bool:

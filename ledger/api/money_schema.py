@@ -77,7 +77,7 @@ def _listing(name: str) -> Any:
         operation_id=f"{name}s_list",
         summary=f"List {name}s, newest first",
         parameters=_FILTERS,
-        responses={200: _REQUEST_PAGE, **problems(401, 403, 422)},
+        responses={200: _REQUEST_PAGE, **problems(401, 403, 404, 422)},
     )
 
 

@@ -8,8 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import check_account_visible
-from brokers.errors import OtherAccount
+from brokers.api.permissions import check_account_visible, check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -109,8 +108,9 @@ def _list(request: Request, kind: str) -> Response:
     status = reader.optional_choice("status", MoneyRequest.Status.values)
     wanted = read_page_request(reader, UUID)
     reader.finish()
-    if principal.account_id is not None and account_id not in (None, principal.account_id):
-        raise OtherAccount()
+    check_named_account(principal, account_id)
+    if wallet_id is not None:
+        get_wallet(wallet_id, principal=principal)
     requests = list_requests(
         kind=kind,
         broker_id=principal.own_broker_id,

@@ -63,7 +63,7 @@ list_wallets = extend_schema(
     operation_id="wallets_list",
     summary="List wallets, newest first",
     parameters=[_ACCOUNT, _CURRENCY, _STATUS, *PAGING],
-    responses={200: page_of(WalletDocument), **problems(401, 403, 422)},
+    responses={200: page_of(WalletDocument), **problems(401, 403, 404, 422)},
 )
 open_wallet = extend_schema(
     tags=TAGS,

@@ -7,10 +7,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import check_account_visible
-from brokers.errors import OtherAccount
+from brokers.api.permissions import check_named_account
 from brokers.models import Scope
-from brokers.selectors import get_account
 from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -38,8 +36,7 @@ class WalletsView(APIView):
         status = reader.optional_choice("status", LedgerAccount.Status.values, any_case=True)
         wanted = read_page_request(reader, int)
         reader.finish()
-        if principal.account_id not in (None, account_id) and account_id is not None:
-            raise OtherAccount()
+        check_named_account(principal, account_id)
         wallets = list_wallets(
             broker_id=principal.own_broker_id,
             account_id=principal.account_id or account_id,
@@ -57,9 +54,8 @@ class WalletsView(APIView):
         currency = reader.symbol("currency")
         account_id = _read_account(reader, principal)
         reader.finish()
-        account = get_account(account_id)
-        check_account_visible(principal, broker_id=account.broker_id, account_id=account.id)
-        wallet = open_wallet(account_id=account.id, currency=currency)
+        check_named_account(principal, account_id)
+        wallet = open_wallet(account_id=account_id, currency=currency)
         return Response(wallet_document(wallet), status=201)
 
 

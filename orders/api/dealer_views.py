@@ -10,9 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import check_account_visible
+from brokers.api.permissions import check_named_account
 from brokers.models import Scope
-from brokers.selectors import get_account
 from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -120,7 +119,7 @@ class PortfolioView(APIView):
             reader.refuse("account_id", "required", "Whose portfolio it is.")
         reader.finish()
         assert account_id is not None, "finish() has refused"
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         return Response(portfolio_document(account_id, get_portfolio(account_id)))
 
 
@@ -131,7 +130,7 @@ class TradeHistoryView(APIView):
 
     @schema.list_account_trades
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
         filters = read_fill_filter(reader, account_id=account_id)
         wanted = read_page_request(reader, UUID)
@@ -147,7 +146,7 @@ class AccountOrdersView(APIView):
 
     @schema.list_account_orders
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
         filters = read_order_filter(reader, account_id=account_id)
         wanted = read_page_request(reader, UUID)
@@ -193,7 +192,7 @@ class AccountBalanceView(APIView):
 
     @schema.get_account_balance
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         return Response(cash_document(account_id))
 
 
@@ -204,17 +203,7 @@ class PositionsView(APIView):
 
     @schema.list_positions
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         holdings, _ = list_holdings(account_id)
         positions = [position_document(holding) for holding in holdings]
         return Response({"account_id": account_id, "positions": positions})
-
-
-def _check_visible(request: Request, account_id: int) -> None:
-    """See that the account is the caller's.
-
-    Raises:
-        AccountNotFound, OtherAccount: there is none, or it is not.
-    """
-    account = get_account(account_id)
-    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account_id)

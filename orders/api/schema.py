@@ -239,7 +239,7 @@ list_orders = extend_schema(
     tags=[_ORDERS],
     summary="Orders, newest first, without their fills",
     parameters=[_OF_ACCOUNT, *ORDER_FILTERS, *PAGING],
-    responses={200: ORDER_PAGE, **problems(401, 403, 422)},
+    responses={200: ORDER_PAGE, **problems(401, 403, 404, 422)},
 )
 get_order = extend_schema(
     operation_id="orders_get",
@@ -284,7 +284,7 @@ cancel_all = extend_schema(
             "CanceledAll",
             {"canceled": serializers.IntegerField(), "results": CancelAllResult(many=True)},
         ),
-        **problems(400, 401, 403, 422, 503),
+        **problems(400, 401, 403, 404, 422, 503),
     },
 )
 list_fills = extend_schema(
@@ -292,7 +292,7 @@ list_fills = extend_schema(
     tags=[_ORDERS],
     summary="Fills, newest first",
     parameters=[_OF_ACCOUNT, *FILL_FILTERS, *PAGING],
-    responses={200: FILL_PAGE, **problems(401, 403, 422)},
+    responses={200: FILL_PAGE, **problems(401, 403, 404, 422)},
 )
 get_book = extend_schema(
     operation_id="instruments_book",

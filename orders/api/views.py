@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
+from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -64,6 +65,7 @@ class OrdersView(APIView):
         filters = read_order_filter(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
+        check_named_account(caller_of(request), filters.account_id)
         page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
         now = timezone.now()
         return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
@@ -131,6 +133,7 @@ class CancelAllView(APIView):
         symbol = reader.optional_symbol("symbol")
         account_id = read_account_id(reader)
         reader.finish()
+        check_named_account(caller_of(request), account_id)
         results = cancel_all_orders(
             principal=caller_of(request), symbol=symbol, account_id=account_id
         )
@@ -176,6 +179,7 @@ class FillsView(APIView):
         filters = read_fill_filter(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
+        check_named_account(caller_of(request), filters.account_id)
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
 

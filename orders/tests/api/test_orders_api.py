@@ -373,6 +373,16 @@ def test_fills_show_both_sides_of_ones_own_trades_in_pages(a, b):
     assert a.get("/fills", symbol="OTHER").json()["results"] == []
 
 
+def test_naming_the_account_of_another_is_refused(a, b):
+    mine = placed(a)
+    for path in ("/orders", "/fills"):
+        problem(b.get(path, account_id=mine["account_id"]), 403, "other_account")
+        problem(a.get(path, account_id=10**9), 404, "account_not_found")
+    foreign = {"account_id": mine["account_id"]}
+    problem(b.post("/orders/cancel-all", foreign), 403, "other_account")
+    assert a.get(f"/orders/{mine['id']}").json()["status"] == "OPEN"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
