@@ -123,12 +123,17 @@ class Executor:
     def _attempt(self, received: list[Received]) -> bool:
         """Run and commit one batch; False when it failed and everything is as before."""
         also: set[int] = set()
-        for _retry in range(_RETRIES_MAX):
+        tries = 0
+        while tries < _RETRIES_MAX:
+            tries += 1
             run = _Run(also)
             self._on_try()
             try:
                 self._run(received, run)
             except RowNotLocked as miss:
+                # One that gets further is no retry: a liquidation may walk through many owners.
+                if not also.issuperset(miss.account_ids):
+                    tries -= 1
                 also.update(miss.account_ids)
                 self._undo(run)
             except loading.FenceLost:

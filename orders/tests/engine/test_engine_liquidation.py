@@ -13,6 +13,7 @@ from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
 from margin.models import Liquidation, LiquidationStep, MarginAccount, Position
 from marketdata.models import Instrument
+from orders.engine import margin_checks
 from orders.models import EngineCommand, Order, Trade
 from orders.tests.engine.harness import BUY, SELL, Harness, Venue, change, make_account, stored
 from orders.tests.engine.invariants import check_all
@@ -209,6 +210,25 @@ def test_makers_that_cannot_carry_it_are_canceled_and_it_looks_again(futures: Ha
         "insufficient_margin",
     )
     assert stored(strong_bid).status == "PARTIALLY_FILLED"
+    assert Liquidation.objects.get().outcome == "RESTORED"
+    check(futures)
+
+
+def test_however_many_makers_cannot_carry_it_one_that_can_is_found(
+    futures: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each miss locks some owners further on, as often as it takes."""
+    monkeypatch.setattr(margin_checks, "_OWNERS_AHEAD", 1)
+    long, short, strong = make_trader("1000"), make_trader("10000"), make_trader("100000")
+    trade(futures, long, short, 1_000, 50_000)
+    weak = [make_trader("499") for _ in range(14)]
+    for maker in weak:
+        assert futures.place(maker, BUY, 499, 4_400_000).status == "OPEN"
+    assert futures.place(strong, BUY, 1_000, 4_390_000).status == "OPEN"
+    set_mark(futures, 41_000)
+
+    assert liquidate(futures, long) == "done"
+    assert Order.objects.filter(reason="insufficient_margin").count() == 14
     assert Liquidation.objects.get().outcome == "RESTORED"
     check(futures)
 
