@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from brokers.models import TradingAccount
+from brokers.models import TradingAccount, User
+from common.admin import as_uuid
 from common.money import plain
 from exchange_project.risk import calls, figures, liquidations
 from exchange_project.risk.access import may_freeze, risk_page
 from exchange_project.risk.requests import PERIODS, choice_of
-from margin.models import MarginAccount
+from margin.models import FreezeChange, MarginAccount
 from margin.selectors.accounts import (
     EquityPoint,
     PositionAtMark,
@@ -23,6 +24,7 @@ from margin.selectors.accounts import (
     list_positions,
 )
 from margin.selectors.calls import list_freeze_changes, list_margin_calls
+from margin.selectors.exposures import list_marks
 from margin.selectors.liquidations import HistoryFilter, list_liquidations
 from margin.selectors.report import AccountMargin, find_account_margins
 from marketdata.models import Instrument
@@ -31,6 +33,8 @@ from orders.models import Order
 _ORDERS_MAX = 100
 _LIQUIDATIONS_MAX = 10
 _CHANGES_MAX = 10
+# How a person is named as actor, before the id.
+_PERSON = "user:"
 
 
 @risk_page
@@ -54,12 +58,13 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponseBase:
             "asset"
         ),
         "may_freeze": may_freeze(request),
+        "quote_assets": [] if margins else sorted({mark.asset for mark in list_marks()}),
         "calls": [calls.shown(call) for call in list_margin_calls(own, is_open=True)],
         "liquidations": [
             liquidations.shown(row)
             for row in list_liquidations(own).order_by("-id")[:_LIQUIDATIONS_MAX]
         ],
-        "freeze_changes": list_freeze_changes(account_id)[:_CHANGES_MAX],
+        "freeze_changes": _freeze_changes(account_id),
         "positions": [
             _position(position, by_asset[position.asset]) for position in list_positions(account_id)
         ],
@@ -114,6 +119,17 @@ def _position(position: PositionAtMark, account: AccountMargin) -> dict[str, Any
         "distance": _distance(position, liquidation),
         "open": f"{plain(position.open_buy)} / {plain(position.open_sell)}",
     }
+
+
+def _freeze_changes(account_id: int) -> list[tuple[FreezeChange, str]]:
+    """The last ones, each with the address of the person, or the key that did it."""
+    changes = list(list_freeze_changes(account_id)[:_CHANGES_MAX])
+    ids = filter(None, (as_uuid(change.actor.removeprefix(_PERSON)) for change in changes))
+    emails = {
+        f"{_PERSON}{user_id}": email
+        for user_id, email in User.objects.filter(id__in=ids).values_list("id", "email")
+    }
+    return [(change, emails.get(change.actor, change.actor)) for change in changes]
 
 
 def _side(quantity: Decimal) -> str:

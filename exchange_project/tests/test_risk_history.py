@@ -1,6 +1,7 @@
 """The risk desk's pages of liquidations and margin calls, and the form that freezes."""
 
 import csv
+import re
 from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
@@ -16,7 +17,7 @@ from exchange_project.risk.access import make_risk_desk, make_risk_officers
 from exchange_project.tests.test_risk_pages import rows_of, text_of
 from margin.api.history_documents import CALL_COLUMNS, LIQUIDATION_COLUMNS
 from margin.models import FreezeChange, MarginAccount, MarginCall
-from margin.services.freezing import freeze_margin_account
+from margin.services.freezing import freeze_margin_account, unfreeze_margin_account
 from margin.tests.factories import (
     make_asset,
     make_liquidation,
@@ -184,15 +185,22 @@ def test_an_account_shows_what_happened_to_it(desk: Client, accounts: list[Tradi
     make_call(accounts[0])
     make_call(accounts[0], is_over=True)
     made = make_liquidation(accounts[0])
-    freeze_margin_account(
-        account_id=accounts[0].id, asset="USDT", reason="Looked into", actor="user:7"
-    )
+    person = User.objects.create_user("officer@example.com")
+    for actor, change in ((f"user:{person.pk}", freeze_margin_account),
+                          ("venue-admin", unfreeze_margin_account),
+                          ("user:7", freeze_margin_account)):  # fmt: skip
+        change(account_id=accounts[0].id, asset="USDT", reason="Looked into", actor=actor)
 
     text = text_of(desk.get(f"/risk/accounts/{accounts[0].id}/"))
 
     assert len(rows_of(text, "account-calls")) == 1
     assert f"/risk/liquidations/{made.pk}/" in text
-    assert "Frozen in USDT" in text and "user:7" in text
+    assert "Frozen in USDT" in text
+    assert re.findall(r'data-label="By">([^<]+)<', text) == [
+        "user:7",
+        "venue-admin",
+        "officer@example.com",
+    ]
     assert "Un-freeze…" not in text
 
 
@@ -242,6 +250,17 @@ def test_an_officer_freezes_and_unfreezes(
         (True, "Looked into", f"user:{user.pk}"),
         (False, "All is well", f"user:{user.pk}"),
     ]
+
+
+def test_who_has_no_position_yet_can_be_frozen_too(
+    client: Client, accounts: list[TradingAccount], page: str
+) -> None:
+    make_perpetual()
+    log_in(client, make_risk_officers())
+
+    account_page = text_of(client.get(f"/risk/accounts/{accounts[0].id}/"))
+
+    assert f'href="{page}">Freeze in USDT…' in account_page
 
 
 def test_what_cannot_be_frozen(client: Client, accounts: list[TradingAccount]) -> None:

@@ -130,12 +130,17 @@ def desk(page: Page, live_server: Any) -> Page:
     """A tab in which a member of the risk desk has logged in, on the way to the report."""
     user = User.objects.create_user(*_PERSON, is_staff=True)
     user.groups.add(make_risk_desk())
-    page.goto(f"{live_server.url}/risk/")
-    page.fill("input[name=username]", _PERSON[0])
-    page.fill("input[name=password]", _PERSON[1])
-    page.click("button[type=submit]")
-    expect(page).to_have_url(f"{live_server.url}/risk/")
+    log_in(page, live_server.url, *_PERSON)
     return page
+
+
+def log_in(page: Page, url: str, email: str, password: str) -> None:
+    """Be led to the login and back to the report."""
+    page.goto(f"{url}/risk/")
+    page.fill("input[name=username]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    expect(page).to_have_url(f"{url}/risk/")
 
 
 def look(page: Page, name: str, width: int) -> None:
@@ -187,6 +192,7 @@ def test_an_account(desk: Page, accounts: Any, live_server: Any, width: int) -> 
         ("stress", "stress/?percent=-15", 1),
         ("insurance", "insurance/?period=1h", 1),
         ("liquidations", "liquidations/", 0),
+        ("margin-calls-none", "margin-calls/", 0),
     ],
 )
 def test_the_other_pages(
