@@ -55,15 +55,25 @@ class Order(models.Model):
     OPEN_STATUSES = (Status.OPEN, Status.PARTIALLY_FILLED)
 
     id = models.UUIDField(primary_key=True)
+    # That account and instrument are there is checked once a statement by a trigger; a foreign key
+    # would check it once a row (docs/adr/0011).
     account = models.ForeignKey(
-        TradingAccount, on_delete=models.PROTECT, related_name="orders", db_index=False
+        TradingAccount,
+        on_delete=models.PROTECT,
+        related_name="orders",
+        db_constraint=False,
+        db_index=False,
     )
     # Follows from the account; kept here so that a broker's orders are one index range.
     broker = models.ForeignKey(
         Broker, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     instrument = models.ForeignKey(
-        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+        Instrument,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     client_order_id = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
     venue = models.CharField(max_length=8, choices=Venue, default=Venue.BOOK, db_default=Venue.BOOK)

@@ -5,9 +5,9 @@ from pathlib import Path
 from django.db import migrations
 
 REVERSE = """
-DROP TRIGGER ledger_account_stays ON ledger_ledgeraccount;
+DROP TRIGGER posting_account_and_asset ON ledger_ledgeraccount;
 DROP TRIGGER posting_account_and_asset ON ledger_posting;
-DROP FUNCTION ledger_refuse_account_change();
+DROP FUNCTION ledger_keep_posted_account();
 DROP FUNCTION ledger_check_posting_accounts();
 ALTER TABLE ledger_posting
     ADD CONSTRAINT posting_account_and_asset

@@ -124,6 +124,13 @@ def test_an_account_out_of_its_bounds(cash: LedgerAccount, constraint: str, chan
         "UPDATE ledger_ledgeraccount SET asset_id = asset_id",
     ],
 )
-def test_an_account_stays_in_its_asset(cash: LedgerAccount, sql: str) -> None:
-    refused("stays in its asset", sql)
+def test_an_account_that_has_postings_stays_in_its_asset(cash: LedgerAccount, sql: str) -> None:
+    refused("it stays, and in its asset", sql)
     assert LedgerAccount.objects.get(id=cash.id).asset_id == cash.asset_id
+
+
+def test_an_account_without_postings_may_go(cash: LedgerAccount) -> None:
+    unused = LedgerAccount.objects.create(asset_id=cash.asset_id, kind="FEES")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM ledger_ledgeraccount WHERE id = %s", [unused.id])
+    assert not LedgerAccount.objects.filter(id=unused.id).exists()
