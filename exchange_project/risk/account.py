@@ -49,16 +49,16 @@ def account_page(request: HttpRequest, account_id: int) -> HttpResponseBase:
     margins = find_account_margins(account_id)
     by_asset = {margin.asset: margin for margin in margins}
     own = HistoryFilter(account_id=account_id)
+    frozen = MarginAccount.objects.filter(account=account, is_frozen=True).select_related("asset")
+    quote_assets = {mark.asset for mark in list_marks()}
     points = list_equity_points(account_id, period=PERIODS[period][1])
     context = {
         "title": f"Account {account.id}",
         "account": account,
         "margins": [_margin(margin) for margin in margins],
-        "frozen": MarginAccount.objects.filter(account=account, is_frozen=True).select_related(
-            "asset"
-        ),
+        "frozen": frozen,
         "may_freeze": may_freeze(request),
-        "quote_assets": [] if margins else sorted({mark.asset for mark in list_marks()}),
+        "freezable": [] if margins else sorted(quote_assets - {one.asset.code for one in frozen}),
         "calls": [calls.shown(call) for call in list_margin_calls(own, is_open=True)],
         "liquidations": [
             liquidations.shown(row)
