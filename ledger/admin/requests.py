@@ -29,7 +29,12 @@ from ledger.admin.confirmation import (
     refuse,
 )
 from ledger.models import Approval, MoneyRequest
-from ledger.selectors import count_approvals, is_own_request, list_balance_changes
+from ledger.selectors import (
+    count_approvals,
+    get_approvals_needed,
+    is_own_request,
+    list_balance_changes,
+)
 from ledger.services import approve_request, cancel_request, reject_request
 
 _SHORT = 24
@@ -324,7 +329,7 @@ def _warnings(request: HttpRequest, row: MoneyRequest, decision: _Decision) -> l
         return []
     if is_own_request(row, person_of(request)):
         return ["This is a request of your own, or your own money: another person has to decide."]
-    missing = row.approvals_needed - getattr(row, "approval_count", 0) - 1
+    missing = get_approvals_needed(row) - getattr(row, "approval_count", 0) - 1
     if decision is _APPROVE and missing > 0:
         return ["After you, one more person has to approve before anything is booked."]
     return []

@@ -2,14 +2,19 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.conf import settings
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from ledger.errors import RequestNotFound
 from ledger.models import Approval, EntrySource, LedgerAccount, MoneyRequest, Posting
+
+_ONE_PERSONS_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,28 @@ def count_approvals(requests: QuerySet[MoneyRequest]) -> QuerySet[MoneyRequest]:
     approvals = Approval.objects.filter(request=OuterRef("pk"), is_approved=True)
     counted = approvals.order_by().values("request").annotate(count=Count("*")).values("count")
     return requests.annotate(approval_count=Coalesce(Subquery(counted), 0))
+
+
+def get_approvals_needed(request: MoneyRequest) -> int:
+    """How many persons have to approve it as things stand: never fewer than it was stored with.
+
+    A withdrawal needs two where it is above the limit of its currency together with what left the
+    same wallet, by the word of one person each, in the 24 hours before.
+    """
+    if request.kind != MoneyRequest.Kind.WITHDRAWAL:
+        return request.approvals_needed
+    assert request.ledger_account is not None and request.amount is not None
+    paid_out = MoneyRequest.objects.filter(
+        ledger_account=request.ledger_account,
+        kind=request.kind,
+        status=MoneyRequest.Status.COMPLETED,
+        approvals_needed=1,
+        finished_at__gt=timezone.now() - _ONE_PERSONS_WINDOW,
+    ).aggregate(amount=Sum("amount", default=Decimal(0)))["amount"]
+    limit = settings.WITHDRAWAL_TWO_PERSONS_ABOVE_OF.get(
+        request.ledger_account.asset.code, settings.WITHDRAWAL_TWO_PERSONS_ABOVE
+    )
+    return max(request.approvals_needed, 2 if paid_out + request.amount > limit else 1)
 
 
 def find_reversal(entry_id: UUID) -> UUID | None:

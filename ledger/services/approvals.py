@@ -1,7 +1,8 @@
 """The word of staff on a request: with the last approval that it needs, it is booked.
 
 Whoever calls has seen that the person may decide (permission `ledger.add_approval`). Decisions on
-one request queue up at its lock, so that exactly one outcome counts.
+one request queue up at its lock, so that exactly one outcome counts. How many persons a withdrawal
+needs may rise until it is approved, and never falls.
 
 A booking that is not possible at the moment (the money was spent, the wallet is not active, a
 withdrawal's account is suspended) is refused: nothing changes, the approval is not kept, and the
@@ -21,7 +22,7 @@ from common.errors import FieldError, ValidationFailed
 from ledger import locks
 from ledger.errors import AlreadyDecided, OwnRequest
 from ledger.models import Approval, MoneyRequest
-from ledger.selectors import account_of, find_reversal, is_own_request
+from ledger.selectors import account_of, find_reversal, get_approvals_needed, is_own_request
 from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
 from ledger.services.requests import check_open, close_request
 from ledger.services.wallets import check_wallet_active
@@ -47,6 +48,7 @@ def approve_request(*, request_id: UUID, user_id: UUID, note: str = "") -> Money
     """
     request = _take_up(request_id, user_id)
     _record(request, user_id, is_approved=True, note=note)
+    _raise_approvals_needed(request)
     if request.approvals.filter(is_approved=True).count() < request.approvals_needed:
         return request
     obstacle = _lasting_obstacle(request)
@@ -91,6 +93,21 @@ def _take_up(request_id: UUID, user_id: UUID) -> MoneyRequest:
 
 def _record(request: MoneyRequest, user_id: UUID, *, is_approved: bool, note: str) -> None:
     Approval.objects.create(request=request, user_id=user_id, is_approved=is_approved, note=note)
+
+
+def _raise_approvals_needed(request: MoneyRequest) -> None:
+    """Look again how many persons it needs: others may have been paid out since it was asked for.
+
+    Under the lock of the trading account, so that approvals of several requests count each other.
+    """
+    if request.kind == _Kind.WITHDRAWAL:
+        assert request.ledger_account is not None
+        assert request.ledger_account.trading_account_id is not None
+        locks.lock_trading_account(request.ledger_account.trading_account_id)
+    needed = get_approvals_needed(request)
+    if needed > request.approvals_needed:
+        request.approvals_needed = needed
+        request.save(update_fields=["approvals_needed"])
 
 
 def _lasting_obstacle(request: MoneyRequest) -> str:

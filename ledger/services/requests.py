@@ -1,15 +1,13 @@
 """Asking for what staff must approve: deposits, withdrawals, adjustments, reversals.
 
 A request books nothing. A withdrawal holds its amount from now until it is completed, rejected,
-canceled or failed, so that an approval finds the money. How many persons must approve is fixed
-here; `ledger.services.approvals` decides.
+canceled or failed, so that an approval finds the money. `ledger.services.approvals` decides.
 """
 
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -26,7 +24,7 @@ from ledger.errors import (
     ReversalRequested,
 )
 from ledger.models import LedgerAccount, MoneyRequest
-from ledger.selectors import find_reversal
+from ledger.selectors import find_reversal, get_approvals_needed
 from ledger.selectors.wallets import get_wallet_row
 from ledger.services.entries import check_funds, check_reversible
 from ledger.services.wallets import check_account_active, check_wallet_active
@@ -72,7 +70,8 @@ def request_withdrawal(
 ) -> MoneyRequest:
     """Ask that `amount` be paid out of a wallet, and hold it.
 
-    Above the limit of the currency (`WITHDRAWAL_TWO_PERSONS_ABOVE`) two persons must approve.
+    Above the limit of the currency (`WITHDRAWAL_TWO_PERSONS_ABOVE`) two persons must approve; what
+    one person each approved for the wallet in the last 24 hours counts towards it.
 
     Raises:
         WalletNotFound, ValidationFailed: no such wallet, amount or reason.
@@ -88,7 +87,6 @@ def request_withdrawal(
         reason=reason,
         actor=actor,
         user_id=user_id,
-        approvals_needed=_approvals_needed(wallet.asset.code, amount),
     )
 
 
@@ -217,13 +215,6 @@ def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:
         write_balances(cursor, batch).check()
 
 
-def _approvals_needed(asset: str, amount: Decimal) -> int:
-    above = settings.WITHDRAWAL_TWO_PERSONS_ABOVE_OF.get(
-        asset, settings.WITHDRAWAL_TWO_PERSONS_ABOVE
-    )
-    return 2 if amount > above else 1
-
-
 def _store(
     kind: "_Kind", *, reason: str, actor: str, user_id: UUID | None, **facts: Any
 ) -> MoneyRequest:
@@ -231,6 +222,7 @@ def _store(
         detail = f"Say why, in at most {_REASON_LENGTH_MAX} characters."
         raise ValidationFailed(errors=[FieldError("reason", "invalid", detail)])
     request = MoneyRequest(kind=kind, reason=reason, actor=actor, requested_by_id=user_id, **facts)
+    request.approvals_needed = get_approvals_needed(request)
     request.save(force_insert=True)
     request.refresh_from_db(fields=["created_at"])
     return request

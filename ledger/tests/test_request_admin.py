@@ -208,6 +208,22 @@ def test_two_persons_are_told_of_each_other(
     assert balance_of(account) == 40
 
 
+def test_who_decides_sees_what_left_the_wallet_within_a_day(
+    office: Client, account: TradingAccount, settings: Any
+) -> None:
+    settings.WITHDRAWAL_TWO_PERSONS_ABOVE = Decimal(60)
+    first, second = ask(account), ask(account, amount="0.01")
+    warning = "one more person has to approve"
+    assert warning not in office.get(page_of(second, "approve")).content.decode()
+
+    assert told(press(office, first, "approve")) == ["Withdrawal completed."]
+
+    assert warning in office.get(page_of(second, "approve")).content.decode()
+    assert told(press(office, second, "approve")) == [
+        "Withdrawal approved; one more person has to approve it."
+    ]
+
+
 def test_own_requests_are_taken_back_but_not_decided(
     office: Client, staff: User, account: TradingAccount
 ) -> None:
