@@ -51,6 +51,16 @@ def test_account_1_is_what_the_documents_say() -> None:
     assert principal.scopes == {"read", "trade", "transfer", "book", "marks"}
 
 
+def test_the_insurance_fund_has_money_in_it() -> None:
+    load()
+    load()
+
+    fund = LedgerAccount.objects.get(kind="INSURANCE")
+    perpetual = Instrument.objects.get(symbol="BTC-PERP")
+    assert (fund.asset, fund.shard) == (perpetual.quote_asset, perpetual.shard)
+    assert fund.posted_balance == Decimal(100_000)
+
+
 def test_the_next_account_after_account_1_is_another_one() -> None:
     load()
 
