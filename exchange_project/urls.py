@@ -1,9 +1,10 @@
 """Where each request goes: the classic dialect at the root, the product's API under `/api/v1/`."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from common.api.paths import SymbolConverter
 from exchange_project.start import start_page
 from ledger.admin.trial_balance import trial_balance_page
 
@@ -11,6 +12,9 @@ handler400 = "common.api.handlers.bad_request"
 handler403 = "common.api.handlers.permission_denied"
 handler404 = "common.api.handlers.not_found"
 handler500 = "common.api.handlers.server_error"
+
+# Before the modules below are imported, which use it.
+register_converter(SymbolConverter, "symbol")
 
 urlpatterns = [
     path("", include("exchange_project.classic.urls")),

@@ -102,13 +102,13 @@ class PriceView(ClassicView):
         reader = FieldReader.of_query(request.query_params)
         trades = reader.optional_integer("trades", minimum=1, maximum=_TRADES_MAX)
         reader.finish()
-        instrument = find_instrument_spec(symbol.upper())
+        instrument = find_instrument_spec(symbol)
         summary = instrument and get_last_and_average(instrument.id, trades or _TRADES_DEFAULT)
         if not summary:
-            raise NotFound(f"There are no trades of {symbol.upper()[:20]}")
+            raise NotFound(f"There are no trades of {symbol[:20]}")
         return Response(
             {
-                "symbol": symbol.upper(),
+                "symbol": symbol,
                 "last_price": to_cents(summary.last_price),
                 "average_price": to_cents(summary.average_price),
                 "trades_in_average": summary.count,
@@ -126,11 +126,11 @@ class BookView(ClassicView):
         reader = FieldReader.of_query(request.query_params)
         depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
         reader.finish()
-        instrument = find_instrument_spec(symbol.upper())
+        instrument = find_instrument_spec(symbol)
         book = instrument and get_book(instrument, depth)
         return Response(
             {
-                "symbol": symbol.upper(),
+                "symbol": symbol,
                 "depth": depth,
                 "asks": [_level(level) for level in book.asks] if book else [],
                 "bids": [_level(level) for level in book.bids] if book else [],

@@ -6,8 +6,8 @@ from marketdata.api import views
 
 urlpatterns = [
     path("instruments", views.InstrumentsView.as_view()),
-    path("instruments/<str:symbol>", views.InstrumentView.as_view()),
-    path("instruments/<str:symbol>/candles", views.CandlesView.as_view()),
-    path("price/<str:ticker>", views.PriceView.as_view()),
+    path("instruments/<symbol:symbol>", views.InstrumentView.as_view()),
+    path("instruments/<symbol:symbol>/candles", views.CandlesView.as_view()),
+    path("price/<symbol:ticker>", views.PriceView.as_view()),
     path("time", views.TimeView.as_view()),
 ]

@@ -53,7 +53,7 @@ class InstrumentView(APIView):
 
     @schema.get_instrument
     def get(self, request: Request, symbol: str) -> Response:
-        return Response(instrument_document(get_instrument_spec(symbol.upper())))
+        return Response(instrument_document(get_instrument_spec(symbol)))
 
 
 class CandlesView(APIView):
@@ -69,7 +69,7 @@ class CandlesView(APIView):
         limit = reader.optional_integer("limit", minimum=1, maximum=_CANDLES_MAX)
         has_gaps_filled = reader.optional_boolean("fill") or False
         reader.finish()
-        instrument, interval = get_instrument_spec(symbol.upper()), CandleInterval(chosen)
+        instrument, interval = get_instrument_spec(symbol), CandleInterval(chosen)
         wanted: dict[str, Any] = {"since": since, "limit": limit or _CANDLES_DEFAULT}
         if has_gaps_filled:
             wanted["until"] = until or datetime.now(UTC)
@@ -86,7 +86,7 @@ class PriceView(APIView):
 
     @schema.get_price
     def get(self, request: Request, ticker: str) -> Response:
-        return Response(price_document(get_last_price(symbol=ticker.upper())))
+        return Response(price_document(get_last_price(symbol=ticker)))
 
 
 class TimeView(APIView):

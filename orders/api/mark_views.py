@@ -46,7 +46,7 @@ class MarkView(APIView):
 
     @schema.get_mark
     def get(self, request: Request, symbol: str) -> Response:
-        instrument = get_instrument_spec(symbol.upper())
+        instrument = get_instrument_spec(symbol)
         mark = find_mark(instrument.id)
         if mark is None:
             raise NotFound("There is no mark price")

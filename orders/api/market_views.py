@@ -33,7 +33,7 @@ class BookView(APIView):
         reader = FieldReader.of_query(request.query_params)
         depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
         reader.finish()
-        instrument = get_instrument_spec(symbol.upper())
+        instrument = get_instrument_spec(symbol)
         return Response(book_document(instrument.symbol, depth, get_book(instrument, depth)))
 
 
@@ -44,7 +44,7 @@ class TradesView(APIView):
 
     @schema.list_trades
     def get(self, request: Request, symbol: str) -> Response:
-        trades = list_trades(get_instrument_spec(symbol.upper()).id)
+        trades = list_trades(get_instrument_spec(symbol).id)
         return Response(list_page(request, trades, trade_document, id_type=UUID))
 
 
@@ -55,7 +55,7 @@ class TickerView(APIView):
 
     @schema.get_ticker
     def get(self, request: Request, symbol: str) -> Response:
-        instrument = get_instrument_spec(symbol.upper())
+        instrument = get_instrument_spec(symbol)
         summary = get_last_and_average(instrument.id, 1)
         last_price = None if summary is None else summary.last_price
         is_perpetual = instrument.kind == Instrument.Kind.PERPETUAL

@@ -21,8 +21,8 @@ urlpatterns = [
     path("fills", views.FillsView.as_view()),
     path("balance", market_views.BalanceView.as_view()),
     path("mark-price", mark_views.PostMarkView.as_view()),
-    path("instruments/<str:symbol>/mark", mark_views.MarkView.as_view()),
-    path("instruments/<str:symbol>/book", market_views.BookView.as_view()),
-    path("instruments/<str:symbol>/trades", market_views.TradesView.as_view()),
-    path("instruments/<str:symbol>/ticker", market_views.TickerView.as_view()),
+    path("instruments/<symbol:symbol>/mark", mark_views.MarkView.as_view()),
+    path("instruments/<symbol:symbol>/book", market_views.BookView.as_view()),
+    path("instruments/<symbol:symbol>/trades", market_views.TradesView.as_view()),
+    path("instruments/<symbol:symbol>/ticker", market_views.TickerView.as_view()),
 ]
