@@ -7,6 +7,10 @@ from uuid import UUID
 HOUSE_BROKER_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 
+# The document number of the house's account in which the insurance fund holds positions.
+INSURANCE_DOCUMENT = "INSURANCE"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The caller behind an API key or a person's token: `request.auth` of every API request.

@@ -5,10 +5,9 @@ Nobody has a key of that broker, and its accounts are never liquidated.
 
 from brokers.models import Broker, Funding
 from brokers.services.accounts import get_or_create_account_id
-from brokers.types import HOUSE_BROKER_ID
+from brokers.types import HOUSE_BROKER_ID, INSURANCE_DOCUMENT
 
 _DEALER = "DEALER"
-_INSURANCE = "INSURANCE"
 
 
 def get_dealer_account_id() -> int:
@@ -21,7 +20,7 @@ def get_insurance_account_id() -> int:
 
     Its money is the venue's ledger account of the fund.
     """
-    return _get_account_id(_INSURANCE)
+    return _get_account_id(INSURANCE_DOCUMENT)
 
 
 def _get_account_id(name: str) -> int:

@@ -1,4 +1,4 @@
-"""The insurance fund over time, from its postings."""
+"""The insurance fund over time, from its postings, and the positions that it has taken over."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
+from brokers.selectors import find_account
+from brokers.types import HOUSE_BROKER_ID, INSURANCE_DOCUMENT
+from common.money import plain
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import PERIODS, choice_of
@@ -16,13 +19,15 @@ from ledger.selectors.funds import (
     list_fund_points,
 )
 from ledger.types import AccountKind
+from margin.selectors.accounts import PositionAtMark, list_positions
 
 _LINES_MAX = 50
 
 
 @risk_page
 def insurance_page(request: HttpRequest) -> HttpResponseBase:
-    """What the insurance fund has in each asset; of one `asset` how it went over a `period`."""
+    """What the insurance fund has in each asset and position; of one `asset` how it went over a
+    `period`."""
     balances = list_fund_balances(AccountKind.INSURANCE)
     scales = {one.asset: one.scale for one in balances}
     period = choice_of(request, "period", PERIODS, "7d")
@@ -32,6 +37,7 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
         "balances": [
             (one.asset, figures.money(one.balance, one.scale), one.balance < 0) for one in balances
         ],
+        "positions": [_position(one) for one in _positions_taken_over()],
         "asset": asset,
         "period": period,
         "periods": [(name, label) for name, (label, _) in PERIODS.items()],
@@ -53,6 +59,25 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
             ],
         }
     return render(request, "risk/insurance.html", context)
+
+
+def _positions_taken_over() -> list[PositionAtMark]:
+    fund = find_account(broker_id=HOUSE_BROKER_ID, document_number=INSURANCE_DOCUMENT)
+    return [] if fund is None else [one for one in list_positions(fund.id) if one.quantity]
+
+
+def _position(position: PositionAtMark) -> dict[str, Any]:
+    tick, pnl = position.tick_size, figures.units(position.unrealized_pnl, position.scale)
+    return {
+        "symbol": position.symbol,
+        "side": "long" if position.quantity > 0 else "short",
+        "quantity": plain(abs(position.quantity)),
+        "entry_price": figures.price(position.entry_price, tick),
+        "mark": figures.price(position.mark, tick),
+        "notional": figures.money(abs(position.quantity) * position.mark, position.scale),
+        "unrealized_pnl": f"{pnl} {position.asset}",
+        "is_loss": figures.is_negative(pnl),
+    }
 
 
 def _line(line: FundLine, scale: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from brokers.models import TradingAccount, User
+from brokers.services.house import get_insurance_account_id
 from common.ids import new_uuid
 from exchange_project.risk.access import (
     GROUP,
@@ -439,6 +440,19 @@ def test_the_insurance_fund_over_time(desk: Client) -> None:
         D("130.5"),
         D("130.5"),
     ]
+
+
+def test_the_positions_that_the_fund_took_over(desk: Client) -> None:
+    assert "Positions taken over" not in text_of(desk.get("/risk/insurance/"))
+    perpetual = make_perpetual()
+    fund = TradingAccount.objects.get(id=get_insurance_account_id())
+    make_position(fund, perpetual, "-0.5", "52000")
+
+    text = text_of(desk.get("/risk/insurance/"))
+
+    assert "BTC-PERP <small>short</small>" in text
+    shown = re.findall(r'data-label="[^"]+"[^>]*>([^<]+)<', text)
+    assert shown == ["0.5", "52,000.00", "50,000.00", "25,000.00", "1,000.00 USDT"]
 
 
 # --- what they cost -------------------------------------------------------------------------------
