@@ -40,15 +40,22 @@ SELECT u.liquidation_id, u.number, u.kind, u.instrument_id, u.quantity * 0.00000
              counterparty_id, order_id, equity_before, equity_after, maintenance_before,
              maintenance_after)
 """
-# Who is frozen already keeps the reason.
+# Who is frozen already keeps the reason, and nothing has changed.
 _FREEZE = """
-INSERT INTO margin_marginaccount AS m (account_id, asset_id, is_frozen, frozen_reason, updated_at)
-SELECT u.account_id, u.asset_id, true, u.reason, %s::timestamptz
-  FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS u (account_id, asset_id, reason)
- ORDER BY 1, 2
-    ON CONFLICT (account_id, asset_id) DO UPDATE
-   SET is_frozen = true, frozen_reason = excluded.frozen_reason, updated_at = excluded.updated_at
- WHERE NOT m.is_frozen
+WITH frozen AS (
+    INSERT INTO margin_marginaccount AS m
+           (account_id, asset_id, is_frozen, frozen_reason, updated_at)
+    SELECT u.account_id, u.asset_id, true, u.reason, %(now)s::timestamptz
+      FROM unnest(%(accounts)s::bigint[], %(assets)s::bigint[], %(reasons)s::text[])
+           AS u (account_id, asset_id, reason)
+     ORDER BY 1, 2
+        ON CONFLICT (account_id, asset_id) DO UPDATE
+       SET is_frozen = true, frozen_reason = excluded.frozen_reason,
+           updated_at = excluded.updated_at
+     WHERE NOT m.is_frozen
+ RETURNING account_id, asset_id, frozen_reason)
+INSERT INTO margin_freezechange (account_id, asset_id, is_frozen, reason, actor, changed_at)
+SELECT account_id, asset_id, true, frozen_reason, %(actor)s, %(now)s::timestamptz FROM frozen
 """
 
 
@@ -127,7 +134,19 @@ def insert_liquidations(
     )
 
 
-def freeze_collateral(executor: Any, freezes: Sequence[Freeze], *, now: datetime) -> None:
-    """Freeze collateral, whose trading accounts are locked; it may be frozen already."""
+def freeze_collateral(
+    executor: Any, freezes: Sequence[Freeze], *, actor: str, now: datetime
+) -> None:
+    """Freeze collateral, whose trading accounts are locked, and keep who did it and why.
+
+    It may be frozen already.
+    """
     accounts, assets, reasons = zip(*freezes, strict=True)
-    executor.execute(_FREEZE, [now, integers(accounts), integers(assets), texts(reasons)])
+    given = {
+        "accounts": integers(accounts),
+        "assets": integers(assets),
+        "reasons": texts(reasons),
+        "actor": actor,
+        "now": now,
+    }
+    executor.execute(_FREEZE, given)

@@ -36,7 +36,7 @@ class MarginAccount(models.Model):
 
 
 class FreezeChange(models.Model):
-    """Staff froze an account's collateral in a quote asset, or un-froze it: who, why, when. Facts.
+    """An account's collateral in a quote asset was frozen, or un-frozen: by whom, why, when. Facts.
 
     It outlives a reset of the venue, which deletes accounts; so the database does not tie it to
     its account. Ids of accounts are not used again.

@@ -183,7 +183,9 @@ class Writer:
                 connection, changes.liquidations, changes.liquidation_steps, executed_at=now
             )
         if changes.freezes:
-            freeze_collateral(connection, list(changes.freezes.values()), now=now)
+            freeze_collateral(
+                connection, list(changes.freezes.values()), actor=self._actor, now=now
+            )
 
     def commit(self, meanwhile: Callable[[], None]) -> None:
         """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.

@@ -11,7 +11,7 @@ from common.ids import new_uuid
 from ledger.models import JournalEntry
 from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
-from margin.models import Liquidation, LiquidationStep, MarginAccount, Position
+from margin.models import FreezeChange, Liquidation, LiquidationStep, MarginAccount, Position
 from marketdata.models import Instrument
 from orders.engine import margin_checks
 from orders.models import EngineCommand, Order, Trade
@@ -288,6 +288,8 @@ def test_the_fund_takes_what_the_book_does_not(futures: Harness) -> None:
     assert (collateral_of(long), fund_balance()) == (0, 10_000)
     # Who had less than nothing left stays frozen until staff has looked.
     assert MarginAccount.objects.get().is_frozen
+    frozen = FreezeChange.objects.get()
+    assert (frozen.account, frozen.is_frozen, frozen.actor) == (long, True, "engine 0")
     check(futures)
 
 
@@ -503,4 +505,5 @@ def test_a_frozen_account_stays_frozen(futures: Harness) -> None:
     assert liquidate(futures, long) == "done"
     assert steps_of(Liquidation.objects.get()) == ["TAKEOVER"]
     assert MarginAccount.objects.get().frozen_reason == "looked at"
+    assert not FreezeChange.objects.exists()
     check(futures)
