@@ -21,11 +21,9 @@ from common.api.values import ValueRefused, read_decimal, read_instant, read_int
 from common.errors import FieldError, ValidationFailed
 from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
+from common.texts import text_error
 
 _NIL_UUID = UUID(int=0)
-# What PostgreSQL refuses (NUL, lone surrogates), and what no text of one line holds: controls, ends
-# of lines, and embeddings, overrides and isolates, which make a text look like another one.
-_FORBIDDEN_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ABSENT = object()
 
@@ -103,14 +101,11 @@ class FieldReader:
         value = self._take(name)
         if type(value) is not str:
             return self._wrong_type(name, value, "text", "")
-        if not value.isprintable() and _FORBIDDEN_CHARACTERS.search(value):
-            self.refuse(name, "invalid_characters", "Control characters are not allowed.")
-        elif len(value) > max_length:
-            self.refuse(name, "too_long", f"At most {max_length} characters.")
-        elif len(value) < min_length or (min_length and value.isspace()):
-            self.refuse(name, "too_short", f"At least {min_length} characters, not only blanks.")
-        else:
+        field = f"{self._path}{name}"
+        error = text_error(field, value, max_length=max_length, min_length=min_length)
+        if error is None:
             return value
+        self._errors.append(error)
         return ""
 
     def optional_text(self, name: str, *, max_length: int, min_length: int = 1) -> str | None:

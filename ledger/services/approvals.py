@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from brokers.models import TradingAccount
 from common.database import retry_on_conflict
-from common.errors import FieldError, ValidationFailed
+from common.texts import check_text
 from ledger import locks
 from ledger.errors import AlreadyDecided, OwnRequest
 from ledger.models import Approval, MoneyRequest
@@ -28,6 +28,7 @@ from ledger.services.requests import check_open, close_request
 from ledger.services.wallets import check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 
+_NOTE_LENGTH_MAX = 200
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
 
@@ -45,7 +46,9 @@ def approve_request(*, request_id: UUID, user_id: UUID, note: str = "") -> Money
         AlreadyDecided: the person has approved it before.
         AccountNotActive, WalletNotActive: the account or the wallet is not active.
         InsufficientFunds: what was to be taken is not there at the moment.
+        ValidationFailed: the note is no text.
     """
+    check_text("note", note, max_length=_NOTE_LENGTH_MAX)
     request = _take_up(request_id, user_id)
     _record(request, user_id, is_approved=True, note=note)
     _raise_approvals_needed(request)
@@ -71,10 +74,9 @@ def reject_request(*, request_id: UUID, user_id: UUID, note: str) -> MoneyReques
         RequestNotFound, RequestNotOpen: there is none, or it is closed.
         OwnRequest: the person asked for it, or owns the account.
         AlreadyDecided: the person has approved it before.
-        ValidationFailed: no reason is given.
+        ValidationFailed: no reason is given, or it is no text.
     """
-    if not note.strip():
-        raise ValidationFailed(errors=[FieldError("note", "required", "Say why.")])
+    check_text("note", note, max_length=_NOTE_LENGTH_MAX, min_length=1)
     request = _take_up(request_id, user_id)
     _record(request, user_id, is_approved=False, note=note)
     return close_request(request, _Status.REJECTED, note)

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from brokers.errors import AccountNotFound
 from brokers.models import TradingAccount
 from common.database import retry_on_conflict
-from common.errors import FieldError, ValidationFailed
 from common.ids import new_uuid
 from common.money import from_units8
+from common.texts import check_text
 from ledger import locks
 from ledger.bulk import (
     LedgerBatch,
@@ -79,7 +79,7 @@ def post_entry(
         InsufficientFunds: an account that pays has not enough. Nothing is changed.
         SourceBookedDifferently: the source was booked before with other lines.
     """
-    _check_memo(memo)
+    check_text("memo", memo, max_length=_MEMO_LENGTH_MAX)
     amounts = _amounts_in_units8(lines)
     now = datetime.now(UTC)
     entry_id = entry_id or new_uuid()
@@ -183,8 +183,7 @@ def reverse_entry(*, entry_id: UUID, reason: str, actor: str) -> Entry:
         EntryNotReversible: it is a trade, a reversal or a move of collateral.
         InsufficientFunds: what was booked has been spent since.
     """
-    if not reason.strip():
-        raise ValidationFailed(errors=[FieldError("reason", "required", "Say why.")])
+    check_text("reason", reason, max_length=_MEMO_LENGTH_MAX, min_length=1)
     check_reversible(entry_id)
     return post_entry(
         kind=EntryKind.REVERSAL,
@@ -225,12 +224,6 @@ def _transit_lines(
         Line(ClientAccount(account_id, asset.id, kind), amount),
         Line(VenueAccount(AccountKind.TRANSIT, asset.id), -amount),
     ]
-
-
-def _check_memo(memo: str) -> None:
-    if len(memo) > _MEMO_LENGTH_MAX or "\0" in memo:
-        detail = f"At most {_MEMO_LENGTH_MAX} characters, none of them NUL."
-        raise ValidationFailed(errors=[FieldError("memo", "invalid", detail)])
 
 
 def _amounts_in_units8(lines: Sequence[Line]) -> list[int]:

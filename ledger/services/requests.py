@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from common.database import retry_on_conflict
-from common.errors import FieldError, ValidationFailed
 from common.money import to_units8
+from common.texts import check_text
 from ledger import locks
 from ledger.bulk import LedgerBatch, write_balances
 from ledger.calculations import check_amount
@@ -218,9 +218,7 @@ def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:
 def _store(
     kind: "_Kind", *, reason: str, actor: str, user_id: UUID | None, **facts: Any
 ) -> MoneyRequest:
-    if not reason.strip() or len(reason) > _REASON_LENGTH_MAX or "\0" in reason:
-        detail = f"Say why, in at most {_REASON_LENGTH_MAX} characters."
-        raise ValidationFailed(errors=[FieldError("reason", "invalid", detail)])
+    check_text("reason", reason, max_length=_REASON_LENGTH_MAX, min_length=1)
     request = MoneyRequest(kind=kind, reason=reason, actor=actor, requested_by_id=user_id, **facts)
     request.approvals_needed = get_approvals_needed(request)
     request.save(force_insert=True)

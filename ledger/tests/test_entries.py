@@ -95,7 +95,7 @@ def test_an_entry_that_does_not_sum_to_zero_is_our_bug_and_leaves_nothing() -> N
     assert JournalEntry.objects.count() == 1
 
 
-@pytest.mark.parametrize("memo", ["x" * 201, "a\0b"])
+@pytest.mark.parametrize("memo", ["x" * 201, "a\0b", "a\nb", "100\u202e001", "a\u2066b", "\ud800"])
 def test_a_memo_that_is_no_text_is_refused(memo: str) -> None:
     account = make_account()
     make_asset("USD")

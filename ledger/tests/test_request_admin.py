@@ -208,6 +208,18 @@ def test_two_persons_are_told_of_each_other(
     assert balance_of(account) == 40
 
 
+def test_a_note_with_turned_letters_is_refused_as_the_api_does(
+    office: Client, account: TradingAccount
+) -> None:
+    row = ask(account)
+
+    assert told(press(office, row, "approve", "seen \u202eat the bank")) == [
+        "Some fields are not valid: Control characters are not allowed."
+    ]
+
+    assert (MoneyRequest.objects.get().status, Approval.objects.count()) == ("REQUESTED", 0)
+
+
 def test_who_decides_sees_what_left_the_wallet_within_a_day(
     office: Client, account: TradingAccount, settings: Any
 ) -> None:

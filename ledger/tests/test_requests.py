@@ -158,6 +158,19 @@ def test_a_rejection_needs_a_reason(account: TradingAccount) -> None:
     assert (stored(request).status, state(account)) == ("REQUESTED", (100, 60, 1))
 
 
+@pytest.mark.parametrize("note", ["x" * 201, "a\nb", "seen \u202eat the bank"])
+def test_a_note_is_one_line_of_text(account: TradingAccount, note: str) -> None:
+    request, staff = ask(account, "60"), UserFactory.create()
+
+    for decide in (approve_request, reject_request):
+        with pytest.raises(ValidationFailed) as refused:
+            decide(request_id=request.id, user_id=staff.id, note=note)
+        assert [error.field for error in refused.value.errors] == ["note"]
+
+    assert (stored(request).status, state(account)) == ("REQUESTED", (100, 60, 1))
+    assert not Approval.objects.exists()
+
+
 def test_a_canceled_withdrawal_is_free_again(account: TradingAccount) -> None:
     request = ask(account, "60")
 
@@ -303,7 +316,7 @@ def test_neither_a_suspended_account_nor_a_suspended_wallet_asks(
     assert (state(account), MoneyRequest.objects.count()) == ((100, 0, 1), 0)
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "a\0b"])
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "a\0b", "a\nb", "DE89 \u202e3704"])
 def test_a_request_needs_a_reason(account: TradingAccount, reason: str) -> None:
     with pytest.raises(ValidationFailed):
         request_withdrawal(

@@ -1,0 +1,29 @@
+"""The one rule for texts of one line; `test_fields` tries it character by character."""
+
+import pytest
+
+from common.errors import ValidationFailed
+from common.texts import check_text, text_error
+
+
+@pytest.mark.parametrize("text", ["", " ", "été, 日本", "a\u00a0b", "🙂", "x" * 20])
+def test_a_text_that_may_be_empty(text: str) -> None:
+    assert text_error("memo", text, max_length=20) is None
+    check_text("memo", text, max_length=20)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "too_short"),
+        (" ", "too_short"),
+        ("x" * 21, "too_long"),
+        ("a\tb", "invalid_characters"),
+        ("a\u202eb", "invalid_characters"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_field(text: str, code: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        check_text("reason", text, max_length=20, min_length=1)
+
+    assert [(error.field, error.code) for error in refused.value.errors] == [("reason", code)]
