@@ -120,6 +120,8 @@ def test_what_the_engine_did_is_clean(traded: None) -> None:
         "broker nets",
         "positions",
         "clearing",
+        "liquidation entries",
+        "liquidation steps",
         "fundings",
         "funding entries",
         "funding in transit",

@@ -39,6 +39,7 @@ and its request is answered with the reason as code, with the `order_id` and the
 _REASONS: dict[Reason, str] = {
     Reason.BY_USER: "Its owner canceled it.",
     Reason.NO_LIQUIDITY: "The rest of a MARKET or IOC order found nobody to trade with.",
+    Reason.LIQUIDATION: "The account is liquidated: its orders go first.",
     Reason.DEADLINE_EXCEEDED: "It waited for the engine longer than ORDER_WINDOW_SECONDS.",
     Reason.ACCOUNT_SUSPENDED: "The trading account is suspended.",
     Reason.ACCOUNT_CLOSED: "The trading account is closed.",
@@ -79,7 +80,7 @@ _TRANSFER_REASONS: dict[TransferReason, str] = {
 }
 # Their code is the reason: those have tables of their own.
 _WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
-_CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY)
+_CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY, Reason.LIQUIDATION)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
 
