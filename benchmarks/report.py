@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from embedded import paths
 _RESULTS = Path("bench") / "results"
 _HEADINGS = ("row", "what", "figure", "target", "met?")
 _GIGABYTE = 1024**3
+_LOOP = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,19 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def measure_pace() -> float:
+    """Seconds of processor time that a fixed loop takes now, the best of three.
+
+    Shared machines change their speed within minutes: two figures compare only as far as this does.
+    """
+    paces = []
+    for _ in range(3):
+        began = time.process_time()
+        sum(number * number for number in range(_LOOP))
+        paces.append(time.process_time() - began)
+    return round(min(paces), 3)
+
+
 def print_report(machine: dict[str, Any], rows: Sequence[Row]) -> None:
     """One calm table, below what it was measured on."""
     print(
@@ -68,6 +83,7 @@ def print_report(machine: dict[str, Any], rows: Sequence[Row]) -> None:
         f"Python {machine['python']}, {machine['postgres']}, {machine['valkey']}\n"
         f"commit {machine['commit']}, {machine['time']}, "
         f"load average at the start {' '.join(map(str, machine['load_average']))}\n"
+        f"pace before each row and at the end, seconds of a fixed loop: {_paces(machine)}\n"
     )
     lines = [(row.row, row.what, row.figure, row.target, row.met()) for row in rows]
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *lines, strict=True)]
@@ -94,11 +110,16 @@ def print_comparison(earlier_file: Path, rows: Sequence[Row]) -> None:
     values = {(row["row"], row["what"]): row["value"] for row in earlier["rows"]}
     machine = earlier["machine"]
     print(f"\nAgainst {earlier_file.name}, commit {machine['commit']}, "
-          f"load average then {' '.join(map(str, machine['load_average']))}:")  # fmt: skip
+          f"load average then {' '.join(map(str, machine['load_average']))}, "
+          f"pace then {_paces(machine)}:")  # fmt: skip
     for row in rows:
         before = values.get((row.row, row.what))
         if before:
             print(f"  {row.row}  {row.what}: {_change(before, row)}")
+
+
+def _paces(machine: dict[str, Any]) -> str:
+    return " ".join(map(str, machine.get("paces", ["not measured"])))
 
 
 def _change(before: float, row: Row) -> str:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import Row, describe_machine, print_comparison, print_report
+from benchmarks.report import (
+    Row,
+    describe_machine,
+    measure_pace,
+    print_comparison,
+    print_report,
+)
 
 _FAST = Row(row="P1", what="orders", figure="5 orders/s", value=5.0, target="4", is_met=True)
 _SLOW = Row(row="P2", what="wait", figure="9 ms", value=9.0, higher_is_better=False)
@@ -15,15 +21,20 @@ _LOST = Row(row="P3", what="all", figure="1", value=1.0, is_met=True, failure="1
 def test_the_table_tells_what_was_met_and_why_a_row_failed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    machine = describe_machine()
+    machine = describe_machine() | {"paces": [0.145, 0.31]}
     print_report(machine, [_FAST, _SLOW, _LOST])
 
     lines = capsys.readouterr().out.splitlines()
     assert machine["postgres"].startswith("PostgreSQL 1") and machine["valkey"] in lines[0]
-    assert lines[3].split() == ["row", "what", "figure", "target", "met?"]
-    assert lines[5].split() == ["P1", "orders", "5", "orders/s", "4", "yes"]
-    assert lines[7].endswith("FAILED")
+    assert lines[2].endswith("seconds of a fixed loop: 0.145 0.31")
+    assert lines[4].split() == ["row", "what", "figure", "target", "met?"]
+    assert lines[6].split() == ["P1", "orders", "5", "orders/s", "4", "yes"]
+    assert lines[8].endswith("FAILED")
     assert lines[-1] == "P3 all failed: 1 order is missing"
+
+
+def test_the_pace_is_the_time_of_a_loop_that_does_something() -> None:
+    assert 0.01 < measure_pace() < 60
 
 
 def test_a_comparison_knows_which_direction_is_better(
