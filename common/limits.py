@@ -4,3 +4,5 @@
 BIGINT_MAX = 2**63 - 1
 # Of the symbols of instruments, and of the codes of assets.
 SYMBOL_LENGTH_MAX = 20
+# Of what price services call them.
+PRICE_SYMBOL_LENGTH_MAX = 40

@@ -60,6 +60,7 @@ class InstrumentForm(_RulesForm):
         fields = (
             "symbol",
             "name",
+            "price_symbol",
             "kind",
             "state",
             "base_asset",

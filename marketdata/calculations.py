@@ -9,13 +9,15 @@ from zlib import crc32
 from iso4217 import Currency
 
 from common.errors import FieldError
-from common.limits import SYMBOL_LENGTH_MAX
+from common.limits import PRICE_SYMBOL_LENGTH_MAX, SYMBOL_LENGTH_MAX
 from common.money import EXACT, plain, steps_of
 from marketdata.types import Bar, CandleInterval
 
 SCALE_MAX = 8
 # A symbol stands in addresses: no slash, and no dot at its beginning.
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._:\-]{0,19}")
+# Of price services, which have indexes (^GSPC) and rates (EURUSD=X) too; commas separate them.
+_PRICE_SYMBOL = re.compile(rf"[A-Z0-9^][A-Z0-9^=._:\-]{{0,{PRICE_SYMBOL_LENGTH_MAX - 1}}}")
 
 
 # Codes of ISO 4217 that nobody keeps money in: funds, units of account and of bonds, metals, the
@@ -37,6 +39,19 @@ def symbol_errors(symbol: str, field: str = "symbol") -> list[FieldError]:
         return []
     detail = f"1 to {SYMBOL_LENGTH_MAX} of A-Z 0-9 . _ : - in upper case, a letter or digit first."
     return [FieldError(field, "invalid_symbol", detail)]
+
+
+def price_symbol_errors(price_symbol: str, *, is_perpetual: bool) -> list[FieldError]:
+    """What is wrong with what price services call an instrument; empty is right."""
+    if not price_symbol:
+        return []
+    if is_perpetual:
+        detail = "A perpetual costs its mark price; no price service is asked."
+        return [FieldError("price_symbol", "not_for_perpetual", detail)]
+    if _PRICE_SYMBOL.fullmatch(price_symbol):
+        return []
+    detail = f"1 to {PRICE_SYMBOL_LENGTH_MAX} of A-Z 0-9 ^ = . _ : - in upper case."
+    return [FieldError("price_symbol", "invalid_symbol", detail)]
 
 
 def scale_errors(scale: int) -> list[FieldError]:

@@ -16,7 +16,7 @@ from django.db import transaction
 from common.api.fields import FieldReader
 from common.database import retry_on_conflict
 from common.errors import ExchangeError, FieldError, ValidationFailed
-from common.limits import SYMBOL_LENGTH_MAX
+from common.limits import PRICE_SYMBOL_LENGTH_MAX, SYMBOL_LENGTH_MAX
 from common.money import plain
 from marketdata.calculations import symbol_errors
 from marketdata.models import Asset, Instrument
@@ -32,6 +32,7 @@ COLUMNS: dict[str, str] = {
     "symbol": "1 to 20 of A-Z 0-9 . _ : -; required",
     "kind": "EQUITY, SPOT or PERPETUAL; required",
     "name": "up to 100 characters",
+    "price_symbol": "what price services call it, as PETR4.SA; the symbol",
     "base": "code of the base asset; the symbol itself for EQUITY, required otherwise",
     "quote": "currency of the price; the venue's for EQUITY, required otherwise",
     "base_scale": "decimal places of a new base asset; 0 for EQUITY, 8 otherwise",
@@ -155,6 +156,7 @@ def _read_cells(cells: Mapping[str, str], seen: set[str]) -> dict[str, Any]:
         "symbol": reader.text("symbol", max_length=SYMBOL_LENGTH_MAX),
         "kind": reader.choice("kind", Instrument.Kind.values),
         "name": reader.optional_text("name", max_length=NAME_LENGTH_MAX),
+        "price_symbol": reader.optional_text("price_symbol", max_length=PRICE_SYMBOL_LENGTH_MAX),
         "base": reader.optional_text("base", max_length=SYMBOL_LENGTH_MAX),
         "quote": reader.optional_text("quote", max_length=SYMBOL_LENGTH_MAX),
         "base_scale": reader.optional_integer("base_scale", minimum=0, maximum=SCALE_MAX),

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from common.limits import PRICE_SYMBOL_LENGTH_MAX
 from common.models import TimeStampedModel, money_field, rate_field
 from marketdata.types import CandleInterval
 
@@ -55,6 +56,12 @@ class Instrument(TimeStampedModel):
 
     symbol = models.CharField(max_length=20, unique=True)
     name = models.CharField(max_length=100, blank=True)
+    price_symbol = models.CharField(
+        max_length=PRICE_SYMBOL_LENGTH_MAX,
+        blank=True,
+        default="",
+        help_text="What price services call it (PETR4.SA), where that is not the symbol.",
+    )
     kind = models.CharField(max_length=9, choices=Kind)
     base_asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
     quote_asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")

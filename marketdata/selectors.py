@@ -131,6 +131,7 @@ def make_spec(instrument: Instrument) -> InstrumentSpec:
         funding_interval_seconds=instrument.funding_interval_seconds,
         funding_interest_rate=instrument.funding_interest_rate,
         funding_cap_rate=instrument.funding_cap_rate,
+        price_symbol=instrument.price_symbol,
     )
 
 

@@ -14,6 +14,7 @@ from marketdata.calculations import (
     forced_term_errors,
     limit_errors,
     margin_term_errors,
+    price_symbol_errors,
     rate_errors,
     scale_errors,
     shard_of,
@@ -166,7 +167,9 @@ def store_instrument(instrument: Instrument) -> None:
 def instrument_errors(instrument: Instrument) -> list[FieldError]:
     """Every rule that an instrument, saved or not, breaks."""
     base, quote = instrument.base_asset, instrument.quote_asset
+    is_perpetual = instrument.kind == Instrument.Kind.PERPETUAL
     errors = symbol_errors(instrument.symbol)
+    errors += price_symbol_errors(instrument.price_symbol, is_perpetual=is_perpetual)
     if base == quote:
         errors.append(FieldError("quote_asset", "same_as_base", "Base and quote are the same."))
     errors += step_errors(
@@ -181,12 +184,12 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
         price_band_rate=instrument.price_band_rate,
         market_collar_rate=instrument.market_collar_rate,
     )
-    if instrument.kind == Instrument.Kind.PERPETUAL and instrument.price_band_rate is None:
+    if is_perpetual and instrument.price_band_rate is None:
         detail = "A perpetual needs a price band around its mark."
         errors.append(FieldError("price_band_rate", "required", detail))
     if not any(error.field == "lot_size" for error in errors):
         errors += margin_term_errors(
-            is_perpetual=instrument.kind == Instrument.Kind.PERPETUAL,
+            is_perpetual=is_perpetual,
             lot_size=instrument.lot_size,
             initial_margin_rate=instrument.initial_margin_rate,
             maintenance_margin_rate=instrument.maintenance_margin_rate,
@@ -195,7 +198,7 @@ def instrument_errors(instrument: Instrument) -> list[FieldError]:
             max_position=instrument.max_position,
         )
         errors += forced_term_errors(
-            is_perpetual=instrument.kind == Instrument.Kind.PERPETUAL,
+            is_perpetual=is_perpetual,
             liquidation_fee_rate=instrument.liquidation_fee_rate,
             liquidation_buffer_rate=instrument.liquidation_buffer_rate,
             funding_interval_seconds=instrument.funding_interval_seconds,

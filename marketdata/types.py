@@ -54,6 +54,8 @@ class InstrumentSpec:
     funding_interval_seconds: int | None = None
     funding_interest_rate: Decimal | None = None
     funding_cap_rate: Decimal | None = None
+    # What price services call it, where that is not its symbol or pair.
+    price_symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,15 @@ class Ticker:
     base: str
     quote: str
     instrument: InstrumentSpec | None
+
+    @property
+    def name(self) -> str:
+        """What price services call it: as staff say, else a pair BTC-USD, a share its symbol."""
+        if self.instrument is not None and self.instrument.price_symbol:
+            return self.instrument.price_symbol
+        if self.instrument_class == InstrumentClass.CRYPTO:
+            return f"{self.base}-{self.quote}"
+        return self.symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def instrument_document(spec: InstrumentSpec) -> dict[str, Any]:
     return {
         "symbol": spec.symbol,
         "name": spec.name,
+        "price_symbol": spec.price_symbol or None,
         "kind": spec.kind,
         "state": spec.state,
         "base_asset": spec.base_asset,

@@ -21,6 +21,9 @@ def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
 class InstrumentDocument(serializers.Serializer):
     symbol = serializers.CharField()
     name = serializers.CharField()
+    price_symbol = serializers.CharField(
+        allow_null=True, help_text="What price services call it, where that is not the symbol."
+    )
     kind = serializers.ChoiceField(Instrument.Kind.choices)
     state = serializers.ChoiceField(Instrument.State.choices)
     base_asset = serializers.CharField(help_text="What is traded; quantities count it.")

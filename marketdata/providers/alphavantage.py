@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from marketdata.providers.network import DeadlineSession
 
 _SHARE = re.compile(r"[A-Z0-9-]+")
+_PAIR = re.compile(r"(.+)-([^-]+)")
 _SHARES_CURRENCY = "USD"
 # Shares of the United States have closed by then, in summer and in winter.
 _CLOSED_AT = timedelta(hours=21)
@@ -45,9 +46,9 @@ class AlphaVantageProvider:
         return bool(settings.ALPHAVANTAGE_API_KEY)
 
     def covers(self, ticker: Ticker) -> bool:
-        """Pairs, and shares without a suffix."""
+        """Pairs, and shares without a suffix, by the names that price services have for them."""
         is_pair = ticker.instrument_class == InstrumentClass.CRYPTO
-        return is_pair or _SHARE.fullmatch(ticker.symbol) is not None
+        return (_PAIR if is_pair else _SHARE).fullmatch(ticker.name) is not None
 
     def fetch(self, tickers: Sequence[Ticker], *, timeout_seconds: float) -> dict[str, Quote]:
         """Last prices: of shares as of the latest trading day, of pairs as of their last refresh.
@@ -72,13 +73,13 @@ def _fetch_one(ticker: Ticker) -> Quote | None:
 
 
 def _share(ticker: Ticker) -> Quote | None:
-    document = _ask(function="GLOBAL_QUOTE", symbol=ticker.symbol)
+    document = _ask(function="GLOBAL_QUOTE", symbol=ticker.name)
     if document is None:
         return None
     facts = _member(document, "Global Quote")
     if not facts:
         return None
-    if facts.get("01. symbol") != ticker.symbol:
+    if facts.get("01. symbol") != ticker.name:
         raise ProviderFailed("malformed")
     return Quote(
         _price(facts.get("05. price")),
@@ -88,16 +89,15 @@ def _share(ticker: Ticker) -> Quote | None:
 
 
 def _pair(ticker: Ticker) -> Quote | None:
-    document = _ask(
-        function="CURRENCY_EXCHANGE_RATE", from_currency=ticker.base, to_currency=ticker.quote
-    )
+    base, _, quote = ticker.name.rpartition("-")
+    document = _ask(function="CURRENCY_EXCHANGE_RATE", from_currency=base, to_currency=quote)
     if document is None:
         return None
     facts = _member(document, "Realtime Currency Exchange Rate")
     if not facts:
         return None
     currency = facts.get("3. To_Currency Code")
-    if facts.get("1. From_Currency Code") != ticker.base or type(currency) is not str:
+    if facts.get("1. From_Currency Code") != base or type(currency) is not str:
         raise ProviderFailed("malformed")
     return Quote(
         _price(facts.get("5. Exchange Rate")),

@@ -21,7 +21,7 @@ from marketdata.providers.protocol import (
     ProviderThrottled,
     Quote,
 )
-from marketdata.types import InstrumentClass, Ticker
+from marketdata.types import Ticker
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Response
@@ -33,7 +33,10 @@ _NOT_FOUND = 404
 
 
 class YahooProvider:
-    """Shares by their Yahoo ticker (BRK-B, VOD.L), crypto currencies as BTC-USD."""
+    """Shares by their Yahoo ticker (BRK-B, VOD.L), crypto currencies as BTC-USD.
+
+    An instrument that is called otherwise here says so in its `price_symbol`.
+    """
 
     name = "yahoo"
     classes = BOTH_CLASSES
@@ -56,19 +59,13 @@ class YahooProvider:
             ProviderThrottled: Yahoo says so, by status 429.
             ProviderFailed: no answer in time, or none that makes sense.
         """
-        by_name = {_yahoo_name(ticker): ticker.symbol for ticker in tickers}
-        if len(by_name) == 1:
-            (name,) = by_name
-            quotes = _chart(name, timeout_seconds)
+        # Several instruments may be called the same there.
+        names = list(dict.fromkeys(ticker.name for ticker in tickers))
+        if len(names) == 1:
+            quotes = _chart(names[0], timeout_seconds)
         else:
-            quotes = _quotes(list(by_name), timeout_seconds)
-        return {by_name[name]: quote for name, quote in quotes.items() if name in by_name}
-
-
-def _yahoo_name(ticker: Ticker) -> str:
-    if ticker.instrument_class == InstrumentClass.CRYPTO:
-        return f"{ticker.base}-{ticker.quote}"
-    return ticker.symbol
+            quotes = _quotes(names, timeout_seconds)
+        return {one.symbol: quotes[one.name] for one in tickers if one.name in quotes}
 
 
 def _chart(name: str, timeout_seconds: float) -> dict[str, Quote]:

@@ -10,7 +10,7 @@ from marketdata.models import Asset, MarkPrice
 from marketdata.services import create_asset, create_instrument
 from marketdata.types import InstrumentSpec
 
-_FIAT = dict.fromkeys(("USD", "EUR", "GBP"), ("FIAT", 4))
+_FIAT = dict.fromkeys(("USD", "EUR", "GBP", "BRL"), ("FIAT", 4))
 _KINDS = {**_FIAT, "USDT": ("CRYPTO", 6), "BTC": ("CRYPTO", 8)}
 
 

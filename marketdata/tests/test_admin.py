@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 
 from brokers.models import User
+from common.errors import ValidationFailed
 from marketdata.models import Asset, Instrument
 from marketdata.selectors import get_instrument_spec
-from marketdata.tests.factories import make_asset, make_instrument
+from marketdata.tests.factories import make_asset, make_instrument, make_perpetual
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +74,31 @@ def test_steps_and_assets_are_fixed_once_saved_and_limits_are_not(staff: Client)
     answer = staff.post(path, form(taker_fee_rate="1"))
     assert errors_of(answer) == {"taker_fee_rate": ["From 0 to below 1."]}
     assert staff.get(f"/admin/marketdata/instrument/{spec.id}/delete/").status_code == 403
+
+
+def test_staff_say_what_price_services_call_it(staff: Client) -> None:
+    spec = make_instrument("PETR4")
+    path = f"/admin/marketdata/instrument/{spec.id}/change/"
+    assert b"price_symbol" in staff.get(path).content
+
+    assert staff.post(path, form(price_symbol="PETR4.SA")).status_code == 302
+    assert get_instrument_spec("PETR4").price_symbol == "PETR4.SA"
+    for wrong in ("petr4.sa", "PETR4,VALE3", "A B", "ﬀ", "X" * 41):
+        answer = staff.post(path, form(price_symbol=wrong))
+        assert list(errors_of(answer)) == ["price_symbol"]
+    assert get_instrument_spec("PETR4").price_symbol == "PETR4.SA"
+    assert staff.post(path, form(price_symbol="")).status_code == 302
+    assert get_instrument_spec("PETR4").price_symbol == ""
+
+
+def test_a_perpetual_is_called_nothing_by_price_services() -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        make_perpetual(price_symbol="BTC-USD")
+
+    assert [(error.field, error.code) for error in refused.value.errors] == [
+        ("price_symbol", "not_for_perpetual")
+    ]
+    assert not Instrument.objects.exists()
 
 
 def test_assets_keep_their_scale(staff: Client) -> None:

@@ -51,6 +51,7 @@ def test_an_instrument_tells_its_steps_limits_and_fees(get: Any) -> None:
         {
             "symbol": "BTC-USDT",
             "name": "Bitcoin",
+            "price_symbol": None,
             "kind": "SPOT",
             "state": "CONTINUOUS",
             "base_asset": "BTC",
@@ -81,6 +82,13 @@ def test_an_instrument_tells_its_steps_limits_and_fees(get: Any) -> None:
             "is_open_listing": False,
         },
     )
+
+
+def test_an_instrument_tells_what_price_services_call_it(get: Any) -> None:
+    make_instrument("PETR4", quote="BRL", price_symbol="PETR4.SA")
+
+    assert get("instruments/PETR4")[1]["price_symbol"] == "PETR4.SA"
+    assert get("instruments")[1]["results"][0]["price_symbol"] == "PETR4.SA"
 
 
 def test_an_unknown_instrument_is_404(get: Any) -> None:

@@ -72,6 +72,21 @@ def test_the_same_file_again_changes_nothing(run: Import) -> None:
     assert list(Instrument.objects.order_by("id").values()) == before
 
 
+def test_a_line_says_what_price_services_call_it(run: Import) -> None:
+    head = "symbol,kind,price_symbol\n"
+    assert run(f"{head}PETR4,EQUITY,PETR4.SA\nACME,EQUITY,\n")[0] == 0
+    assert dict(Instrument.objects.values_list("symbol", "price_symbol")) == {
+        "PETR4": "PETR4.SA",
+        "ACME": "",
+    }
+
+    assert run(f"{head}PETR4,EQUITY,PETR4.SAO\nACME,EQUITY,\n") == (
+        0, ["0 new, 1 changed, 1 unchanged, 0 wrong."],
+    )  # fmt: skip
+    assert run(f"{head}PETR4,EQUITY,petr4\n")[0] == 1
+    assert Instrument.objects.get(symbol="PETR4").price_symbol == "PETR4.SAO"
+
+
 def test_a_line_changes_what_it_names_and_leaves_the_rest(run: Import) -> None:
     run(GOOD)
 

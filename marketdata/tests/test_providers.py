@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from marketdata.pricing.tickers import ticker_of
 from marketdata.providers import get_provider
 from marketdata.providers.protocol import ProviderFailed, ProviderThrottled, Quote
+from marketdata.tests.factories import make_instrument
 from marketdata.tests.feeds import (
     Feed,
     Reply,
@@ -55,6 +57,11 @@ def failure(name: str, ticker: Ticker, timeout_seconds: float = 5.0) -> Provider
     with pytest.raises(ProviderFailed) as failed:
         fetch(name, ticker, timeout_seconds=timeout_seconds)
     return failed.value
+
+
+def listed(price_symbol: str, symbol: str, quote: str = "USD", **fields: Any) -> Ticker:
+    """What is asked for a listed instrument that staff say is called otherwise elsewhere."""
+    return ticker_of(make_instrument(symbol, quote=quote, price_symbol=price_symbol, **fields))
 
 
 # --- Yahoo ----------------------------------------------------------------------------------------
@@ -113,6 +120,34 @@ def test_many_tickers_are_one_request_of_yahoo(feed: Feed) -> None:
         "VOD.L": Decimal("0.7215"),
     }
     assert feed.asked_for_data() == ["/v7/finance/quote"]
+
+
+@pytest.mark.django_db
+def test_yahoo_is_asked_by_its_own_names(feed: Feed) -> None:
+    ticker = listed("PETR4.SA", "PETR4", "BRL")
+    feed.reply = lambda path, query: yahoo_chart("PETR4.SA", currency="BRL", regularMarketPrice=37)
+
+    assert fetch("yahoo", ticker) == {"PETR4": Quote(Decimal(37), "BRL", TOLD_AT)}
+    assert feed.asked_for_data() == ["/v8/finance/chart/PETR4.SA"]
+
+
+@pytest.mark.django_db
+def test_two_instruments_may_have_one_name_at_yahoo(feed: Feed) -> None:
+    asked = []
+
+    def reply(path: str, query: dict[str, str]) -> Reply:
+        asked.append(query.get("symbols"))
+        return yahoo_quotes(yahoo_meta("ACME.L", currency="USD"), yahoo_meta("AAPL"))
+
+    feed.reply = reply
+    tickers = [listed("ACME.L", "ACME"), share(), listed("ACME.L", "ACME-2")]
+
+    quotes = fetch("yahoo", *tickers)
+
+    assert set(quotes) == {"ACME", "AAPL", "ACME-2"}
+    assert "ACME.L,AAPL" in asked
+    feed.reply = lambda path, query: yahoo_chart("ACME.L")
+    assert set(fetch("yahoo", tickers[0], tickers[2])) == {"ACME", "ACME-2"}
 
 
 def test_a_ticker_that_yahoo_does_not_know_is_left_out(feed: Feed) -> None:
@@ -192,6 +227,28 @@ def test_shares_of_other_exchanges_are_not_asked_for() -> None:
     assert not provider.covers(share("TSCO.LON"))
     assert provider.covers(share("BRK-B"))
     assert provider.covers(pair())
+
+
+@pytest.mark.django_db
+def test_alpha_vantage_is_asked_by_the_names_of_price_services(feed: Feed) -> None:
+    provider = get_provider("alphavantage")
+    abroad = listed("PETR4.SA", "PETR4", "BRL")
+    at_home = listed("IBM", "BLUE")
+    steps: dict[str, Any] = {"base": "BTC", "kind": "SPOT", "lot_size": Decimal("0.01")}
+    coin, odd = listed("BTC-USD", "XBTUSD", **steps), listed("XBT=X", "XBT", **steps)
+
+    assert [provider.covers(one) for one in (abroad, at_home, coin, odd)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    feed.reply = lambda path, query: global_quote() if "symbol" in query else exchange_rate()
+    quotes = fetch("alphavantage", at_home, coin)
+    assert {symbol: quote.price for symbol, quote in quotes.items()} == {
+        "BLUE": Decimal("217.51"),
+        "XBTUSD": Decimal("97000.01"),
+    }
+    assert [query.get("symbol") or query["from_currency"] for _, query in feed.requests] == [
+        "IBM", "BTC",
+    ]  # fmt: skip
 
 
 def test_alpha_vantage_needs_a_key(settings: Settings) -> None:
