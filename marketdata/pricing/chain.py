@@ -18,7 +18,7 @@ from common.attempts import take_attempt
 from common.errors import Throttled
 from marketdata.pricing import breaker
 from marketdata.pricing.memory import Answer, PriceRecord, Refusal, Why
-from marketdata.providers import get_provider
+from marketdata.providers import get_provider, list_chain_names
 from marketdata.providers.protocol import (
     PriceProvider,
     ProviderFailed,
@@ -43,11 +43,7 @@ class _Limits:
 
 def chain_of(instrument_class: InstrumentClass) -> list[PriceProvider]:
     """The services that are asked for that class, in order; those without their key are not."""
-    names = {
-        InstrumentClass.EQUITY: settings.PRICE_PROVIDERS_EQUITY,
-        InstrumentClass.CRYPTO: settings.PRICE_PROVIDERS_CRYPTO,
-    }[instrument_class]
-    providers = [get_provider(name) for name in names]
+    providers = [get_provider(name) for name in list_chain_names(instrument_class)]
     return [one for one in providers if instrument_class in one.classes and one.is_configured()]
 
 

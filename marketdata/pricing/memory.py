@@ -1,11 +1,13 @@
 """What the venue remembers of market prices, in Valkey: the last good ones, and recent refusals.
 
 One record serves as cache and as last good price: it is kept for a week, and its age says what it
-may be used for. Who finds neither a fresh price nor a refusal takes the symbol's lock and asks;
-the lock has a token and ends by itself, so that a killed process holds nobody up.
+may be used for. It is the answer of one chain of services to one name: with another chain, or
+another name of the instrument, it is as if nothing were known. Who finds neither a fresh price nor
+a refusal takes the symbol's lock and asks; the lock has a token and ends by itself, so that a
+killed process holds nobody up.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +21,8 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from common.valkey import get_client, key
+from marketdata.providers import list_chain_names
+from marketdata.types import Ticker
 
 _LAST_GOOD_SECONDS = 7 * 86_400
 # Room for what the holder does after the last answer.
@@ -93,31 +97,32 @@ _price_decoder = msgspec.json.Decoder(PriceRecord)
 _refusal_decoder = msgspec.json.Decoder(Refusal)
 
 
-def recall(symbols: Collection[str]) -> dict[str, Remembered]:
-    """What is known of each symbol, in one round trip."""
-    if not symbols:
+def recall(tickers: Collection[Ticker]) -> dict[str, Remembered]:
+    """What is known of the symbol of each ticker, in one round trip."""
+    if not tickers:
         return {}
-    names = [name for one in symbols for name in (_price_key(one), _refusal_key(one))]
+    names = [name for one in tickers for name in (_price_key(one), _refusal_key(one))]
     stored = iter(get_client().mget(names))
     return {
-        symbol: Remembered(
+        ticker.symbol: Remembered(
             None if price is None else _price_decoder.decode(price),
             None if refusal is None else _refusal_decoder.decode(refusal),
         )
-        for symbol, price, refusal in zip(symbols, stored, stored, strict=True)
+        for ticker, price, refusal in zip(tickers, stored, stored, strict=True)
     }
 
 
-def remember(answers: Mapping[str, Answer]) -> None:
-    """Keep what was found out about some symbols, in one round trip."""
+def remember(tickers: Iterable[Ticker], answers: Mapping[str, Answer]) -> None:
+    """Keep the answers, by symbol, to what was asked of some tickers, in one round trip."""
     pipeline = get_client().pipeline(transaction=False)
-    for symbol, answer in answers.items():
-        data = _encoder.encode(answer)
+    for ticker in tickers:
+        answer = answers.get(ticker.symbol)
         if isinstance(answer, PriceRecord):
-            pipeline.set(_price_key(symbol), data, ex=_LAST_GOOD_SECONDS)
-            pipeline.delete(_refusal_key(symbol))
-        else:
-            pipeline.set(_refusal_key(symbol), data, ex=_REFUSAL_SECONDS[answer.why])
+            pipeline.set(_price_key(ticker), _encoder.encode(answer), ex=_LAST_GOOD_SECONDS)
+            pipeline.delete(_refusal_key(ticker))
+        elif answer is not None:
+            seconds = _REFUSAL_SECONDS[answer.why]
+            pipeline.set(_refusal_key(ticker), _encoder.encode(answer), ex=seconds)
     pipeline.execute()
 
 
@@ -141,9 +146,15 @@ def _release(lock: Lock) -> None:
         lock.release()
 
 
-def _price_key(symbol: str) -> str:
-    return key(f"price:{symbol}")
+def _price_key(ticker: Ticker) -> str:
+    return key(f"price:{_what_was_asked(ticker)}")
 
 
-def _refusal_key(symbol: str) -> str:
-    return key(f"price-refusal:{symbol}")
+def _refusal_key(ticker: Ticker) -> str:
+    return key(f"price-refusal:{_what_was_asked(ticker)}")
+
+
+def _what_was_asked(ticker: Ticker) -> str:
+    """The symbol, by what name, of which services: an answer to another question is none."""
+    chain = "+".join(list_chain_names(ticker.instrument_class))
+    return f"{ticker.symbol}:{ticker.name}:{ticker.quote}:{chain}"

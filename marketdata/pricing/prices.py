@@ -167,7 +167,7 @@ def _remembered_or_asked(
     found: dict[str, _Found] = {}
     rest = {ticker.symbol: ticker for ticker in tickers}
     while True:
-        known = recall(rest)
+        known = recall(rest.values())
         found |= {symbol: _Found(one, True) for symbol, one in known.items() if one.is_settled()}
         found |= _ask_once([rest[symbol] for symbol in rest if symbol not in found], ends_at)
         rest = {symbol: ticker for symbol, ticker in rest.items() if symbol not in found}
@@ -189,7 +189,7 @@ def _ask_once(tickers: Collection[Ticker], ends_at: float) -> dict[str, _Found]:
             if locks.enter_context(asking(ticker.symbol, seconds_max=seconds_max))
         }
         # Who had the lock before may have just found out.
-        known = recall(mine)
+        known = recall(mine.values())
         due = [mine[symbol] for symbol, one in known.items() if not one.is_settled()]
         if any(ticker.instrument is None for ticker in due):
             limit = settings.PRICE_PROBES_PER_MINUTE
@@ -197,7 +197,7 @@ def _ask_once(tickers: Collection[Ticker], ends_at: float) -> dict[str, _Found]:
         answers = ask_providers(
             due, timeout_seconds=settings.PRICE_TIMEOUT_SECONDS, ends_at=ends_at
         )
-        remember(answers)
+        remember(due, answers)
     return {symbol: _found(one, answers.get(symbol)) for symbol, one in known.items()}
 
 

@@ -7,7 +7,7 @@ from marketdata.pricing.chain import BULK_MAX, ask_providers
 from marketdata.pricing.memory import PriceRecord, asking, recall, remember
 from marketdata.pricing.tickers import ticker_of
 from marketdata.pricing.watching import list_watched
-from marketdata.selectors import find_instrument_spec
+from marketdata.selectors import list_instruments, make_spec
 from marketdata.types import Ticker
 
 # Beat's interval: what would grow old before the next run is asked for in this one.
@@ -31,12 +31,16 @@ def refresh_watched_prices() -> int:
 
 
 def _due_tickers() -> list[Ticker]:
-    watched = list_watched()
-    known = {symbol: remembered.price for symbol, remembered in recall(watched).items()}
+    watched = list_instruments().filter(symbol__in=list_watched())
+    priced = watched.exclude(kind=Instrument.Kind.PERPETUAL).order_by("id")
+    tickers = [ticker_of(make_spec(instrument)) for instrument in priced]
+    known = recall(tickers)
+    return [ticker for ticker in tickers if _is_due(known[ticker.symbol].price)]
+
+
+def _is_due(price: PriceRecord | None) -> bool:
     too_old = settings.PRICE_CACHE_SECONDS - REFRESH_EVERY_SECONDS
-    due = [one for one, price in known.items() if price is None or price.age_seconds() >= too_old]
-    specs = (find_instrument_spec(symbol) for symbol in due)
-    return [ticker_of(spec) for spec in specs if spec and spec.kind != Instrument.Kind.PERPETUAL]
+    return price is None or price.age_seconds() >= too_old
 
 
 def _refresh(tickers: list[Ticker]) -> int:
@@ -44,5 +48,5 @@ def _refresh(tickers: list[Ticker]) -> int:
     found = {
         symbol: answer for symbol, answer in answers.items() if isinstance(answer, PriceRecord)
     }
-    remember(found)
+    remember(tickers, found)
     return len(found)

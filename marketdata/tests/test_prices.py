@@ -12,6 +12,7 @@ from marketdata.errors import CurrencyMismatch, NoMarketPrice, UnknownTicker
 from marketdata.models import Instrument
 from marketdata.pricing import get_last_price, get_market_price
 from marketdata.pricing.watching import list_watched
+from marketdata.services import store_instrument
 from marketdata.tests.factories import make_asset, make_instrument, make_mark, make_perpetual
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
@@ -148,6 +149,35 @@ def test_nobody_deals_on_a_stale_mark_but_it_is_told() -> None:
     assert refusal.value.facts == {"symbol": "BTC-PERP", "age_seconds": 61}
     shown = get_last_price(symbol="BTC-PERP")
     assert (shown.price, shown.is_stale) == (50_000, True)
+
+
+def test_what_another_chain_told_is_not_dealt_on(table: dict[str, str], settings: Settings) -> None:
+    make_instrument("ACME")
+    settings.PRICE_PROVIDERS_EQUITY = ["simulated"]
+    assert get_market_price(symbol="ACME").is_simulated
+
+    settings.PRICE_PROVIDERS_EQUITY = ["fixed"]
+    with pytest.raises(NoMarketPrice) as refusal:  # nor is it a last good price
+        get_market_price(symbol="ACME")
+    assert refusal.value.facts == {"symbol": "ACME"}
+
+    settings.PRICE_PROVIDERS_EQUITY = ["fixed", "simulated"]
+    table["ACME"] = "150.25"
+    price = get_market_price(symbol="ACME")
+    assert (price.price, price.source) == (Decimal("150.25"), "fixed")  # nor is the refusal
+
+
+def test_what_was_told_of_another_name_is_not_dealt_on(settings: Settings) -> None:
+    settings.PRICE_PROVIDERS_EQUITY = ["simulated"]
+    make_instrument("PETR4")
+    assert not get_market_price(symbol="PETR4").is_cached
+    assert get_market_price(symbol="PETR4").is_cached
+
+    instrument = Instrument.objects.get(symbol="PETR4")
+    instrument.price_symbol = "PETR4.SA"
+    store_instrument(instrument)
+
+    assert not get_market_price(symbol="PETR4").is_cached
 
 
 def test_when_nobody_answers_the_last_good_price_is_told_until_it_is_stale(

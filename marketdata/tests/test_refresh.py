@@ -11,6 +11,7 @@ from pytest_django import Settings
 from common.valkey import key
 from marketdata.pricing import get_market_price, list_service_states
 from marketdata.pricing.memory import recall
+from marketdata.pricing.tickers import get_ticker
 from marketdata.pricing.watching import WATCHED_SECONDS, list_watched, watch
 from marketdata.tasks import refresh_prices
 from marketdata.tests.factories import make_instrument
@@ -70,7 +71,8 @@ def test_a_refresh_that_fails_keeps_the_last_good_prices(feed: Feed, settings: S
 
     assert refresh_prices() == 0
 
-    assert all(known.price is not None for known in recall(["ACME", "OTHER"]).values())
+    tickers = [get_ticker("ACME"), get_ticker("OTHER")]
+    assert all(known.price is not None for known in recall(tickers).values())
 
 
 def test_a_symbol_is_watched_for_a_quarter_of_an_hour(valkey: Any) -> None:
