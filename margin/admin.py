@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from common.admin import ReadOnlyAdmin, as_row_id
+from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
 from common.errors import ExchangeError
 from ledger.admin.confirmation import Confirmation, ReasonForm, confirm, person_of, refuse
 from margin.models import (
@@ -206,6 +206,39 @@ class LiquidationAdmin(_OfAccounts):
     list_select_related = ("account", "asset")
     inlines = (LiquidationStepInline,)
     ordering = ("-id",)
+
+
+@admin.register(LiquidationStep)
+class LiquidationStepAdmin(ReadOnlyAdmin):
+    """Steps of all liquidations: what the fund took, who was deleveraged, what was owed."""
+
+    list_display = (
+        "liquidation",
+        "number",
+        "kind",
+        "instrument",
+        "quantity",
+        "price",
+        "mark_price",
+        "amount",
+        "counterparty",
+    )
+    list_filter = ("kind", "instrument")
+    list_select_related = ("liquidation", "instrument", "counterparty")
+    search_fields = ("id",)
+    search_help_text = "Id of a liquidation, in full."
+    ordering = ("-id",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """By the index of the liquidation, never through the whole table."""
+        if not search_term.strip():
+            return queryset, False
+        liquidation_id = as_uuid(search_term)
+        if liquidation_id is None:
+            return queryset.none(), False
+        return queryset.filter(liquidation_id=liquidation_id), False
 
 
 @admin.register(MarginCall)

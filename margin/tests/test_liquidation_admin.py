@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from brokers.models import TradingAccount, User
-from margin.models import FreezeChange, MarginAccount, MarginCall
+from common.ids import new_uuid
+from margin.models import FreezeChange, Liquidation, MarginAccount, MarginCall
 from margin.services.freezing import freeze_margin_account
 from margin.tests.factories import (
     make_asset,
@@ -126,3 +127,14 @@ def test_an_officer_unfreezes_and_freezes_with_a_reason(
     assert "The collateral is not frozen" in again.content.decode()
     assert FreezeChange.objects.count() == 2
     assert "Freeze…" in page(client, "marginaccount", change)
+
+
+def test_steps_are_found_by_their_liquidation(client: Client, account: TradingAccount) -> None:
+    log_in(client)
+    liquidation = Liquidation.objects.get()
+    step = liquidation.steps.order_by("number")[0]
+    link = f"/admin/margin/liquidationstep/{step.pk}/change/"
+
+    assert link in page(client, "liquidationstep", f"?q={liquidation.pk}")
+    assert link not in page(client, "liquidationstep", f"?q={new_uuid()}")
+    assert link not in page(client, "liquidationstep", "?q=nonsense")
