@@ -17,6 +17,7 @@ PATHS = [
     "/api/v1/instruments/{}/ticker",
     "/api/v1/instruments/{}/candles",
     "/api/v1/instruments/{}/mark",
+    "/api/v1/funding-rates/{}",
     "/api/v1/price/{}",
     "/stocks/{}/book",
 ]

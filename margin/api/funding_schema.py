@@ -93,6 +93,6 @@ list_funding_payments = extend_schema(
     responses={
         (200, "application/json"): page_of(FundingPaymentDocument),
         (200, "text/csv"): OpenApiTypes.STR,
-        **problems(401, 403, 422),
+        **problems(401, 403, 404, 422),
     },
 )

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import READER_OR_VENUE
+from brokers.api.permissions import READER_OR_VENUE, check_named_account
 from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -41,7 +41,7 @@ class FundingRatesView(APIView):
         since, until = reader.optional_instant("since"), reader.optional_instant("until")
         wanted = read_page_request(reader, UUID)
         reader.finish()
-        instrument = get_instrument_spec(symbol.upper())
+        instrument = get_instrument_spec(symbol)
         running = get_running_interval(instrument, now=timezone.now())
         page = fetch_page(list_fundings(instrument.id, since=since, until=until), wanted)
         is_first = wanted.before is None and wanted.after is None
@@ -66,7 +66,7 @@ class FundingPaymentsView(APIView):
         account_id = reader.optional_integer("account_id", minimum=1, maximum=BIGINT_MAX)
         filters = PaymentFilter(
             broker_id=caller.broker_id,
-            account_id=caller.account_id or account_id,
+            account_id=account_id or caller.account_id,
             symbol=reader.optional_symbol("symbol"),
             since=reader.optional_instant("since"),
             until=reader.optional_instant("until"),
@@ -74,6 +74,7 @@ class FundingPaymentsView(APIView):
         wanted = read_page_request(reader, int)
         is_csv = read_is_csv(reader)
         reader.finish()
+        check_named_account(caller, filters.account_id)
         payments = list_payments(filters)
         if is_csv:
             documents = stream_documents(payments, payment_document)

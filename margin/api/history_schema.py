@@ -79,7 +79,7 @@ list_liquidations = extend_schema(
     responses={
         (200, "application/json"): page_of(LiquidationSummary),
         (200, "text/csv"): OpenApiTypes.STR,
-        **problems(401, 403, 422),
+        **problems(401, 403, 404, 422),
     },
 )
 get_liquidation = extend_schema(
@@ -99,6 +99,6 @@ list_margin_calls = extend_schema(
     responses={
         (200, "application/json"): page_of(MarginCallDocument),
         (200, "text/csv"): OpenApiTypes.STR,
-        **problems(401, 403, 422),
+        **problems(401, 403, 404, 422),
     },
 )

@@ -8,7 +8,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import READER_OR_VENUE, check_account_visible
+from brokers.api.permissions import (
+    READER_OR_VENUE,
+    check_account_visible,
+    check_named_account,
+)
 from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
@@ -39,6 +43,7 @@ class LiquidationsView(APIView):
         wanted = read_page_request(reader, UUID)
         is_csv = read_is_csv(reader)
         reader.finish()
+        check_named_account(caller_of(request), filters.account_id)
         rows = list_liquidations(filters, outcome=outcome)
         if is_csv:
             lines = document_csv(LIQUIDATION_COLUMNS, stream_documents(rows, liquidation_document))
@@ -74,6 +79,7 @@ class MarginCallsView(APIView):
         wanted = read_page_request(reader, int)
         is_csv = read_is_csv(reader)
         reader.finish()
+        check_named_account(caller_of(request), filters.account_id)
         rows = list_margin_calls(filters, is_open=is_open)
         if is_csv:
             return csv_answer(
@@ -88,7 +94,7 @@ def _read_filters(request: Request, reader: FieldReader) -> HistoryFilter:
     account_id = reader.optional_integer("account_id", minimum=1, maximum=BIGINT_MAX)
     return HistoryFilter(
         broker_id=caller.broker_id,
-        account_id=caller.account_id or account_id,
+        account_id=account_id or caller.account_id,
         asset=reader.optional_symbol("asset"),
         since=reader.optional_instant("since"),
         until=reader.optional_instant("until"),

@@ -166,6 +166,6 @@ get_margin_report = extend_schema(
     responses={
         (200, "application/json"): MarginReportDocument,
         (200, "text/csv"): OpenApiTypes.STR,
-        **problems(401, 403, 422),
+        **problems(401, 403, 404, 422),
     },
 )

@@ -23,6 +23,6 @@ urlpatterns = [
     path("liquidations", LiquidationsView.as_view()),
     path("liquidations/<uuid:liquidation_id>", LiquidationView.as_view()),
     path("margin-calls", MarginCallsView.as_view()),
-    path("funding-rates/<str:symbol>", FundingRatesView.as_view()),
+    path("funding-rates/<symbol:symbol>", FundingRatesView.as_view()),
     path("funding-payments", FundingPaymentsView.as_view()),
 ]

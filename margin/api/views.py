@@ -9,9 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
-from brokers.api.permissions import READER_OR_VENUE, VENUE_ADMIN, check_account_visible
+from brokers.api.permissions import READER_OR_VENUE, VENUE_ADMIN, check_named_account
 from brokers.models import Scope
-from brokers.selectors import get_account
 from common.api.csv_answers import csv_answer, document_csv
 from common.api.fields import FieldReader
 from common.ids import new_uuid
@@ -56,7 +55,7 @@ class PositionsView(APIView):
 
     @schema.get_positions
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         margins = {one.asset: one for one in find_account_margins(account_id)}
         positions = [
             position_document(position, margins[position.asset])
@@ -73,7 +72,7 @@ class MarginAccountView(APIView):
 
     @schema.get_margin_account
     def get(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         return Response(_account_document(account_id))
 
 
@@ -85,7 +84,7 @@ class CollateralView(APIView):
     @schema.move_collateral
     @idempotent
     def post(self, request: Request, account_id: int) -> Response:
-        _check_visible(request, account_id)
+        check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_body(request.data)
         asset = reader.symbol("asset")
         amount = reader.decimal("amount")
@@ -138,7 +137,7 @@ class MarginReportView(APIView):
         filters = ReportFilter(
             asset=reader.optional_symbol("asset") or "",
             broker_id=caller.broker_id,
-            account_id=caller.account_id or reader.optional_row_id("account_id"),
+            account_id=reader.optional_row_id("account_id") or caller.account_id,
             search=reader.optional_text("search", max_length=_SEARCH_LENGTH_MAX) or "",
             is_at_risk=reader.optional_boolean("at_risk") or False,
         )
@@ -148,6 +147,7 @@ class MarginReportView(APIView):
         size = reader.optional_integer("page_size", minimum=1, maximum=_PAGE_SIZE_MAX)
         kind = reader.optional_choice("format", ("json", "csv")) or "json"
         reader.finish()
+        check_named_account(caller, filters.account_id)
         if kind == "csv":
             lines = stream_margin_report(filters=filters, sort=sort, is_descending=is_descending)
             return csv_answer(
@@ -191,13 +191,3 @@ def _account_document(account_id: int) -> dict[str, Any]:
             for asset in sorted(states)
         ],
     }
-
-
-def _check_visible(request: Request, account_id: int) -> None:
-    """See that the account is the caller's.
-
-    Raises:
-        AccountNotFound, OtherAccount: there is none, or it is not.
-    """
-    account = get_account(account_id)
-    check_account_visible(caller_of(request), broker_id=account.broker_id, account_id=account_id)

@@ -177,8 +177,7 @@ def test_who_sees_which_payments(accounts: list[TradingAccount], fundings: list[
     assert seen(Api(_VENUE, "/api/v1/")) == {first, second, third}
     assert seen(key_of(accounts[0])) == {first, second}
     assert seen(key_of(accounts[0]), account_id=second) == {second}
-    assert seen(key_of(accounts[0]), account_id=third) == set()
-    assert seen(key_of(accounts[0], is_bound=True), account_id=second) == {first}
+    assert seen(key_of(accounts[0], is_bound=True)) == {first}
     refusal = key_of(accounts[0], scope="trade").get("funding-payments")
     assert (refusal.status_code, refusal.json()["code"]) == (403, "missing_scope")
     assert Api(None, "/api/v1/").get("funding-payments").status_code == 401

@@ -69,13 +69,32 @@ def test_who_sees_which_liquidations(
     assert ids(Api(_VENUE, "/api/v1/").get("liquidations")) == [third, second, first]
     assert ids(key_of(accounts[0]).get("liquidations")) == [second, first]
     assert ids(key_of(accounts[0], is_bound=True).get("liquidations")) == [first]
-    # A bound key sees its own account, whichever it names.
-    bound = key_of(accounts[0], is_bound=True)
-    assert ids(bound.get("liquidations", account_id=accounts[1].id)) == [first]
-    assert ids(key_of(accounts[0]).get("liquidations", account_id=accounts[2].id)) == []
     refusal = key_of(accounts[0], scope="trade").get("liquidations")
     assert (refusal.status_code, refusal.json()["code"]) == (403, "missing_scope")
     assert Api(None, "/api/v1/").get("liquidations").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "what", ["liquidations", "margin-calls", "funding-payments", "margin-report"]
+)
+def test_a_list_narrowed_to_what_is_anothers_is_refused(
+    accounts: list[TradingAccount], liquidations: list[Liquidation], what: str
+) -> None:
+    own, sibling, stranger = (account.id for account in accounts)
+
+    def answer(api: Api, account_id: int, **query: Any) -> tuple[int, str]:
+        answered = api.get(what, account_id=account_id, **query)
+        code = "" if answered.status_code == 200 else answered.json()["code"]
+        return answered.status_code, code
+
+    wide, bound = key_of(accounts[0]), key_of(accounts[0], is_bound=True)
+    for query in ({}, {"format": "csv"}):
+        for api, other in ((wide, stranger), (bound, stranger), (bound, sibling)):
+            assert answer(api, other, **query) == (403, "other_account")
+        for api in (wide, bound, Api(_VENUE, "/api/v1/")):
+            assert answer(api, 10**9, **query) == (404, "account_not_found")
+        for api, seen in ((wide, sibling), (bound, own), (Api(_VENUE, "/api/v1/"), stranger)):
+            assert answer(api, seen, **query) == (200, "")
 
 
 def test_filters_of_liquidations(
