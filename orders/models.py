@@ -263,7 +263,10 @@ class AveragePrice(models.Model):
 
 
 class Fill(models.Model):
-    """One order's half of a trade: a database view over `Trade` (migration 0002)."""
+    """One account's half of a trade: a database view over `Trade` (migrations 0002 and 0007).
+
+    Every half that an order stands for, and both of a forced trade, which may have none.
+    """
 
     class Role(models.TextChoices):
         MAKER = "MAKER", "Maker"
@@ -271,7 +274,7 @@ class Fill(models.Model):
 
     id = models.CharField(max_length=41, primary_key=True, help_text="Trade id and side.")
     trade = models.ForeignKey(Trade, on_delete=models.DO_NOTHING, related_name="fills")
-    order = models.ForeignKey(Order, on_delete=models.DO_NOTHING, related_name="fills")
+    order = models.ForeignKey(Order, on_delete=models.DO_NOTHING, related_name="fills", null=True)
     account = models.ForeignKey(TradingAccount, on_delete=models.DO_NOTHING, related_name="+")
     instrument = models.ForeignKey(Instrument, on_delete=models.DO_NOTHING, related_name="+")
     counter_account = models.ForeignKey(

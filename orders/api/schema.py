@@ -101,7 +101,9 @@ class CancelAllResult(serializers.Serializer):
 
 
 class FillDocument(OrderFillDocument):
-    order_id = serializers.UUIDField()
+    order_id = serializers.UUIDField(
+        allow_null=True, help_text="None of a forced trade off the book."
+    )
     account_id = serializers.IntegerField()
     symbol = serializers.CharField()
     venue = choice(Venue)

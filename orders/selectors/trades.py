@@ -34,7 +34,7 @@ class FillFilter:
 
 
 def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilter) -> Page:
-    """A page of the fills of the principal's orders, newest first.
+    """A page of the fills of the principal's accounts, newest first.
 
     Pages go by trade: the two fills of a trade between accounts of one broker stay together, so a
     page may hold one more than was asked for.

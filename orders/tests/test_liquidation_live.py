@@ -8,12 +8,13 @@ from decimal import Decimal as D
 import pytest
 
 from brokers.models import TradingAccount
+from brokers.services import create_api_key
 from common.ids import new_uuid
 from common.valkey import get_client, key
 from margin.models import Liquidation, MarginCall, Position
 from margin.selectors.liquidations import list_accounts_to_liquidate
 from margin.services.freezing import freeze_margin_account
-from margin.services.fund import deposit_to_fund
+from margin.services.fund import deposit_to_fund, withdraw_from_fund
 from margin.tests.world import make_perpetual, make_trader, order, set_mark
 from orders.services import liquidations
 from orders.tasks import sweep_liquidations
@@ -96,3 +97,33 @@ def test_a_frozen_account_is_liquidated_all_the_same(trader: tuple[TradingAccoun
     assert sweep_liquidations() == 1
 
     assert [one.account_id for one in wait_for_liquidations(1)] == [account.id]
+
+
+def test_both_sides_see_the_trades_that_nobody_ordered(trader: tuple[TradingAccount, Api]) -> None:
+    """With little in the fund it takes a part over, and the other side has to close the rest."""
+    account, api = trader
+    withdraw_from_fund(
+        asset="USDT", amount=D(99_750), source_id=new_uuid(), actor="test", memo="Paid out"
+    )
+    # 400 below zero at 36,000; the fund has 250.
+    set_mark(36_000)
+    assert sweep_liquidations() == 1
+    (liquidation,) = wait_for_liquidations(1)
+    steps = api.get(f"liquidations/{liquidation.id}").json()["steps"]
+    closed = [step["quantity"] for step in steps if step["kind"] in ("TAKEOVER", "DELEVERAGE")]
+    assert len(closed) == 2
+
+    fills = api.get(f"trades/{account.id}", venue="FORCED").json()["results"]
+    assert [f"-{fill['quantity']}" for fill in reversed(fills)] == closed
+    assert {(fill["side"], fill["order_id"], fill["price"], fill["fee"]) for fill in fills} == {
+        ("SELL", None, "40000", "0")
+    }
+    # What an account has traded is what it holds.
+    everything = api.get("fills", account_id=account.id).json()["results"]
+    assert sum(D(f["quantity"]) * (1 if f["side"] == "BUY" else -1) for f in everything) == 0
+    other = Position.objects.exclude(account__broker=account.broker).get(quantity__lt=0)
+    keys = create_api_key(broker_id=other.account.broker_id, scopes=("read",), name="r")
+    (bought,) = (
+        Api(keys.secret, "/api/v1/").get("fills", venue="forced", side="BUY").json()["results"]
+    )
+    assert (bought["trade_id"], bought["account_id"]) == (fills[0]["trade_id"], other.account_id)
