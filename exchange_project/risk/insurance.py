@@ -6,8 +6,6 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from brokers.selectors import find_account
-from brokers.types import HOUSE_BROKER_ID, INSURANCE_DOCUMENT
 from common.money import plain
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
@@ -19,7 +17,8 @@ from ledger.selectors.funds import (
     list_fund_points,
 )
 from ledger.types import AccountKind
-from margin.selectors.accounts import PositionAtMark, list_positions
+from margin.selectors.accounts import PositionAtMark
+from margin.selectors.fund import list_fund_positions
 
 _LINES_MAX = 50
 
@@ -37,7 +36,7 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
         "balances": [
             (one.asset, figures.money(one.balance, one.scale), one.balance < 0) for one in balances
         ],
-        "positions": [_position(one) for one in _positions_taken_over()],
+        "positions": [_position(one) for one in list_fund_positions()],
         "asset": asset,
         "period": period,
         "periods": [(name, label) for name, (label, _) in PERIODS.items()],
@@ -59,11 +58,6 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
             ],
         }
     return render(request, "risk/insurance.html", context)
-
-
-def _positions_taken_over() -> list[PositionAtMark]:
-    fund = find_account(broker_id=HOUSE_BROKER_ID, document_number=INSURANCE_DOCUMENT)
-    return [] if fund is None else [one for one in list_positions(fund.id) if one.quantity]
 
 
 def _position(position: PositionAtMark) -> dict[str, Any]:

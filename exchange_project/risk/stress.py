@@ -1,6 +1,7 @@
 """The stress test: marks move, and the page says who would be liquidated and what that costs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from exchange_project.risk.requests import percent_of, text_of
 from ledger.selectors.funds import list_fund_balances
 from ledger.types import AccountKind
 from margin.selectors.exposures import HoldingMark, list_marks
+from margin.selectors.fund import list_fund_positions
 from margin.selectors.stress import (
     StressedAccount,
     StressPoint,
@@ -27,6 +29,22 @@ _STEPS = 10
 _LEAST, _MOST, _DEFAULT = Decimal(-100), Decimal(500), Decimal(-10)
 # The address says so where all perpetuals of a quote asset move together.
 _ALL = "all:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fund:
+    """The insurance fund at the marks that hold, in a quote asset.
+
+    `equity` is its money with the profit or loss of what it has taken over, `moved_value` the
+    signed value of those positions whose marks move.
+    """
+
+    equity: Decimal
+    moved_value: Decimal
+
+    def after(self, move: Decimal) -> Decimal:
+        """Its equity when marks have moved, before it pays for anybody."""
+        return self.equity + move * self.moved_value
 
 
 @risk_page
@@ -69,9 +87,9 @@ def _test(marks: Sequence[HoldingMark], moved: str, move: Decimal) -> dict[str, 
     curve = get_stress_curve(**given, moves=_moves(move))
     accounts = list_stressed_accounts(**given, move=move, limit=_SHOWN_MAX)
     point = next(one for one in curve if one.move == move)
-    funds = {one.asset: one.balance for one in list_fund_balances(AccountKind.INSURANCE)}
-    fund = funds.get(asset, Decimal(0))
-    paid = min(point.loss, max(fund, Decimal(0)))
+    fund = _fund(asset, {mark.symbol for mark in moving})
+    left = fund.after(move)
+    paid = min(point.loss, max(left, Decimal(0)))
     return {
         "asset": asset,
         "move": figures.signed_percent(move),
@@ -79,7 +97,8 @@ def _test(marks: Sequence[HoldingMark], moved: str, move: Decimal) -> dict[str, 
         "facts": [
             ("Liquidated", f"{point.liquidated_count:,}"),
             ("Of them bankrupt", f"{point.bankrupt_count:,}"),
-            ("The insurance fund has", figures.money(fund, scale)),
+            ("The insurance fund has", figures.money(fund.equity, scale)),
+            ("After the move", figures.money(left, scale)),
             ("It would pay", figures.money(paid, scale)),
             ("Left to deleveraging", figures.money(point.loss - paid, scale)),
         ],
@@ -89,6 +108,18 @@ def _test(marks: Sequence[HoldingMark], moved: str, move: Decimal) -> dict[str, 
         "curve": _chart(curve, fund),
         "points": [_point(one, fund, scale) for one in curve],
     }
+
+
+def _fund(asset: str, moved: set[str]) -> _Fund:
+    balances = list_fund_balances(AccountKind.INSURANCE)
+    equity = sum((one.balance for one in balances if one.asset == asset), Decimal(0))
+    moved_value = Decimal(0)
+    for position in list_fund_positions():
+        if position.asset == asset:
+            value = position.quantity * position.mark
+            equity += value - position.cost_basis
+            moved_value += value if position.symbol in moved else 0
+    return _Fund(equity, moved_value)
 
 
 def _moves(move: Decimal) -> list[Decimal]:
@@ -115,17 +146,17 @@ def _account(account: StressedAccount, scale: int) -> dict[str, Any]:
     }
 
 
-def _point(point: StressPoint, fund: Decimal, scale: int) -> dict[str, str]:
+def _point(point: StressPoint, fund: _Fund, scale: int) -> dict[str, str]:
     return {
         "move": figures.signed_percent(point.move),
         "liquidated": f"{point.liquidated_count:,}",
         "bankrupt": f"{point.bankrupt_count:,}",
         "loss": figures.money(point.loss, scale),
-        "left": figures.money(fund - point.loss, scale),
+        "left": figures.money(fund.after(point.move) - point.loss, scale),
     }
 
 
-def _chart(curve: Sequence[StressPoint], fund: Decimal) -> dict[str, Any]:
+def _chart(curve: Sequence[StressPoint], fund: _Fund) -> dict[str, Any]:
     return {
         "labels": [figures.signed_percent(point.move) for point in curve],
         "axes": {"y": "Money", "y1": "Accounts"},
@@ -145,7 +176,7 @@ def _chart(curve: Sequence[StressPoint], fund: Decimal) -> dict[str, Any]:
             {
                 "name": "Insurance fund",
                 "color": "safe",
-                "values": [figures.number(fund)] * len(curve),
+                "values": [figures.number(fund.after(point.move)) for point in curve],
             },
         ],
     }

@@ -404,6 +404,22 @@ def test_the_stress_page_by_hand(desk: Client, accounts: Any) -> None:
     assert curve["series"][0]["values"][0] == "3"
 
 
+def test_the_stress_moves_what_the_fund_has_taken_over(desk: Client, accounts: Any) -> None:
+    """0.1 long from 55,000 with 3,000: 2,500 at 50,000, and at 35,000 1,000 for losses of 3,401."""
+    pay_into_fund("3000")
+    fund = TradingAccount.objects.get(id=get_insurance_account_id())
+    make_position(fund, Instrument.objects.get(), "0.1", "55000")
+
+    text = text_of(desk.get("/risk/stress/?moved=all:USDT&percent=-30"))
+
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", text))
+    assert facts["The insurance fund has"] == "2,500.00"
+    assert facts["After the move"] == facts["It would pay"] == "1,000.00"
+    assert facts["Left to deleveraging"] == "2,401.00"
+    of_fund = [D(value) for value in chart_of(text, "stress")["series"][2]["values"]]
+    assert (of_fund[0], of_fund[-1]) == (1_000, 4_000)
+
+
 def test_the_stress_of_one_symbol_and_of_none(desk: Client, accounts: Any) -> None:
     symbol = text_of(desk.get("/risk/stress/?moved=BTC-PERP&percent=0"))
     nonsense = text_of(desk.get("/risk/stress/?moved=GONE&percent=many"))
