@@ -81,11 +81,12 @@ class PositionAtMark:
         return self._price(liquidation_price(account.state, self.exposure))
 
     def bankruptcy_price(self, account: AccountMargin) -> Fraction | None:
-        """The price at which closing the position uses up its share of the account's equity."""
+        """The price at which closing the position uses up its share of the account's equity; None
+        where no price above zero does."""
         return self._price(bankruptcy_price(account.state, self.exposure))
 
     def _price(self, ticks: Fraction | None) -> Fraction | None:
-        return None if ticks is None else ticks * Fraction(self.tick_size)
+        return ticks * Fraction(self.tick_size) if ticks is not None and ticks > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,17 @@ def test_positions_with_their_prices(bitcoin: Instrument, pair: Any) -> None:
     assert second.bankruptcy_price(margin) == 2_000 + Fraction(2_200, 7)
 
 
+def test_a_long_that_bears_every_fall_has_no_price_to_fear(bitcoin: Instrument) -> None:
+    rich = make_margin_account("5001")
+    make_position(rich, bitcoin, "0.1", "50000")
+
+    (position,) = list_positions(rich.id)
+    (margin,) = find_account_margins(rich.id)
+
+    assert position.liquidation_price(margin) is None
+    assert position.bankruptcy_price(margin) is None
+
+
 # --- stress ---------------------------------------------------------------------------------------
 
 
