@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from brokers.models import TradingAccount
 from common.errors import ExchangeError
+from common.limits import LINE_LENGTH_MAX
 from exchange_project.risk.access import officers_page
 from margin.models import MarginAccount
 from margin.services.freezing import (
-    REASON_LENGTH_MAX,
     freeze_margin_account,
     unfreeze_margin_account,
 )
@@ -24,7 +24,7 @@ class _ReasonForm(forms.Form):
     """Why; one line."""
 
     reason = forms.CharField(
-        max_length=REASON_LENGTH_MAX, widget=forms.TextInput(attrs={"autofocus": True})
+        max_length=LINE_LENGTH_MAX, widget=forms.TextInput(attrs={"autofocus": True})
     )
 
 

@@ -16,11 +16,10 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from common.api.values import ValueRefused, read_decimal
 from common.errors import ExchangeError
+from common.limits import LINE_LENGTH_MAX
 from common.money import DECIMAL_PLACES, MAX_DIGITS
 from ledger.models import LedgerAccount
 from ledger.selectors import BalanceChange
-
-_REASON_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def reason_field(label: str, *, required: bool = True, help_text: str = "") -> f
     return forms.CharField(
         label=label,
         required=required,
-        max_length=_REASON_LENGTH_MAX,
+        max_length=LINE_LENGTH_MAX,
         help_text=help_text,
         widget=UnfoldAdminTextInputWidget,
     )

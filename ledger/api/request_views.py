@@ -12,6 +12,7 @@ from brokers.api.permissions import check_account_visible, check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.limits import LINE_LENGTH_MAX
 from ledger.api import money_schema as schema
 from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import request_document
@@ -22,7 +23,6 @@ from ledger.services import cancel_request, request_deposit, request_withdrawal
 
 _DEPOSIT = MoneyRequest.Kind.DEPOSIT.value
 _WITHDRAWAL = MoneyRequest.Kind.WITHDRAWAL.value
-_REASON_LENGTH_MAX = 200
 _SCOPES = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
 
 
@@ -126,7 +126,7 @@ def _ask(request: Request, ask: Callable[..., MoneyRequest]) -> Response:
     reader = FieldReader.of_body(request.data)
     wallet_id = reader.row_id("wallet_id")
     amount = reader.decimal("amount")
-    reason = reader.text("reason", max_length=_REASON_LENGTH_MAX)
+    reason = reader.text("reason", max_length=LINE_LENGTH_MAX)
     reader.finish()
     get_wallet(wallet_id, principal=principal)
     made = ask(

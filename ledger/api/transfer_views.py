@@ -16,7 +16,7 @@ from common.api.pagination import make_page, read_page_request
 from common.api.problems import problem_document
 from common.api.renderers import encode_json
 from common.ids import new_uuid
-from common.limits import BIGINT_MAX
+from common.limits import BIGINT_MAX, LINE_LENGTH_MAX
 from ledger.api import transfer_schema as schema
 from ledger.api.idempotency import idempotent, read_request_key, replay
 from ledger.api.wallet_documents import transfer_document
@@ -37,7 +37,6 @@ from ledger.services.transfers.orders import (
 from ledger.types import StoredAnswer, TransferReason, TransferState
 
 _EMAIL_LENGTH_MAX = 254
-_MEMO_LENGTH_MAX = 200
 _CREATED = 201
 
 
@@ -176,7 +175,7 @@ def _read_order(
         amount=reader.decimal("amount"),
         destination_id=destination_id,
         to_email=to_email,
-        memo=reader.optional_text("memo", max_length=_MEMO_LENGTH_MAX, min_length=0) or "",
+        memo=reader.optional_text("memo", max_length=LINE_LENGTH_MAX, min_length=0) or "",
         timeout_seconds=(timeout_seconds or TIMEOUT_SECONDS) if is_pending else None,
         expected_version=reader.optional_integer("expected_version", minimum=0, maximum=BIGINT_MAX),
         linked_id=linked_id,

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from brokers.models import TradingAccount
 from common.database import retry_on_conflict
+from common.limits import LINE_LENGTH_MAX
 from common.texts import check_text
 from ledger import locks
 from ledger.errors import AlreadyDecided, OwnRequest
@@ -28,7 +29,6 @@ from ledger.services.requests import check_open, close_request
 from ledger.services.wallets import check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 
-_NOTE_LENGTH_MAX = 200
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
 
@@ -48,7 +48,7 @@ def approve_request(*, request_id: UUID, user_id: UUID, note: str = "") -> Money
         InsufficientFunds: what was to be taken is not there at the moment.
         ValidationFailed: the note is no text.
     """
-    check_text("note", note, max_length=_NOTE_LENGTH_MAX)
+    check_text("note", note, max_length=LINE_LENGTH_MAX)
     request = _take_up(request_id, user_id)
     _record(request, user_id, is_approved=True, note=note)
     _raise_approvals_needed(request)
@@ -76,7 +76,7 @@ def reject_request(*, request_id: UUID, user_id: UUID, note: str) -> MoneyReques
         AlreadyDecided: the person has approved it before.
         ValidationFailed: no reason is given, or it is no text.
     """
-    check_text("note", note, max_length=_NOTE_LENGTH_MAX, min_length=1)
+    check_text("note", note, max_length=LINE_LENGTH_MAX, min_length=1)
     request = _take_up(request_id, user_id)
     _record(request, user_id, is_approved=False, note=note)
     return close_request(request, _Status.REJECTED, note)

@@ -15,6 +15,7 @@ from brokers.errors import AccountNotFound
 from brokers.models import TradingAccount
 from common.database import retry_on_conflict
 from common.ids import new_uuid
+from common.limits import LINE_LENGTH_MAX
 from common.money import from_units8
 from common.texts import check_text
 from ledger import locks
@@ -40,7 +41,6 @@ from ledger.types import AccountKind, ClientAccount, Entry, EntryKind, Line, Ven
 from marketdata.models import Asset
 from marketdata.selectors import get_asset, get_asset_scales
 
-_MEMO_LENGTH_MAX = 200
 # Collateral goes back as far as it is free: `margin.services.collateral` knows. What funding and
 # liquidations book belongs to records that a reversal would contradict.
 _IRREVERSIBLE = (
@@ -79,7 +79,7 @@ def post_entry(
         InsufficientFunds: an account that pays has not enough. Nothing is changed.
         SourceBookedDifferently: the source was booked before with other lines.
     """
-    check_text("memo", memo, max_length=_MEMO_LENGTH_MAX)
+    check_text("memo", memo, max_length=LINE_LENGTH_MAX)
     amounts = _amounts_in_units8(lines)
     now = datetime.now(UTC)
     entry_id = entry_id or new_uuid()
@@ -183,7 +183,7 @@ def reverse_entry(*, entry_id: UUID, reason: str, actor: str) -> Entry:
         EntryNotReversible: it is a trade, a reversal or a move of collateral.
         InsufficientFunds: what was booked has been spent since.
     """
-    check_text("reason", reason, max_length=_MEMO_LENGTH_MAX, min_length=1)
+    check_text("reason", reason, max_length=LINE_LENGTH_MAX, min_length=1)
     check_reversible(entry_id)
     return post_entry(
         kind=EntryKind.REVERSAL,

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from common.database import retry_on_conflict
+from common.limits import LINE_LENGTH_MAX
 from common.money import to_units8
 from common.texts import check_text
 from ledger import locks
@@ -29,7 +30,6 @@ from ledger.selectors.wallets import get_wallet_row
 from ledger.services.entries import check_funds, check_reversible
 from ledger.services.wallets import check_account_active, check_wallet_active
 
-_REASON_LENGTH_MAX = 200
 _NOT_ADJUSTABLE = (
     LedgerAccount.Kind.TRANSIT,
     LedgerAccount.Kind.CLEARING,
@@ -218,7 +218,7 @@ def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:
 def _store(
     kind: "_Kind", *, reason: str, actor: str, user_id: UUID | None, **facts: Any
 ) -> MoneyRequest:
-    check_text("reason", reason, max_length=_REASON_LENGTH_MAX, min_length=1)
+    check_text("reason", reason, max_length=LINE_LENGTH_MAX, min_length=1)
     request = MoneyRequest(kind=kind, reason=reason, actor=actor, requested_by_id=user_id, **facts)
     request.approvals_needed = get_approvals_needed(request)
     request.save(force_insert=True)

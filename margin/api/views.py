@@ -14,6 +14,7 @@ from brokers.models import Scope
 from common.api.csv_answers import csv_answer, document_csv
 from common.api.fields import FieldReader
 from common.ids import new_uuid
+from common.limits import LINE_LENGTH_MAX
 from common.money import to_units8
 from ledger.api.idempotency import idempotent
 from ledger.selectors import list_balances
@@ -39,7 +40,6 @@ from margin.selectors.report import (
 )
 from margin.services.collateral import move_collateral
 from margin.services.freezing import (
-    REASON_LENGTH_MAX,
     freeze_margin_account,
     unfreeze_margin_account,
 )
@@ -167,7 +167,7 @@ def _read_freeze(request: Request) -> dict[str, str]:
     """Asset, reason and who asks."""
     reader = FieldReader.of_body(request.data)
     asset = reader.symbol("asset")
-    reason = reader.text("reason", max_length=REASON_LENGTH_MAX)
+    reason = reader.text("reason", max_length=LINE_LENGTH_MAX)
     reader.finish()
     return {"asset": asset, "reason": reason, "actor": caller_of(request).actor}
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 from brokers.models import Funding
 from brokers.types import HOUSE_BROKER_ID
 from common.database import retry_on_conflict
-from common.errors import FieldError, ValidationFailed
+from common.limits import LINE_LENGTH_MAX
+from common.texts import check_text
 from ledger import locks
 from margin.errors import (
     HouseAccount,
@@ -22,8 +23,6 @@ from margin.errors import (
 from margin.models import FreezeChange, MarginAccount
 from marketdata.models import Asset
 from marketdata.selectors import get_asset
-
-REASON_LENGTH_MAX = 200
 
 
 @retry_on_conflict
@@ -70,7 +69,7 @@ def unfreeze_margin_account(
 
 def _take_up(account_id: int, asset: str, reason: str) -> tuple[Asset, MarginAccount]:
     """The asset and the margin side of the account, which is locked; made if it is missing."""
-    _check_reason(reason)
+    check_text("reason", reason, max_length=LINE_LENGTH_MAX, min_length=1)
     found = get_asset(asset)
     account = locks.lock_trading_account(account_id)
     if account.broker_id == HOUSE_BROKER_ID:
@@ -79,12 +78,6 @@ def _take_up(account_id: int, asset: str, reason: str) -> tuple[Asset, MarginAcc
         raise MarginAccountRequired(account_id=account_id)
     margin_account, _ = MarginAccount.objects.get_or_create(account_id=account_id, asset=found)
     return found, margin_account
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > REASON_LENGTH_MAX or not reason.isprintable():
-        detail = f"Say why, in at most {REASON_LENGTH_MAX} characters of one line."
-        raise ValidationFailed(errors=[FieldError("reason", "invalid", detail)])
 
 
 def _keep(margin_account: MarginAccount, asset: Asset, reason: str, actor: str) -> None:

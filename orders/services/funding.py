@@ -6,7 +6,7 @@ has ended, and no other.
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -101,6 +101,5 @@ def _command(instrument: InstrumentSpec, interval: FundingInterval) -> FixFundin
 
 def _has_fresh_mark(instrument: InstrumentSpec, now: datetime) -> bool:
     """Whether the engine, which looks again, will find a mark that is not stale."""
-    assert instrument.mark_stale_seconds is not None, "a perpetual says when its mark is stale"
     mark = find_mark(instrument.id)
-    return mark is not None and now - mark.as_of <= timedelta(seconds=instrument.mark_stale_seconds)
+    return mark is not None and not mark.is_stale(now, instrument.mark_stale_seconds)
