@@ -18,7 +18,9 @@ from ledger.calculations import check_amount
 from ledger.errors import InsufficientFunds
 from ledger.services import post_entry
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
-from margin.selectors.fund import get_fund_account, list_fund_accounts
+from margin.calculations import margin_state
+from margin.selectors.fund import get_fund_account, list_fund_accounts, list_fund_positions
+from marketdata.models import Asset
 from marketdata.selectors import get_asset
 
 _SOURCE = "insurance"
@@ -55,30 +57,37 @@ def deposit_to_fund(
 def withdraw_from_fund(
     *, asset: str, amount: Decimal, source_id: UUID, actor: str, memo: str
 ) -> Entry:
-    """Pay `amount` out of the fund, against cash in transit; no more than it has.
+    """Pay `amount` out of the fund, against cash in transit; no more than it can spare.
 
-    The same source again books nothing.
+    What it has taken over must still be carried: equity stays above the maintenance margin. The
+    same source again books nothing.
 
     Raises:
         UnknownAsset, NoPerpetuals, ValidationFailed: no such asset or amount.
-        InsufficientFunds: the fund has less.
+        InsufficientFunds: the fund can spare less.
     """
     found = get_asset(asset)
     check_amount(amount, found.scale)
     fund = get_fund_account(found)
     entry = _post(EntryKind.WITHDRAWAL, _lines(fund, -amount), source_id, actor, memo)
     if entry.is_new:
-        _check_not_below_zero(fund, amount)
+        _check_spared(fund, found, amount)
     return entry
 
 
-def _check_not_below_zero(fund: VenueAccount, amount: Decimal) -> None:
-    """See that the fund, which is locked, has borne what was taken. Its row knows no limit."""
+def _check_spared(fund: VenueAccount, asset: Asset, amount: Decimal) -> None:
+    """See that the fund, which is locked, has borne what was taken. Its row knows no limit.
+
+    While it is locked the engine changes none of its positions.
+    """
     with connection.cursor() as cursor:
         ids = ensure_venue_accounts(cursor, [_key(fund)])
         (row,) = locks.lock_ledger_accounts(cursor, set(ids.values())).values()
-    if row.posted < 0:
-        raise InsufficientFunds(required=amount, available=from_units8(row.posted) + amount)
+    held = [one.exposure for one in list_fund_positions() if one.asset == asset.code]
+    left = margin_state(row.posted, held)
+    missing = -min(left.collateral, left.equity - left.maintenance_margin)
+    if missing > 0:
+        raise InsufficientFunds(required=amount, available=amount - from_units8(missing))
 
 
 def _key(fund: VenueAccount) -> tuple[str, int, int]:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from brokers.models import TradingAccount
+from brokers.services.house import get_insurance_account_id
 from common.errors import ValidationFailed
 from common.ids import new_uuid
 from ledger.errors import InsufficientFunds, SourceBookedDifferently
@@ -15,7 +17,7 @@ from ledger.models import JournalEntry, LedgerAccount
 from ledger.types import Entry
 from margin.errors import NoPerpetuals
 from margin.services.fund import deposit_to_fund, open_funds, withdraw_from_fund
-from margin.tests.factories import make_asset, make_perpetual
+from margin.tests.factories import make_asset, make_perpetual, make_position
 from marketdata.errors import UnknownAsset
 from marketdata.models import Instrument
 
@@ -136,3 +138,17 @@ def test_many_at_once_take_no_more_than_there_is() -> None:
 
     assert sum(taken) == 2
     assert balances()["INSURANCE", 0] == 1
+
+
+def test_what_the_fund_has_taken_over_must_still_be_carried(bitcoin: Instrument) -> None:
+    """Long 0.5 from 52,000 at a mark of 50,000: 1,000 lost, 2,500 of maintenance margin."""
+    deposit("10000")
+    fund = TradingAccount.objects.get(id=get_insurance_account_id())
+    make_position(fund, bitcoin, "0.5", "52000")
+
+    with pytest.raises(InsufficientFunds) as refused:
+        withdraw("6500.000001")
+    assert refused.value.facts == {"required": D("6500.000001"), "available": D(6500)}
+    assert balances()["INSURANCE", 3] == 10_000
+    withdraw("6500")
+    assert balances()["INSURANCE", 3] == 3_500
