@@ -58,6 +58,22 @@ class FundingPaymentDocument(serializers.Serializer):
     booked_at = serializers.DateTimeField(allow_null=True)
 
 
+list_fundings = extend_schema(
+    tags=TAGS,
+    operation_id="fundings_list",
+    summary="List the fundings of all perpetuals, newest first",
+    parameters=[
+        OpenApiParameter("symbol", OpenApiTypes.STR),
+        *_PERIOD,
+        OpenApiParameter("format", enum=["json", "csv"], default="json", description="csv: all."),
+        *PAGING,
+    ],
+    responses={
+        (200, "application/json"): page_of(FundingDocument),
+        (200, "text/csv"): OpenApiTypes.STR,
+        **problems(401, 403, 404, 422),
+    },
+)
 list_funding_rates = extend_schema(
     tags=TAGS,
     operation_id="funding_rates_list",

@@ -16,6 +16,7 @@ from common.api.pagination import fetch_page, read_page_request
 from common.limits import BIGINT_MAX
 from margin.api import funding_schema as schema
 from margin.api.funding_documents import (
+    FUNDING_COLUMNS,
     PAYMENT_COLUMNS,
     funding_document,
     interval_document,
@@ -28,6 +29,27 @@ from margin.selectors.funding import (
     list_payments,
 )
 from marketdata.selectors import get_instrument_spec
+
+
+class FundingsView(APIView):
+    """`funding`: what was fixed of all perpetuals, newest first."""
+
+    required_scope = READER_OR_VENUE
+
+    @schema.list_fundings
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
+        reader = FieldReader.of_query(request.query_params)
+        symbol = reader.optional_symbol("symbol")
+        since, until = reader.optional_instant("since"), reader.optional_instant("until")
+        wanted = read_page_request(reader, UUID)
+        is_csv = read_is_csv(reader)
+        reader.finish()
+        instrument_id = None if symbol is None else get_instrument_spec(symbol).id
+        fundings = list_fundings(instrument_id, since=since, until=until)
+        if is_csv:
+            documents = stream_documents(fundings, funding_document)
+            return csv_answer(document_csv(FUNDING_COLUMNS, documents), "funding")
+        return Response(fetch_page(fundings, wanted).document(request, funding_document))
 
 
 class FundingRatesView(APIView):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from margin.api.funding_views import FundingPaymentsView, FundingRatesView
+from margin.api.funding_views import FundingPaymentsView, FundingRatesView, FundingsView
 from margin.api.history_views import LiquidationsView, LiquidationView, MarginCallsView
 from margin.api.views import (
     CollateralView,
@@ -23,6 +23,7 @@ urlpatterns = [
     path("liquidations", LiquidationsView.as_view()),
     path("liquidations/<uuid:liquidation_id>", LiquidationView.as_view()),
     path("margin-calls", MarginCallsView.as_view()),
+    path("funding", FundingsView.as_view()),
     path("funding-rates/<symbol:symbol>", FundingRatesView.as_view()),
     path("funding-payments", FundingPaymentsView.as_view()),
 ]

@@ -72,10 +72,15 @@ def get_running_interval(instrument: InstrumentSpec, *, now: datetime) -> Fundin
 
 
 def list_fundings(
-    instrument_id: int, *, since: datetime | None = None, until: datetime | None = None
+    instrument_id: int | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> QuerySet[Funding]:
-    """The fundings of a perpetual that were due from `since` on and before `until`."""
-    fundings = Funding.objects.filter(instrument_id=instrument_id).select_related("instrument")
+    """The fundings of a perpetual, or of all, that were due from `since` on and before `until`."""
+    fundings = Funding.objects.select_related("instrument")
+    if instrument_id is not None:
+        fundings = fundings.filter(instrument_id=instrument_id)
     return fundings.filter(**_between("due_at", since, until))
 
 

@@ -60,6 +60,32 @@ def results(answer: Any) -> list[dict[str, Any]]:
     return rows
 
 
+# --- of all perpetuals ----------------------------------------------------------------------------
+
+
+def test_fundings_of_all_perpetuals_and_of_one(
+    accounts: list[TradingAccount], fundings: list[Funding]
+) -> None:
+    ether = make_perpetual("ETH-PERP", mark="2000", funding_interval_seconds=3600)
+    other = make_funding(ether, NOON, {accounts[0]: "-1", accounts[1]: "1"}, rate="0.0005")
+    api = key_of(accounts[0])
+
+    everything = results(api.get("funding"))
+    assert {one["id"] for one in everything} == {str(one.id) for one in (*fundings, other)}
+    assert [one["symbol"] for one in results(api.get("funding", symbol="eth-perp"))] == ["ETH-PERP"]
+    since = results(api.get("funding", symbol="BTC-PERP", since=NOON.isoformat()))
+    assert [one["rate"] for one in since] == ["0.0003"]
+    text = api.get("funding", format="csv", symbol="ETH-PERP").getvalue().decode()
+    [row] = csv.DictReader(text.splitlines())
+    assert (row["symbol"], row["rate"], row["paid"]) == ("ETH-PERP", "0.0005", "1")
+
+
+def test_fundings_of_what_is_not_listed_are_refused(accounts: list[TradingAccount]) -> None:
+    api = key_of(accounts[0])
+    assert api.get("funding", symbol="NONE").json()["code"] == "instrument_not_found"
+    assert api.get("funding", since="yesterday").status_code == 422
+
+
 # --- rates ----------------------------------------------------------------------------------------
 
 
