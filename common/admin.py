@@ -45,6 +45,22 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+def found_by_id(queryset: QuerySet, term: str, *, row_id: str = "", uuid: str = "") -> QuerySet:
+    """The rows that a search means by an exact id: by an index, never through the whole table.
+
+    `row_id` and `uuid` name the fields that ids of these kinds are of. All rows without a term,
+    none where it is no such id.
+    """
+    term = term.strip()
+    if not term:
+        return queryset
+    if row_id and (number := as_row_id(term)) is not None:
+        return queryset.filter(**{row_id: number})
+    if uuid and (found := as_uuid(term)) is not None:
+        return queryset.filter(**{uuid: found})
+    return queryset.none()
+
+
 def as_row_id(term: str) -> int | None:
     """A term of a search as the id of a row; None where no id is written so."""
     if not term.isdecimal() or len(term) > _ROW_ID_DIGITS:

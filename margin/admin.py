@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
+from common.admin import ReadOnlyAdmin, found_by_id
 from common.errors import ExchangeError
 from ledger.admin.confirmation import Confirmation, ReasonForm, confirm, person_of, refuse
 from margin.models import (
@@ -41,13 +41,7 @@ class _OfAccounts(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         """By the index of the account, never through the whole table."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        account_id = as_row_id(term)
-        if account_id is None:
-            return queryset.none(), False
-        return queryset.filter(account_id=account_id), False
+        return found_by_id(queryset, search_term, row_id="account_id"), False
 
 
 @admin.register(Position)
@@ -233,12 +227,7 @@ class LiquidationStepAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         """By the index of the liquidation, never through the whole table."""
-        if not search_term.strip():
-            return queryset, False
-        liquidation_id = as_uuid(search_term)
-        if liquidation_id is None:
-            return queryset.none(), False
-        return queryset.filter(liquidation_id=liquidation_id), False
+        return found_by_id(queryset, search_term, uuid="liquidation_id"), False
 
 
 @admin.register(MarginCall)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from brokers.models import TradingAccount
-from common.admin import ReadOnlyAdmin, as_uuid
+from common.admin import ReadOnlyAdmin, as_uuid, found_by_id
 from common.errors import ExchangeError
 from marketdata.models import Instrument
 from orders.models import (
@@ -227,10 +227,7 @@ class EngineCommandAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[EngineCommand], search_term: str
     ) -> tuple[QuerySet[EngineCommand], bool]:
         """By id alone."""
-        if not search_term.strip():
-            return queryset, False
-        wanted = as_uuid(search_term.strip())
-        return (queryset.none() if wanted is None else queryset.filter(id=wanted)), False
+        return found_by_id(queryset, search_term, uuid="id"), False
 
 
 def _found_by(term: str) -> Q:

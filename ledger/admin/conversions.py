@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
+from common.admin import ReadOnlyAdmin, found_by_id
 from common.money import plain
 from common.service_admin import ServiceAdmin
 from ledger.calculations import net_rate
@@ -84,14 +84,8 @@ class ConversionQuoteAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[ConversionQuote], search_term: str
     ) -> tuple[QuerySet[ConversionQuote], bool]:
         """By primary key, or by the index of a wallet's quotes."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        account_id = as_row_id(term)
-        if account_id is not None:
-            return queryset.filter(source__trading_account_id=account_id), False
-        found = as_uuid(term)
-        return (queryset.none() if found is None else queryset.filter(id=found)), False
+        found = found_by_id(queryset, search_term, row_id="source__trading_account_id", uuid="id")
+        return found, False
 
     @admin.display(description="Account")
     def account(self, row: ConversionQuote) -> str:

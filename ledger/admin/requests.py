@@ -16,7 +16,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
+from common.admin import ReadOnlyAdmin, found_by_id
 from common.errors import ExchangeError
 from ledger.admin.confirmation import (
     Confirmation,
@@ -168,14 +168,10 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[MoneyRequest], search_term: str
     ) -> tuple[QuerySet[MoneyRequest], bool]:
         """By primary key, or by the index of an account's requests."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        account_id = as_row_id(term)
-        if account_id is not None:
-            return queryset.filter(ledger_account__trading_account_id=account_id), False
-        found = as_uuid(term)
-        return (queryset.none() if found is None else queryset.filter(id=found)), False
+        found = found_by_id(
+            queryset, search_term, row_id="ledger_account__trading_account_id", uuid="id"
+        )
+        return found, False
 
     @admin.display(description="Asked at")
     def asked_at(self, row: MoneyRequest) -> str:
