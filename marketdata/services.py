@@ -37,15 +37,17 @@ _CRYPTO_SCALE = 8
 _OPEN_TICK = Decimal("0.01")
 _OPEN_LOT = Decimal(1)
 # Of a perpetual for which nothing else is said.
-_INITIAL_MARGIN_RATE = Decimal("0.20")
-_MAINTENANCE_MARGIN_RATE = Decimal("0.10")
-_MARK_JUMP_LIMIT_RATE = Decimal("0.20")
-_MARK_STALE_SECONDS = 600
-_LIQUIDATION_FEE_RATE = Decimal("0.005")
-_LIQUIDATION_BUFFER_RATE = Decimal("0.05")
-_FUNDING_INTERVAL_SECONDS = 28_800
-_FUNDING_INTEREST_RATE = Decimal("0.0001")
-_FUNDING_CAP_RATE = Decimal("0.0075")
+_USUAL_TERMS: dict[str, Any] = {
+    "initial_margin_rate": Decimal("0.20"),
+    "maintenance_margin_rate": Decimal("0.10"),
+    "mark_jump_limit_rate": Decimal("0.20"),
+    "mark_stale_seconds": 600,
+    "liquidation_fee_rate": Decimal("0.005"),
+    "liquidation_buffer_rate": Decimal("0.05"),
+    "funding_interval_seconds": 28_800,
+    "funding_interest_rate": Decimal("0.0001"),
+    "funding_cap_rate": Decimal("0.0075"),
+}
 # Transactions that list a symbol of their own queue up for this one lock, so that the count holds.
 _OPEN_LISTING_LOCK = 0x0B0E_0001
 
@@ -131,24 +133,9 @@ def set_missing_margin_terms(instrument: Instrument) -> None:
     """Give a perpetual that is not saved yet the usual terms where none are said."""
     if instrument.kind != Instrument.Kind.PERPETUAL:
         return
-    if instrument.initial_margin_rate is None:
-        instrument.initial_margin_rate = _INITIAL_MARGIN_RATE
-    if instrument.maintenance_margin_rate is None:
-        instrument.maintenance_margin_rate = _MAINTENANCE_MARGIN_RATE
-    if instrument.mark_jump_limit_rate is None:
-        instrument.mark_jump_limit_rate = _MARK_JUMP_LIMIT_RATE
-    if instrument.mark_stale_seconds is None:
-        instrument.mark_stale_seconds = _MARK_STALE_SECONDS
-    if instrument.liquidation_fee_rate is None:
-        instrument.liquidation_fee_rate = _LIQUIDATION_FEE_RATE
-    if instrument.liquidation_buffer_rate is None:
-        instrument.liquidation_buffer_rate = _LIQUIDATION_BUFFER_RATE
-    if instrument.funding_interval_seconds is None:
-        instrument.funding_interval_seconds = _FUNDING_INTERVAL_SECONDS
-    if instrument.funding_interest_rate is None:
-        instrument.funding_interest_rate = _FUNDING_INTEREST_RATE
-    if instrument.funding_cap_rate is None:
-        instrument.funding_cap_rate = _FUNDING_CAP_RATE
+    for name, term in _USUAL_TERMS.items():
+        if getattr(instrument, name) is None:
+            setattr(instrument, name, term)
 
 
 def store_instrument(instrument: Instrument) -> None:
