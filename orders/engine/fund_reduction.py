@@ -31,7 +31,7 @@ def reduce_fund(
     if position is None or not position.quantity or owner not in context.margin_rows:
         return Result.NOT_NEEDED
     mark = state.positions.marks[rules.instrument_id]
-    if changes.batch_time - mark.as_of > rules.perpetual.stale_micros:
+    if rules.perpetual.is_stale(mark, changes.batch_time):
         return Result.MARK_PRICE_STALE
     if not rules.is_trading:
         return Result.INSTRUMENT_NOT_TRADING

@@ -5,11 +5,11 @@ No collateral is touched: `margin.services.funding` books the payments afterward
 
 from collections.abc import Iterator
 
-from common.ids import derived_uuid
 from margin.bulk_funding import NewFunding, NewPayment
 from margin.calculations import funding_payment
 from orders.commands import FixFunding
 from orders.engine.batch import BatchChanges, BatchContext
+from orders.engine.settlement import next_event
 from orders.engine.state import InstrumentRules, ShardState
 from orders.types import Result
 
@@ -29,7 +29,7 @@ def fix_funding(
     if last_due_at is not None and command.due_at <= last_due_at:
         return Result.NOT_NEEDED
     mark = state.positions.marks.get(command.instrument_id)
-    if mark is None or changes.batch_time - mark.as_of > rules.perpetual.stale_micros:
+    if mark is None or rules.perpetual.is_stale(mark, changes.batch_time):
         return Result.MARK_PRICE_STALE
     payments = tuple(_payments(rules, mark.price, command.rate, state, changes))
     changes.fundings.append(
@@ -55,9 +55,5 @@ def _payments(
     for position in sorted(positions, key=lambda one: one.account_id):
         amount = funding_payment(position.quantity, mark, rules.factor, rate, rules.fee_unit)
         if amount:
-            sequence = state.next_sequence
-            state.next_sequence = sequence + 1
-            entry_id = derived_uuid(changes.batch_time // 1000, state.shard, sequence)
-            yield NewPayment(
-                position.account_id, position.quantity * rules.lot, amount, entry_id.bytes
-            )
+            entry_id, _sequence = next_event(state, changes.batch_time)
+            yield NewPayment(position.account_id, position.quantity * rules.lot, amount, entry_id)

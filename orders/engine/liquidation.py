@@ -73,7 +73,7 @@ class Liquidator:
                 rules = position.instrument
                 assert rules.perpetual is not None
                 mark = positions.marks[rules.instrument_id]
-                if self._changes.batch_time - mark.as_of > rules.perpetual.stale_micros:
+                if rules.perpetual.is_stale(mark, self._changes.batch_time):
                     return Result.MARK_PRICE_STALE
                 if not rules.is_trading:
                     return Result.INSTRUMENT_NOT_TRADING

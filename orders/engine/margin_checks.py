@@ -59,7 +59,7 @@ def check_deal(
     if mark is None:
         return Refusal(Reason.MARK_PRICE_STALE)
     assert rules.perpetual is not None
-    if now - mark.as_of > rules.perpetual.stale_micros:
+    if rules.perpetual.is_stale(mark, now):
         return _stale(now - mark.as_of, rules)
     if order.price is not None and (
         order.price < mark.price if order.side == _BUY else order.price > mark.price
@@ -218,9 +218,9 @@ def _check_exposure(
     at_risk = {i: position.instrument for i, position in carried.items() if position.is_at_risk}
     for instrument_id, instrument in {**at_risk, rules.instrument_id: rules}.items():
         assert instrument.perpetual is not None
-        age = now - state.positions.marks[instrument_id].as_of
-        if age > instrument.perpetual.stale_micros:
-            return _stale(age, instrument)
+        mark = state.positions.marks[instrument_id]
+        if instrument.perpetual.is_stale(mark, now):
+            return _stale(now - mark.as_of, instrument)
     assert rules.perpetual is not None
     most = rules.perpetual.max_lots
     if order.side == _BUY:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from margin.types import PerpetualTerms
 from orders.calculations import UNITS8, buy_hold
-from orders.engine.positions import Owner, PositionBook
+from orders.engine.positions import LiveMark, Owner, PositionBook
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
 from orders.types import Reason
@@ -24,6 +24,10 @@ class PerpetualRules:
     max_lots: int | None
     liquidation_fee_rate: int
     liquidation_buffer_rate: int
+
+    def is_stale(self, mark: LiveMark, now: int) -> bool:
+        """Whether a mark is too old to deal, to liquidate or to fund by."""
+        return now - mark.as_of > self.stale_micros
 
 
 @dataclass(slots=True)
