@@ -9,7 +9,7 @@ from common.money import plain
 from ledger.selectors.funds import list_fund_balances
 from ledger.services.alerts import raise_alert, resolve_alert
 from ledger.types import AccountKind, AlertSeverity
-from margin.selectors.accounts import list_positions
+from margin.selectors.fund import list_fund_positions
 from marketdata.selectors import get_instrument_spec
 from orders import gateway
 from orders.commands import ReduceFund
@@ -28,17 +28,17 @@ def reduce_fund_positions() -> int:
     Raises:
         EngineUnavailable: there is no queue.
     """
-    fund_id, asked = get_insurance_account_id(), 0
-    for position in list_positions(fund_id):
-        if position.quantity:
-            instrument = get_instrument_spec(position.symbol)
-            try:
-                check_shard_open(instrument.shard)
-            except VenueUnavailable as error:
-                logger.warning("the fund's %s waits: %s", position.symbol, error)
-                continue
-            gateway.send(ReduceFund(new_uuid().bytes, "", instrument.id, fund_id), instrument.shard)
-            asked += 1
+    asked = 0
+    for position in list_fund_positions():
+        instrument = get_instrument_spec(position.symbol)
+        try:
+            check_shard_open(instrument.shard)
+        except VenueUnavailable as error:
+            logger.warning("the fund's %s waits: %s", position.symbol, error)
+            continue
+        command = ReduceFund(new_uuid().bytes, "", instrument.id, get_insurance_account_id())
+        gateway.send(command, instrument.shard)
+        asked += 1
     return asked
 
 
