@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from marketdata.models import Instrument
 from orders.tests.emptying import empty_tables
 from orders.tests.engine.harness import Harness, Venue, make_venue
+from orders.tests.engine.margin import make_perpetual, set_mark
 
 
 @pytest.fixture
@@ -28,5 +30,19 @@ def venue(transactional_db: None, valkey: Any) -> Venue:
 @pytest.fixture
 def harness(venue: Venue) -> Iterator[Harness]:
     driver = Harness(venue.instrument)
+    yield driver
+    driver.stop()
+
+
+@pytest.fixture
+def perpetual(venue: Venue) -> Instrument:
+    return make_perpetual()
+
+
+@pytest.fixture
+def futures(perpetual: Instrument) -> Iterator[Harness]:
+    """An engine, a perpetual with a mark of 50,000; prices in cents, 1,000 lots are 0.1."""
+    driver = Harness(perpetual)
+    set_mark(driver, 50_000)
     yield driver
     driver.stop()

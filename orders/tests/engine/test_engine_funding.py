@@ -48,11 +48,6 @@ RATE = 10_001  # 0.010001 %
 
 
 @pytest.fixture
-def perpetual(venue: Venue) -> Instrument:
-    return make_perpetual()
-
-
-@pytest.fixture
 def desk(perpetual: Instrument) -> Iterator[Harness]:
     driver = Harness(perpetual)
     set_mark(driver, 0, price_ticks=5_000_001)

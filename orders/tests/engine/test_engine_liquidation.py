@@ -1,6 +1,5 @@
 """Liquidation by the engine, with figures that can be followed by hand: 0.1 BTC at 50,000."""
 
-from collections.abc import Iterator
 from decimal import Decimal as D
 
 import pytest
@@ -12,10 +11,9 @@ from ledger.models import JournalEntry
 from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
 from margin.models import FreezeChange, Liquidation, LiquidationStep, MarginAccount, Position
-from marketdata.models import Instrument
 from orders.engine import margin_checks
 from orders.models import EngineCommand, Order, Trade
-from orders.tests.engine.harness import BUY, SELL, Harness, Venue, change, make_account, stored
+from orders.tests.engine.harness import BUY, SELL, Harness, change, make_account, stored
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     age_marks,
@@ -34,20 +32,6 @@ from orders.tests.engine.margin import (
 
 FLAT = (0, 0, 0, 0, 0)
 MARGIN = AccountKind.MARGIN
-
-
-@pytest.fixture
-def perpetual(venue: Venue) -> Instrument:
-    return make_perpetual()
-
-
-@pytest.fixture
-def futures(perpetual: Instrument) -> Iterator[Harness]:
-    """An engine, a perpetual with a mark of 50,000; prices in cents, 1,000 lots are 0.1."""
-    driver = Harness(perpetual)
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 def trade(

@@ -1,6 +1,5 @@
 """Orders for a perpetual: what they need, what fills make of positions and collateral."""
 
-from collections.abc import Iterator
 from decimal import Decimal as D
 from typing import Any
 
@@ -15,7 +14,6 @@ from orders.tests.engine.harness import (
     BUY,
     SELL,
     Harness,
-    Venue,
     change,
     make_account,
     stored,
@@ -32,20 +30,6 @@ from orders.tests.engine.margin import (
 )
 
 FLAT = (0, 0, 0, 0, 0)
-
-
-@pytest.fixture
-def perpetual(venue: Venue) -> Instrument:
-    return make_perpetual()
-
-
-@pytest.fixture
-def futures(perpetual: Instrument) -> Iterator[Harness]:
-    """An engine, a perpetual with a mark of 50,000; prices in cents, 1,000 lots are 0.1."""
-    driver = Harness(perpetual)
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 def check(harness: Harness) -> None:

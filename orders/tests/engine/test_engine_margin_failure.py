@@ -1,6 +1,5 @@
 """Positions survive what batches do not: failures, restarts, resets."""
 
-from collections.abc import Iterator
 from decimal import Decimal as D
 from typing import Any
 
@@ -11,24 +10,15 @@ from margin.models import Position
 from marketdata.models import MarkPrice
 from orders.commands import AnyCommand, ResetVenue
 from orders.engine import persistence
-from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, Venue
+from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness
 from orders.tests.engine.invariants import check_all, describe
 from orders.tests.engine.margin import (
     check_margin_tables,
-    make_perpetual,
     make_trader,
     mark_command,
     position_of,
     set_mark,
 )
-
-
-@pytest.fixture
-def futures(venue: Venue) -> Iterator[Harness]:
-    driver = Harness(make_perpetual())
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 def check(harness: Harness) -> None:

@@ -1,31 +1,19 @@
 """Resting orders are checked again before they are filled: who cannot carry it is canceled."""
 
-from collections.abc import Iterator
 from decimal import Decimal as D
-
-import pytest
 
 from margin.models import Position
 from orders.engine import needs
 from orders.models import Order
-from orders.tests.engine.harness import BUY, SELL, Harness, Venue, change, stored
+from orders.tests.engine.harness import BUY, SELL, Harness, change, stored
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     check_margin_tables,
     collateral_of,
-    make_perpetual,
     make_trader,
     position_of,
     set_mark,
 )
-
-
-@pytest.fixture
-def futures(venue: Venue) -> Iterator[Harness]:
-    driver = Harness(make_perpetual())
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 def check(harness: Harness) -> None:

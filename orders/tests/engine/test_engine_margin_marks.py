@@ -1,6 +1,5 @@
 """Mark prices and dealer trades, as commands to the engine."""
 
-from collections.abc import Iterator
 from decimal import Decimal as D
 
 import pytest
@@ -18,20 +17,11 @@ from orders.tests.engine.margin import (
     check_margin_tables,
     collateral_of,
     deal,
-    make_perpetual,
     make_trader,
     mark_command,
     position_of,
     set_mark,
 )
-
-
-@pytest.fixture
-def futures(venue: Venue) -> Iterator[Harness]:
-    driver = Harness(make_perpetual())
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 def check(harness: Harness) -> None:

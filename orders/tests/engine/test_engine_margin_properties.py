@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal as D
 
@@ -22,7 +21,7 @@ from marketdata.models import Instrument
 from orders.commands import AnyCommand, FixFunding
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
-from orders.tests.engine.harness import REPLY_TO, Harness, Venue
+from orders.tests.engine.harness import REPLY_TO, Harness
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     check_margin_tables,
@@ -39,14 +38,6 @@ from orders.tests.engine.plans import weighted
 from orders.tests.engine.test_engine_properties import examples
 
 _numbers = itertools.count()
-
-
-@pytest.fixture
-def futures(venue: Venue) -> Iterator[Harness]:
-    driver = Harness(make_perpetual())
-    set_mark(driver, 50_000)
-    yield driver
-    driver.stop()
 
 
 @dataclass(frozen=True)
