@@ -3,7 +3,7 @@
 ``python -m benchmarks.matching [--messages N] [--seed N]``
 
 The messages are made beforehand; timed is everything from a message to its executions: making
-the order, `Matcher.place` and `Matcher.cancel`, an amendment as cancel and place, and
+the order, `Matcher.place` and `OrderBook.cancel`, an amendment as cancel and place, and
 `Matcher.expire` after every hundred messages (which do not count as messages).  The garbage
 collector runs as in the engine, with what was there before frozen.  Each scenario runs twice on a
 fresh matcher; the faster run counts, and both must come to the same end.
@@ -85,15 +85,15 @@ def _timed(slices: list[list[Message]]) -> _Run:
 def _drive(matcher: Matcher, flow: list[Message]) -> int:
     """Work off all messages; returns the number of executions."""
     executions = 0
-    place, cancel = matcher.place, matcher.cancel
+    place, cancel = matcher.place, matcher.books[INSTRUMENT].cancel
     for kind, content in flow:
         if kind == PLACE:
             executions += len(place(INSTRUMENT, Order(*content)))
         elif kind == CANCEL:
-            cancel(INSTRUMENT, content)
+            cancel(content)
         elif kind == AMEND:
             order_id, change, sequence = content
-            order = cancel(INSTRUMENT, order_id)
+            order = cancel(order_id)
             if order is not None:
                 assert order.price is not None
                 order.price += change

@@ -45,7 +45,7 @@ class OrderLifecycle:
 
     def cancel(self, order: LiveOrder, reason: Reason) -> None:
         """Take an order out of its book, and end it."""
-        self._state.matcher.cancel(order.instrument.instrument_id, order.order_id)
+        self._state.matcher.books[order.instrument.instrument_id].cancel(order.order_id)
         self.close(order, "CANCELED", reason.value)
 
     def close(self, order: LiveOrder, status: str, reason: str) -> None:

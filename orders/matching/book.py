@@ -1,14 +1,14 @@
 """The order book of one instrument: price-time priority, integers, no I/O.
 
 Ordering: best price first; at a price first come, first served.  A partial fill leaves the
-resting order at the front of its queue.  A book that only `Matcher` fills is never crossed.
+resting order at the front of its queue.  A book is never crossed.
 
-Cost, with n orders: `match` O(1) per execution, and O(log n) for each level that it empties and
-each order with a ``valid_until`` that it fills; `rest` and `cancel` O(1), and O(log n) if the order
-opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `best_bid`, `best_ask`
-and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts` and
-`crossed` O(orders looked at); `open_quantity` O(levels).  Canceled and filled orders leave nothing
-behind.
+Cost, with n orders: `place` O(1) per execution, and O(log n) for each level that it empties and
+each order with a ``valid_until`` that it fills; resting and `cancel` O(1), and O(log n) if the
+order opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `best_bid`,
+`best_ask` and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts`
+and `crossed` O(orders looked at); `open_quantity` O(levels).  Canceled and filled orders leave
+nothing behind.
 
 Known limits: whoever changes ``valid_until`` or ``sequence`` of an order must cancel it before and
 place it again; sequences are unique in a book, not negative and below 2**64, for the two together
@@ -24,10 +24,11 @@ from collections.abc import Hashable, Iterator
 
 from orders.matching.ladder import Ladder
 from orders.matching.level import Level
-from orders.matching.types import Execution, Order, OrderType, PriceRule, Side
+from orders.matching.types import Execution, Order, OrderType, PriceRule, Side, TimeInForce
 
 _BUY = Side.BUY
 _LIMIT = OrderType.LIMIT
+_IOC = TimeInForce.IOC
 _SELLER = PriceRule.SELLER
 _UNBOUNDED = -(1 << 100)  # below every key
 _new = tuple.__new__  # twice as fast as calling the NamedTuple
@@ -78,45 +79,42 @@ class OrderBook:
             level = self._asks.items.get(-price)
         return [] if level is None else list(level)
 
-    def match(self, taker: Order) -> list[Execution]:
-        """Trade the taker against the resting orders as far as its price and quantity go.
+    def place(self, order: Order) -> list[Execution]:
+        """Trade an order as far as its price and quantity go; a LIMIT that is not IOC then rests.
 
-        Reduces ``remaining`` on both sides and removes filled makers; never rests the taker.
+        Reduces ``remaining`` on both sides and removes filled makers.  What rests goes to the back
+        of the queue of its price.  One method for both halves, for speed.
         """
-        price = taker.price
-        if taker.side is _BUY:
-            ladder = self._asks
-            floor = _UNBOUNDED if price is None else -price
+        price = order.price
+        if order.side is _BUY:
+            own, other = self._bids, self._asks
+            key, floor = (_UNBOUNDED, _UNBOUNDED) if price is None else (price, -price)
         else:
-            ladder = self._bids
-            floor = _UNBOUNDED if price is None else price
-        top = ladder.top
-        if not top or top[-1] < floor:
-            return []
-        own_price = self._price_set_by_taker(taker.side, taker.order_type, price)
-        return self._sweep(taker, ladder, floor, own_price)
-
-    def rest(self, order: Order) -> None:
-        """Put an order with something remaining at the back of the queue of its price."""
-        price, remaining = order.price, order.remaining
-        assert price is not None and remaining > 0, "nothing, or at no price, cannot rest"
+            own, other = self._asks, self._bids
+            key, floor = (_UNBOUNDED, _UNBOUNDED) if price is None else (-price, price)
+        top = other.top
+        if top and top[-1] >= floor:
+            own_price = self._price_set_by_taker(order.side, order.order_type, price)
+            executions = self._sweep(order, other, floor, own_price)
+        else:
+            executions = []
+        remaining = order.remaining
+        if not remaining or order.time_in_force is _IOC or order.order_type is not _LIMIT:
+            return executions
         orders, order_id = self._orders, order.order_id
         assert order_id not in orders, "the order is in the book already"
+        assert price is not None, "at no price an order cannot rest"
         orders[order_id] = order
-        if order.side is _BUY:
-            ladder, key = self._bids, price
-        else:
-            ladder, key = self._asks, -price
         if order.valid_until is not None:
             order._expiry_key = -(order.valid_until << 64 | order.sequence)
             self._times.add(order._expiry_key, order)
         order._next = None
-        level = ladder.items.get(key)
+        level = own.items.get(key)
         if level is None:
             order._previous = None
             order._level = level = Level(key, price, order)
-            ladder.add(key, level)
-            return
+            own.add(key, level)
+            return executions
         tail = level.tail
         tail._next = order
         order._previous = tail
@@ -124,6 +122,7 @@ class OrderBook:
         level.tail = order
         level.quantity += remaining
         level.count += 1
+        return executions
 
     def cancel(self, order_id: Hashable) -> Order | None:
         """Take an order out of the book and return it, or None if it does not rest here.

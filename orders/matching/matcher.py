@@ -6,7 +6,8 @@ I/O here, and nothing depends on hashes or addresses.  ``now`` is the time of th
 Cost: that of the book (see `orders.matching.book`), and O(log n) for the coming and going of an
 order with a ``valid_until`` (see `orders.matching.expiry`).
 
-``books`` may be read by anyone, but orders come through the matcher, since it watches their time.
+``books`` may be read by anyone, and orders canceled there; but they come through the matcher, since
+it watches their time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from collections.abc import Hashable
 
 from orders.matching.book import OrderBook
 from orders.matching.expiry import ExpiryHeads
-from orders.matching.types import Execution, Order, OrderType, PriceRule, TimeInForce
-
-_LIMIT = OrderType.LIMIT
-_IOC = TimeInForce.IOC
+from orders.matching.types import Execution, Order, PriceRule
 
 
 class Matcher:
@@ -48,20 +46,23 @@ class Matcher:
         What remains of a MARKET or IOC order is in no book: the caller reads ``remaining``.  An
         order past its ``valid_until`` at ``now`` neither trades nor rests.
         """
-        valid_until = order.valid_until
-        if valid_until is not None and valid_until <= self.now:
-            return []
         assert not self._has_overdue, "orders restored past their time: call expire() first"
+        valid_until = order.valid_until
+        if valid_until is None:
+            return self.books[instrument_id].place(order)
+        if valid_until <= self.now:
+            return []
         book = self.books[instrument_id]
-        executions = book.match(order)
-        if order.remaining and order.order_type is _LIMIT and order.time_in_force is not _IOC:
-            book.rest(order)
-            if valid_until is not None and book.first_to_expire is order:
-                self._heads.note(instrument_id, order)
+        executions = book.place(order)
+        if book.first_to_expire is order:
+            self._heads.note(instrument_id, order)
         return executions
 
     def cancel(self, instrument_id: int, order_id: Hashable) -> Order | None:
-        """Take an order out of its book and return it, or None if it does not rest there."""
+        """Take an order out of its book and return it, or None if it does not rest there.
+
+        The same as to cancel it at the book, for callers that do not count calls.
+        """
         return self.books[instrument_id].cancel(order_id)
 
     def expire(self, now: int) -> list[Order]:
@@ -82,12 +83,13 @@ class Matcher:
         return expired
 
     def restore(self, instrument_id: int, order: Order) -> None:
-        """Rest an order known to be open, without matching; call in the order of ``sequence``.
+        """Rest an order known to be open, which meets nothing; call in the order of ``sequence``.
 
         One that is past its time rests too, until `expire` reports it; `place` insists on that.
         """
         book = self.books[instrument_id]
-        book.rest(order)
+        executions = book.place(order)
+        assert not executions, "an open order crosses another"
         if book.first_to_expire is order:
             self._heads.note(instrument_id, order)
         if order.valid_until is not None and order.valid_until <= self.now:

@@ -72,9 +72,9 @@ market_sell = _maker(Side.SELL, OrderType.MARKET)
 
 
 def rest(book: Book, *orders: Order) -> None:
-    """Put orders into a book as they are."""
+    """Put orders into a book that trade with nothing there."""
     for order in orders:
-        book.rest(order)
+        assert book.place(order) == []
 
 
 def trades(executions: list[Execution]) -> list[tuple[object, int, int]]:

@@ -64,22 +64,22 @@ class NaiveBook:
             result.append((maker, price, traded))
         return result
 
-    def match(self, taker: Order) -> list[Execution]:
+    def place(self, order: Order) -> list[Execution]:
         executions = []
         for maker, price, quantity in self.trades(
-            taker.side, taker.order_type, taker.price, taker.remaining
+            order.side, order.order_type, order.price, order.remaining
         ):
             maker.remaining -= quantity
-            taker.remaining -= quantity
+            order.remaining -= quantity
             if maker.remaining == 0:
                 self.arrived.remove(maker)
-            executions.append(Execution(maker, price, quantity, maker.remaining, taker.remaining))
+            executions.append(Execution(maker, price, quantity, maker.remaining, order.remaining))
+        stays = order.order_type == OrderType.LIMIT and order.time_in_force != TimeInForce.IOC
+        if order.remaining > 0 and stays:
+            assert order.price is not None
+            assert self.get(order.order_id) is None
+            self.arrived.append(order)
         return executions
-
-    def rest(self, order: Order) -> None:
-        assert order.price is not None
-        assert self.get(order.order_id) is None
-        self.arrived.append(order)
 
     def cancel(self, order_id: Hashable) -> Order | None:
         order = self.get(order_id)
@@ -143,12 +143,7 @@ class NaiveMatcher:
     def place(self, instrument_id: int, order: Order) -> list[Execution]:
         if order.valid_until is not None and order.valid_until <= self.now:
             return []
-        book = self.books[instrument_id]
-        executions = book.match(order)
-        stays = order.order_type == OrderType.LIMIT and order.time_in_force != TimeInForce.IOC
-        if order.remaining > 0 and stays:
-            book.rest(order)
-        return executions
+        return self.books[instrument_id].place(order)
 
     def cancel(self, instrument_id: int, order_id: Hashable) -> Order | None:
         return self.books[instrument_id].cancel(order_id)
@@ -164,7 +159,7 @@ class NaiveMatcher:
         return sorted(due, key=lambda order: (order.valid_until, order.sequence))
 
     def restore(self, instrument_id: int, order: Order) -> None:
-        self.books[instrument_id].rest(order)
+        assert self.books[instrument_id].place(order) == []
 
     def next_expiry(self, instrument_id: int) -> int | None:
         times = [order.valid_until for order in self.books[instrument_id].arrived]

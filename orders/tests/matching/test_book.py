@@ -63,27 +63,27 @@ def test_price_of_a_trade(
 ) -> None:
     book = book_type(rule)
     maker, incoming = resting(), taker()
-    book.rest(maker)
-    assert [(e.price, e.quantity) for e in book.match(incoming)] == [(price, 10)]
+    rest(book, maker)
+    assert [(e.price, e.quantity) for e in book.place(incoming)] == [(price, 10)]
     assert (maker.remaining, incoming.remaining, len(book)) == (0, 0, 0)
 
 
 def test_seller_rule_gives_the_whole_sweep_the_sellers_price(book: Book) -> None:
     rest(book, buy(100, 5, id=1), buy(98, 5, id=2), buy(95, 5, id=3))
-    assert trades(book.match(sell(96, 20))) == [(1, 96, 5), (2, 96, 5)]
+    assert trades(book.place(sell(96, 20))) == [(1, 96, 5), (2, 96, 5)]
 
 
 def test_the_price_rule_of_a_book_can_be_changed(book: Book) -> None:
     rest(book, buy(100, 5, id=1), buy(98, 5, id=2))
-    assert trades(book.match(sell(98, 5))) == [(1, 98, 5)]
+    assert trades(book.place(sell(98, 5))) == [(1, 98, 5)]
     book.price_rule = MAKER
-    assert trades(book.match(sell(97, 5))) == [(2, 98, 5)]
+    assert trades(book.place(sell(97, 5))) == [(2, 98, 5)]
 
 
 def test_best_price_first_then_first_come(book: Book) -> None:
     rest(book, sell(101, 5, id=1), sell(100, 5, id=2), sell(100, 5, id=3), sell(99, 5, id=4))
     taker = buy(101, 18)
-    executions = book.match(taker)
+    executions = book.place(taker)
     assert trades(executions) == [(4, 99, 5), (2, 100, 5), (3, 100, 5), (1, 101, 3)]
     assert [e.maker_remaining for e in executions] == [0, 0, 0, 2]
     assert [e.taker_remaining for e in executions] == [13, 8, 3, 0]
@@ -94,24 +94,29 @@ def test_best_price_first_then_first_come(book: Book) -> None:
 @pytest.mark.parametrize("limit", [99, 98, 1])
 def test_a_limit_that_does_not_reach_trades_nothing(book: Book, limit: int) -> None:
     rest(book, sell(100, 5, id=1))
-    taker = buy(limit, 5)
-    assert book.match(taker) == []
+    taker = buy(limit, 5, ioc=True)
+    assert book.place(taker) == []
     assert taker.remaining == 5
     assert book.depth(5) == ([], [(100, 5, 1)])
 
 
 def test_matching_an_empty_book(book: Book) -> None:
-    for taker in (buy(1, 5), sell(1, 5), market_buy(None, 5), market_sell(None, 5)):
-        assert book.match(taker) == []
+    for taker in (
+        buy(1, 5, ioc=True),
+        sell(1, 5, ioc=True),
+        market_buy(None, 5),
+        market_sell(None, 5),
+    ):
+        assert book.place(taker) == []
         assert taker.remaining == 5
     assert (book.best_bid, book.best_ask) == (None, None)
     assert len(book) == 0
 
 
-def test_match_never_rests_the_taker(book: Book) -> None:
+def test_what_remains_of_an_ioc_never_rests(book: Book) -> None:
     rest(book, sell(100, 5))
-    taker = buy(100, 8)
-    book.match(taker)
+    taker = buy(100, 8, ioc=True)
+    book.place(taker)
     assert taker.remaining == 3
     assert len(book) == 0
     assert not taker.is_resting
@@ -119,8 +124,8 @@ def test_match_never_rests_the_taker(book: Book) -> None:
 
 def test_a_partial_fill_keeps_the_front_of_the_queue(book: Book) -> None:
     rest(book, buy(100, 10, id=1), buy(100, 10, id=2))
-    assert trades(book.match(sell(100, 4))) == [(1, 100, 4)]
-    assert trades(book.match(sell(100, 8))) == [(1, 100, 6), (2, 100, 2)]
+    assert trades(book.place(sell(100, 4))) == [(1, 100, 4)]
+    assert trades(book.place(sell(100, 8))) == [(1, 100, 6), (2, 100, 2)]
     assert ids(book) == [2]
     assert book.depth(1) == ([(100, 8, 1)], [])
     check(book)
@@ -129,7 +134,7 @@ def test_a_partial_fill_keeps_the_front_of_the_queue(book: Book) -> None:
 def test_a_market_order_with_a_bound_stops_at_it(book: Book) -> None:
     rest(book, sell(100, 5, id=1), sell(110, 5, id=2), sell(111, 5, id=3))
     taker = market_buy(110, 15)
-    assert trades(book.match(taker)) == [(1, 100, 5), (2, 110, 5)]
+    assert trades(book.place(taker)) == [(1, 100, 5), (2, 110, 5)]
     assert taker.remaining == 5
 
 
@@ -147,12 +152,12 @@ def test_cancel_anywhere_in_the_queue(book: Book, gone: list[int]) -> None:
     assert ids(book) == [*left, 4]
     assert book.best_ask == (100 if left else 101)
     expected = [(order_id, 100, 5) for order_id in left] + [(4, 101, 5)]
-    assert trades(book.match(market_buy(None, 100))) == expected
+    assert trades(book.place(market_buy(None, 100))) == expected
 
 
 def test_a_filled_or_unknown_order_cannot_be_canceled(book: Book) -> None:
     rest(book, sell(100, 5, id=1))
-    book.match(buy(100, 5))
+    book.place(buy(100, 5))
     assert book.cancel(1) is None
     assert book.cancel(99) is None
 
@@ -161,14 +166,14 @@ def test_an_id_is_free_again_after_a_cancel(book: Book) -> None:
     rest(book, sell(100, 5, id=1), sell(100, 5, id=2))
     book.cancel(1)
     rest(book, sell(100, 7, id=1))
-    assert trades(book.match(buy(100, 12))) == [(2, 100, 5), (1, 100, 7)]
+    assert trades(book.place(buy(100, 12))) == [(2, 100, 5), (1, 100, 7)]
 
 
 def test_the_same_order_rests_again_at_the_back(book: Book) -> None:
     rest(book, sell(100, 5, id=1), sell(100, 5, id=2))
     order = book.cancel(1)
     assert order is not None
-    book.rest(order)
+    rest(book, order)
     assert ids(book) == [2, 1]
     check(book)
 
@@ -186,7 +191,7 @@ def test_reduce_keeps_the_place(book: Book) -> None:
     assert reduced is not None
     assert reduced.remaining == 4
     assert book.depth(1) == ([(100, 14, 2)], [])
-    assert trades(book.match(sell(100, 5))) == [(1, 100, 4), (2, 100, 1)]
+    assert trades(book.place(sell(100, 5))) == [(1, 100, 4), (2, 100, 1)]
     assert book.reduce(1, 1) is None
     check(book)
 
@@ -201,9 +206,9 @@ def test_reduce_to_nothing_or_to_more_is_refused(book: Book, remaining: int) -> 
 
 def test_an_order_is_not_rested_twice_or_without_a_price(book: Book) -> None:
     rest(book, buy(100, 10, id=1))
-    for wrong in (buy(101, 1, id=1), market_buy(None, 5)):
+    for wrong in (buy(101, 1, id=1), buy(None, 5)):
         with pytest.raises(AssertionError):
-            book.rest(wrong)
+            book.place(wrong)
     assert book.depth(5) == ([(100, 10, 1)], [])
     check(book)
 
@@ -260,8 +265,8 @@ def test_reachable_accounts_are_those_of_the_touched_orders(book: Book) -> None:
 def test_negative_prices_are_prices_too(book: Book) -> None:
     rest(book, buy(-5, 1, id=1), buy(-7, 1, id=2), sell(3, 1, id=3), sell(-4, 1, id=4))
     assert (book.best_bid, book.best_ask) == (-5, -4)
-    assert trades(book.match(market_sell(None, 2))) == [(1, -5, 1), (2, -7, 1)]
-    assert trades(book.match(buy(3, 2))) == [(4, -4, 1), (3, 3, 1)]
+    assert trades(book.place(market_sell(None, 2))) == [(1, -5, 1), (2, -7, 1)]
+    assert trades(book.place(buy(3, 2))) == [(4, -4, 1), (3, 3, 1)]
 
 
 def test_an_order_says_what_it_is() -> None:
