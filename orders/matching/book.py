@@ -155,6 +155,17 @@ class OrderBook:
         level.quantity -= order.remaining
         return order
 
+    def expire(self, now: int) -> list[Order]:
+        """Take out every order with ``valid_until <= now``, the first that ran out first."""
+        times = self._times
+        floor = -((now + 1) << 64)
+        expired: list[Order] = []
+        while (top := times.top) and top[-1] > floor:
+            order = times.items[top[-1]]
+            self.cancel(order.order_id)
+            expired.append(order)
+        return expired
+
     def reduce(self, order_id: Hashable, remaining: int) -> Order | None:
         """Lower what remains of a resting order; it keeps its place.  None if it does not rest."""
         order = self._orders.get(order_id)

@@ -20,6 +20,9 @@ from orders.matching.types import Order
 
 _SLACK = 64  # stale heads that are not worth sweeping
 
+Head = tuple[int, int, int]
+"""``(valid_until, sequence, instrument)``."""
+
 
 class TimedBook(Protocol):
     """A book that knows which of its orders runs out first."""
@@ -32,45 +35,66 @@ class TimedBook(Protocol):
 class ExpiryHeads:
     """Finds the book in which an order runs out next.
 
-    For every book with such orders there is a head ``(valid_until, sequence, instrument)`` that is
-    not later than the first of them.
+    Every book with such orders has one head that counts, which is not later than the first of
+    them; others in the heap are left over, and are dropped when they come up.
     """
 
-    __slots__ = ("_books", "_heads")
+    __slots__ = ("_books", "_counting", "_heads")
 
     def __init__(self, books: Mapping[int, TimedBook]) -> None:
         self._books = books
-        self._heads: list[tuple[int, int, int]] = []
+        self._counting: dict[int, Head] = {}
+        self._heads: list[Head] = []
 
     def note(self, instrument_id: int, order: Order) -> None:
         """Take notice that this order is now the first of its book to run out."""
+        head = _head(order, instrument_id)
+        counting = self._counting.get(instrument_id)
+        if counting is not None and counting <= head:
+            return
+        self._counting[instrument_id] = head
         heads = self._heads
-        heappush(heads, _head(order, instrument_id))
+        heappush(heads, head)
         if len(heads) > 2 * len(self._books) + _SLACK:
-            firsts = [(book.first_to_expire, key) for key, book in self._books.items()]
-            heads[:] = [_head(first, key) for first, key in firsts if first is not None]
+            heads[:] = self._counting.values()
             heapify(heads)
+
+    def pop_due(self, now: int) -> int | None:
+        """An instrument whose book may have orders with ``valid_until <= now``; None: no more.
+
+        Its head is forgotten: the caller takes the orders out and notes the next one.
+        """
+        heads, counting = self._heads, self._counting
+        while heads and heads[0][0] <= now:
+            head = heappop(heads)
+            if counting.get(head[2]) == head:
+                del counting[head[2]]
+                return head[2]
+        return None
 
     def earliest(self) -> tuple[int, Order] | None:
         """(instrument, order) of the order that runs out next, if there is one."""
-        heads = self._heads
+        heads, counting = self._heads, self._counting
         while heads:
-            instrument_id = heads[0][2]
+            head = heads[0]
+            instrument_id = head[2]
+            if counting.get(instrument_id) != head:
+                heappop(heads)
+                continue
             book = self._books.get(instrument_id)
             order = None if book is None else book.first_to_expire
             if order is None:
                 heappop(heads)
+                del counting[instrument_id]
                 continue
-            head = _head(order, instrument_id)
-            if head == heads[0]:
+            right = _head(order, instrument_id)
+            if right == head:
                 return instrument_id, order
-            if head > heads[0]:
-                heapreplace(heads, head)
-            else:  # the book has another head, which is right or earlier
-                heappop(heads)
+            counting[instrument_id] = right
+            heapreplace(heads, right)
         return None
 
 
-def _head(order: Order, instrument_id: int) -> tuple[int, int, int]:
+def _head(order: Order, instrument_id: int) -> Head:
     assert order.valid_until is not None
     return order.valid_until, order.sequence, instrument_id

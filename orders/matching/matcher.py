@@ -73,13 +73,14 @@ class Matcher:
         self.now = now
         self._has_overdue = False
         expired: list[Order] = []
-        while (earliest := self._heads.earliest()) is not None:
-            instrument_id, order = earliest
-            assert order.valid_until is not None
-            if order.valid_until > now:
-                break
-            self.books[instrument_id].cancel(order.order_id)
-            expired.append(order)
+        while (instrument_id := self._heads.pop_due(now)) is not None:
+            book = self.books.get(instrument_id)
+            if book is not None:
+                expired += book.expire(now)
+                first = book.first_to_expire
+                if first is not None:
+                    self._heads.note(instrument_id, first)
+        expired.sort(key=_time_of)
         return expired
 
     def restore(self, instrument_id: int, order: Order) -> None:
@@ -104,3 +105,7 @@ class Matcher:
         """The earliest ``valid_until`` among the resting orders of all books."""
         earliest = self._heads.earliest()
         return None if earliest is None else earliest[1].valid_until
+
+
+def _time_of(order: Order) -> tuple[int | None, int]:
+    return order.valid_until, order.sequence

@@ -45,9 +45,9 @@ def check_matcher(matcher: Matcher) -> None:
             assert first.valid_until is not None
             assert first.valid_until > matcher.now
             head = (first.valid_until, first.sequence, instrument_id)
-            assert any(
-                known[2] == instrument_id and known <= head for known in matcher._heads._heads
-            )
+            counting = matcher._heads._counting[instrument_id]
+            assert counting <= head
+            assert counting in matcher._heads._heads
 
 
 def check_same(book: OrderBook, naive: NaiveBook) -> None:
