@@ -1,5 +1,8 @@
 """Carries out what was received: one transaction for each batch, and what to do when it fails.
 
+While PostgreSQL writes a batch, the next one is read and planned; while it locks the rows of that
+one, the answers to the last are published. So neither of the two waits long for the other.
+
 A failed batch is rolled back, its books are rebuilt, and it is split until the culprit is alone,
 which is answered `engine_error`: one command never stops the others.
 """
@@ -9,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.conf import settings
@@ -29,7 +32,7 @@ from orders.commands import (
 )
 from orders.engine import loading, persistence, recovery, reset
 from orders.engine.batch import BatchChanges, Received, RowNotLocked
-from orders.engine.needs import find_needs
+from orders.engine.needs import Needs, find_needs
 from orders.engine.processor import Processor, refuse
 from orders.engine.publisher import Message, Publisher
 from orders.engine.state import LiveOrder, ShardState
@@ -50,11 +53,19 @@ class _Run:
     changes: BatchChanges | None = None
 
 
+class _Plan(NamedTuple):
+    """What a batch needs, found before its turn; it holds as long as the memory stays as it is."""
+
+    received: list[Received]
+    needs: Needs
+
+
 class Executor:
     """Runs batches on the state of a shard.
 
-    `on_try` is called before each transaction, `on_commit` while PostgreSQL commits one that ends
-    at the given stream id.
+    `on_try` is called before each transaction. `read_next` is asked, while PostgreSQL writes a
+    batch that ends at the given stream id, for what comes next: that batch is planned already, and
+    the answers to this one are published when that one has begun, so it has to follow at once.
     """
 
     def __init__(
@@ -65,15 +76,17 @@ class Executor:
         *,
         clock: Callable[[], int],
         on_try: Callable[[], None],
-        on_commit: Callable[[str], None],
+        read_next: Callable[[str], list[Received]],
     ) -> None:
         self._connection = connection
         self._state = state
         self._publisher = publisher
         self._clock = clock
         self._on_try = on_try
-        self._on_commit = on_commit
+        self._read_next = read_next
         self._read_at = 0.0
+        self._plan: _Plan | None = None
+        self._unsaid: tuple[Message, BatchChanges] | None = None
 
     def carry_out(self, received: list[Received], read_at: float) -> None:
         """Run commands as one batch; a reset, which empties the tables, is a batch of its own.
@@ -84,6 +97,9 @@ class Executor:
             FenceLost, psycopg.Error: the lead or the database is lost; start again.
         """
         self._read_at = read_at
+        if not any(isinstance(item.command, ResetVenue) for item in received):
+            self._try(received)
+            return
         start = 0
         for index, item in enumerate(received):
             if isinstance(item.command, ResetVenue):
@@ -108,6 +124,12 @@ class Executor:
     def move_past(self, last_id: str) -> None:
         """Move the checkpoint past entries of the stream that are no commands."""
         self._move_on(self._no_changes(), last_id)
+
+    def say(self) -> None:
+        """Publish what is committed and was not told yet."""
+        unsaid, self._unsaid = self._unsaid, None
+        if unsaid is not None:
+            self._publisher.publish(*unsaid)
 
     def _try(self, received: list[Received]) -> None:
         """Carry out a batch; when it fails, find the culprit by halves."""
@@ -166,9 +188,9 @@ class Executor:
         self._know_instruments(received)
         expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
         run.touched.update(order.instrument.instrument_id for order in expired)
-        needs = find_needs(state, received, expired, run.also)
+        needs = self._needs_of(received, expired, run.also)
         loading.prepare(connection, state, needs)
-        context = loading.begin(connection, state, needs)
+        context = loading.begin(connection, state, needs, meanwhile=self.say)
         if needs.funded:
             context.last_fundings = read_last_due(connection, needs.funded)
         changes = BatchChanges(batch_time, LedgerBatch(context.all_rows()))
@@ -181,34 +203,60 @@ class Executor:
             processor.run(received, expired, waited_ms, after_part=writer.write_part)
             run.changes = changes
             message = self._finish(writer, changes, last_id)
-        self._commit(writer, message, changes, last_id)
+            self._plan_next(last_id)
+        self._commit(writer, message, changes)
 
     def _finish(self, writer: persistence.Writer, changes: BatchChanges, last_id: str) -> Message:
         """Send the rest of the batch, and compose the answers while PostgreSQL writes it."""
         writer.finish(last_id)
         return self._publisher.compose(changes, last_id)
 
-    def _commit(
-        self, writer: persistence.Writer, message: Message, changes: BatchChanges, last_id: str
-    ) -> None:
-        """COMMIT what was written, reading ahead meanwhile, and answer."""
-        writer.commit(lambda: self._on_commit(last_id))
-        self._publisher.publish(message, changes)
+    def _plan_next(self, last_id: str) -> None:
+        """Read what comes after this batch, and find its needs in the memory that this one left."""
+        received = self._read_next(last_id)
+        if not received or self._unknown_instruments(received):
+            return
+        try:
+            self._plan = _Plan(received, find_needs(self._state, received, [], set()))
+        except Exception:
+            # That batch meets it again, and finds the culprit.
+            logger.warning("the next batch cannot be planned", exc_info=True)
+
+    def _needs_of(
+        self, received: list[Received], expired: list[LiveOrder], also: set[int]
+    ) -> Needs:
+        """What the batch needs: as planned, unless it is another one, or more has happened."""
+        plan, self._plan = self._plan, None
+        if plan is not None and plan.received is received and not expired and not also:
+            return plan.needs
+        return find_needs(self._state, received, expired, also)
+
+    def _commit(self, writer: persistence.Writer, message: Message, changes: BatchChanges) -> None:
+        """COMMIT what was written, and answer: at once, or when the next batch has begun."""
+        writer.commit()
+        self.say()
+        self._unsaid = message, changes
+        if self._plan is None:
+            self.say()
 
     def _know_instruments(self, received: list[Received]) -> None:
         """Read the rules of instruments that were listed since."""
+        unknown = self._unknown_instruments(received)
+        if unknown:
+            recovery.rebuild(self._connection, self._state, unknown)
+
+    def _unknown_instruments(self, received: list[Received]) -> set[int]:
         known = self._state.instruments
-        unknown = {
+        return {
             item.command.instrument_id
             for item in received
             if isinstance(item.command, (PlaceOrder, SetMarkPrice, FixFunding))
             and item.command.instrument_id not in known
         }
-        if unknown:
-            recovery.rebuild(self._connection, self._state, unknown)
 
     def _undo(self, run: _Run) -> None:
         """Roll back, in the database and in memory."""
+        self._plan = None
         self._connection.rollback()
         row = self._connection.execute(
             "SELECT next_sequence FROM orders_engineshard WHERE shard = %s", [self._state.shard]
@@ -227,7 +275,7 @@ class Executor:
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
             message = self._finish(writer, changes, last_id)
-        self._commit(writer, message, changes, last_id)
+        self._commit(writer, message, changes)
 
     def _no_changes(self) -> BatchChanges:
         return BatchChanges(self._batch_time(), LedgerBatch())
@@ -238,6 +286,7 @@ class Executor:
     def _reset(self, received: Received) -> None:
         """Empty the venue once, forget everything, fund the demo anew, answer."""
         state, command = self._state, received.command
+        self.say()
         changes = self._no_changes()
         changes.answer(command.reply_to, CommandOutcome(command.command_id, "done"))
         if reset.is_done(self._connection, command.command_id):
@@ -250,7 +299,7 @@ class Executor:
             writer = persistence.Writer(self._connection, state, changes)
             with self._connection.pipeline():
                 writer.finish(received.stream_id)
-            writer.commit(lambda: None)
+            writer.commit()
         except psycopg.OperationalError as error:
             if not self._may_go_on(error):
                 raise

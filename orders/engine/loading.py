@@ -4,7 +4,7 @@ One order everywhere: trading accounts by id, then ledger accounts by id. Ledger
 missing are made before the transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -107,8 +107,16 @@ def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, need
             state.clearing_ledger_ids[asset_id] = row_id
 
 
-def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> BatchContext:
+def begin(
+    connection: psycopg.Connection[Any],
+    state: ShardState,
+    needs: Needs,
+    *,
+    meanwhile: Callable[[], None],
+) -> BatchContext:
     """BEGIN, check the fence, lock and read what `needs` names: one round trip.
+
+    `meanwhile` runs while PostgreSQL does so.
 
     Raises:
         FenceLost: the shard has another leader.
@@ -133,6 +141,7 @@ def begin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) 
         if needs.keys:
             account_ids, client_ids = zip(*needs.keys, strict=True)
             keys = run(_ORDER_KEYS, [integers(account_ids), list(client_ids)])
+        meanwhile()
     if fence.fetchone() is None:
         raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
     context = BatchContext()

@@ -5,7 +5,6 @@ session has sequential, hash and merge joins switched off, so that every join of
 big table goes through the primary key.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -187,10 +186,8 @@ class Writer:
                 connection, list(changes.freezes.values()), actor=self._actor, now=now
             )
 
-    def commit(self, meanwhile: Callable[[], None]) -> None:
+    def commit(self) -> None:
         """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
-
-        `meanwhile` runs while PostgreSQL commits: what it does costs no time of the batch.
 
         Raises:
             FenceLost: the checkpoint row was not ours any more.
@@ -203,9 +200,7 @@ class Writer:
             assert cursor.rowcount == count, f"{cursor.rowcount} of {count} rows updated"
         if self._checkpoint.rowcount != 1:
             raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
-        with self._connection.pipeline():
-            self._connection.execute("COMMIT")
-            meanwhile()
+        self._connection.execute("COMMIT")
         state.last_id = self._last_id
         state.batch_time = self._changes.batch_time
 

@@ -74,7 +74,7 @@ class Engine:
             self._publisher,
             clock=clock,
             on_try=self._beat_turn,
-            on_commit=self._read_ahead,
+            read_next=self._read_ahead,
         )
         self._ahead = _NOTHING_READ
         self._heartbeat: leadership.Heartbeat | None = None
@@ -110,7 +110,8 @@ class Engine:
         return self._connection.info.backend_pid
 
     def close(self) -> None:
-        """Give the lead back."""
+        """Say what is not said yet, and give the lead back."""
+        self._executor.say()
         if self._heartbeat is not None:
             self._heartbeat.stop()
         self._connection.close()
@@ -201,17 +202,18 @@ class Engine:
             self.stopping.wait(0.1)
             return [], last_id, time.monotonic()
 
-    def _read_ahead(self, after: str) -> None:
-        """Read the next batch while PostgreSQL commits the one that ends at `after`."""
-        if self._single_until is not None:
-            return
+    def _read_ahead(self, after: str) -> list[Received]:
+        """Read the next batch while PostgreSQL writes the one that ends at `after`."""
+        if self._single_until is not None or self.stopping.is_set():
+            return []
         try:
             received, read_to = self._inbox.read(after, settings.ENGINE_BATCH_MAX, None)
         except redis.RedisError as error:
             logger.warning("the stream cannot be read ahead: %s", error)
-            return
+            return []
         if received:
             self._ahead = ReadAhead(after, received, read_to, time.monotonic())
+        return received
 
     def _refuse_suspect(self, suspect: Received) -> None:
         """The command at which the engine has died again and again is not tried any more."""

@@ -34,6 +34,16 @@ BUY, SELL = Side.BUY, Side.SELL
 _REPLY_SECONDS_MAX = 2
 
 
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self, now: int | None = None) -> None:
+        self.now = microseconds_now() if now is None else now
+
+    def __call__(self) -> int:
+        return self.now
+
+
 @dataclass
 class Venue:
     """An equity priced in USD (tick 0.01, lot 1) and what the tests trade it with."""

@@ -84,16 +84,6 @@ batches = st.builds(
 plans = st.lists(batches, min_size=3, max_size=6)
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        return self.now
-
-
 @dataclass
 class World:
     """Two instruments with fees and four accounts of all kinds of funding."""

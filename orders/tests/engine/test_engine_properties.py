@@ -9,9 +9,9 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 
 from orders.commands import AnyCommand
-from orders.tests.engine.harness import Harness, Venue
+from orders.tests.engine.harness import Clock, Harness, Venue
 from orders.tests.engine.invariants import check_all
-from orders.tests.engine.plans import STEP, Batch, Clock, World, make_world, plans
+from orders.tests.engine.plans import STEP, Batch, World, make_world, plans
 
 _numbers = itertools.count()
 _RESULTS = {

@@ -1,6 +1,5 @@
 """Deadlines, expiry and the time of batches, which never runs back."""
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,6 +13,7 @@ from orders.streams import COMMAND_FIELD, command_stream
 from orders.tests.engine.harness import (
     BUY,
     SELL,
+    Clock,
     Harness,
     Venue,
     balance,
@@ -24,16 +24,6 @@ from orders.tests.engine.harness import (
 from orders.tests.engine.invariants import check_all
 
 SECOND = 1_000_000
-
-
-class Clock:
-    """A clock that stands until it is set."""
-
-    def __init__(self) -> None:
-        self.now = time.time_ns() // 1000
-
-    def __call__(self) -> int:
-        return self.now
 
 
 @pytest.fixture

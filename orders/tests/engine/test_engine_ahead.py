@@ -1,0 +1,144 @@
+"""Batches that follow each other: the next one is planned while the last is written."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from common.ids import new_uuid
+from marketdata.snapshots import read_snapshot
+from orders.commands import ResetVenue
+from orders.models import Order
+from orders.tests.engine.harness import (
+    BUY,
+    REPLY_TO,
+    SELL,
+    Clock,
+    Harness,
+    Venue,
+    balance,
+    fund,
+    make_account,
+    stored,
+)
+from orders.tests.engine.invariants import check_all
+
+SECOND = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _batches_of_two(settings: Any) -> None:
+    settings.ENGINE_BATCH_MAX = 2
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(venue: Venue, clock: Clock) -> Iterator[Harness]:
+    driver = Harness(venue.instrument, clock=clock)
+    yield driver
+    driver.stop()
+
+
+def test_batches_in_a_row_are_carried_out_told_and_shown(harness: Harness) -> None:
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "1000")
+    asks = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(5)]
+    bids = [harness.place_command(buyer, BUY, 2, 1_003) for _ in range(2)]
+    cancel = harness.cancel_command(seller, asks[4].command_id)
+    harness.send(*asks, *bids, cancel)
+    for _ in range(4):
+        harness.turn()
+
+    outcomes = harness.answers(*asks, *bids, cancel)
+    assert [outcome.status for outcome in outcomes[:5]] == ["OPEN"] * 5
+    assert [outcome.status for outcome in outcomes[5:7]] == ["FILLED"] * 2
+    assert outcomes[7].result == "canceled"
+    paid = Decimal("10.00") + Decimal("10.01") + Decimal("10.02") + Decimal("10.03")
+    assert balance(buyer, "USD") == (1000 - paid, 0)
+    snapshot = read_snapshot(harness.client, shard=0, instrument_id=harness.instrument.id)
+    assert snapshot is not None and (snapshot.bids, snapshot.asks) == ([], [])
+    check_all(harness.engine)
+
+
+def test_what_is_committed_is_told_though_the_next_batch_never_comes(harness: Harness) -> None:
+    seller = make_account()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(3)]
+    harness.send(*orders)
+    harness.turn()
+    harness.engine.close()
+
+    assert [o.status for o in harness.answers(*orders[:2])] == ["OPEN", "OPEN"]
+    assert Order.objects.count() == 2
+
+
+def test_a_batch_that_cannot_be_planned_does_no_harm_to_the_one_before(harness: Harness) -> None:
+    seller = make_account()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(3)]
+    poison = msgspec.structs.replace(orders[2], command_id=new_uuid().bytes, side=7)
+    harness.send(*orders[:2], poison, orders[2])
+    harness.turn()
+    assert Order.objects.count() == 2
+    harness.turn()
+
+    assert [o.status for o in harness.answers(*orders)] == ["OPEN"] * 3
+    assert harness.answers(poison)[0].code == "engine_error"
+    check_all(harness.engine)
+
+
+def test_what_expires_after_the_plan_lets_a_taker_reach_further(
+    timed: Harness, clock: Clock
+) -> None:
+    buyer = make_account("PREFUNDED", name="B")
+    fund(buyer, "USD", "100")
+    near, far = make_account(name="N"), make_account(name="F")
+    until = clock.now + SECOND
+    asks = [
+        timed.place_command(near, SELL, 1, 1_000, valid_until=until),
+        timed.place_command(far, SELL, 1, 1_001),
+    ]
+    bid = timed.place_command(buyer, BUY, 1, 1_001)
+    timed.send(*asks, bid)
+    timed.turn()
+    clock.now = until
+    timed.turn()
+
+    assert timed.answers(bid)[0].status == "FILLED"
+    assert (stored(asks[0]).status, stored(asks[1]).status) == ("EXPIRED", "FILLED")
+    check_all(timed.engine)
+
+
+def test_a_batch_planned_on_one_that_failed_is_planned_anew(
+    harness: Harness,
+) -> None:
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "100")
+    # The ask cannot be stored, so the bid that was planned to meet it meets nothing.
+    ask = harness.place_command(seller, SELL, 1, 1_000, client_order_id="a\0b")
+    other = harness.place_command(seller, SELL, 1, 2_000)
+    bid = harness.place_command(buyer, BUY, 1, 1_000)
+    harness.send(ask, other, bid)
+    for _ in range(3):
+        harness.turn()
+
+    assert harness.answers(ask)[0].code == "engine_error"
+    assert [o.status for o in harness.answers(other, bid)] == ["OPEN", "OPEN"]
+    check_all(harness.engine)
+
+
+def test_a_reset_that_follows_leaves_no_answer_behind(harness: Harness) -> None:
+    seller = make_account()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(2)]
+    reset = ResetVenue(new_uuid().bytes, REPLY_TO)
+    harness.send(*orders, reset)
+    harness.turn()
+    harness.turn()
+
+    assert [o.status for o in harness.answers(*orders)] == ["OPEN", "OPEN"]
+    assert harness.answers(reset)[0].result == "done"
+    assert not Order.objects.exists()
