@@ -1,5 +1,8 @@
 from django.apps import AppConfig
 
+# Teaches psycopg the arrays of the set-based statements, before Django opens a connection.
+import common.postgres_arrays  # noqa: F401
+
 
 class LedgerConfig(AppConfig):
     name = "ledger"

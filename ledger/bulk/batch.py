@@ -37,8 +37,8 @@ class LedgerRow:
 
 # Columns of the two tables, in the order in which `ledger.bulk.writing` sends them. Plain tuples:
 # a named one costs four times as much to make.
-Entry = tuple[str, str, str, str, str]
-PostingLine = tuple[str, int, int, int, int, int]
+Entry = tuple[bytes, str, str, bytes, str]
+PostingLine = tuple[bytes, int, int, int, int, int]
 
 
 class LedgerBatch:
@@ -96,15 +96,14 @@ class LedgerBatch:
             net[row] = net.get(row, 0) + amount
             totals[row.asset_id] = totals.get(row.asset_id, 0) + amount
         assert not any(totals.values()), f"entry {entry_id.hex()} does not sum to zero: {totals}"
-        hex_id = entry_id.hex()
-        self.entries.append((hex_id, kind, source_kind, source_id.hex(), memo))
+        self.entries.append((entry_id, kind, source_kind, source_id, memo))
         for row, amount in net.items():
             if amount:
                 row.posted += amount
                 row.version += 1
                 row.is_dirty = True
                 self.postings.append(
-                    (hex_id, row.id, row.asset_id, amount, row.posted, row.version)
+                    (entry_id, row.id, row.asset_id, amount, row.posted, row.version)
                 )
 
     def set_hold(self, row: LedgerRow, delta: int) -> None:

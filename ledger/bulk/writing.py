@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from common.money import UNITS8
-from common.postgres_arrays import integers, texts, words
+from common.postgres_arrays import amounts, bigints, texts, uuids, words
 from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
 from ledger.bulk.sql import Cursor, Executor, Statement
 
@@ -18,7 +18,7 @@ SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount *
 
 def lock_statement(ids: Iterable[int]) -> Statement:
     """The statement that locks accounts in the order of their ids; `read_rows` takes its answer."""
-    return _LOCK_ROWS, [integers(sorted(ids))]
+    return _LOCK_ROWS, [bigints(sorted(ids))]
 
 
 def read_rows(cursor: Cursor) -> list[LedgerRow]:
@@ -47,19 +47,16 @@ SELECT u.id, u.kind, u.source_kind, u.source_id, coalesce(u.actor, %s), coalesce
 _INSERT_POSTINGS = """
 INSERT INTO ledger_posting
        (entry_id, ledger_account_id, asset_id, amount, balance_after, account_version)
-SELECT u.entry_id, u.account_id, u.asset_id, u.amount * 0.00000001, u.balance_after * 0.00000001,
-       u.account_version
-  FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[])
-       AS u (entry_id, account_id, asset_id, amount, balance_after, account_version)
+SELECT (%s)[i], (%s)[i], (%s)[i], (%s)[i] * 0.00000001, (%s)[i] * 0.00000001, (%s)[i]
+  FROM generate_series(1, %s) AS i
 """
 
 _UPDATE_BALANCES = """
 UPDATE ledger_ledgeraccount AS a
-   SET posted_balance = u.posted * 0.00000001, held_amount = u.held * 0.00000001,
-       version = u.version
-  FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[])
-       AS u (id, posted, held, version)
- WHERE a.id = u.id
+   SET posted_balance = (%s)[i] * 0.00000001, held_amount = (%s)[i] * 0.00000001,
+       version = (%s)[i]
+  FROM generate_series(1, %s) AS i
+ WHERE a.id = (%s)[i]
 """
 
 
@@ -122,19 +119,28 @@ def _entries_statement(
     # Shorter arrays are padded with NULL: the engine has no memos to send.
     memo_array = texts(memos) if any(memos) else "{}"
     actor, actor_array = (actor, "{}") if isinstance(actor, str) else ("", texts(actor))
-    columns = [words(ids), words(kinds), words(source_kinds), words(source_ids), memo_array]
+    columns = [uuids(ids), words(kinds), words(source_kinds), uuids(source_ids), memo_array]
     return _INSERT_ENTRIES, [actor, occurred_at, *columns, actor_array]
 
 
 def _postings_statement(postings: list[PostingLine]) -> Statement:
-    entry_ids, *numbers = zip(*postings, strict=True)
-    return _INSERT_POSTINGS, [words(entry_ids), *map(integers, numbers)]
+    entry_ids, account_ids, asset_ids, changes, balances, versions = zip(*postings, strict=True)
+    return _INSERT_POSTINGS, [
+        uuids(entry_ids),
+        bigints(account_ids),
+        bigints(asset_ids),
+        amounts(changes),
+        amounts(balances),
+        bigints(versions),
+        len(postings),
+    ]
 
 
 def _balances_statement(rows: list[LedgerRow]) -> Statement:
     return _UPDATE_BALANCES, [
-        integers([row.id for row in rows]),
-        integers([row.posted for row in rows]),
-        integers([row.held for row in rows]),
-        integers([row.version for row in rows]),
+        amounts([row.posted for row in rows]),
+        amounts([row.held for row in rows]),
+        bigints([row.version for row in rows]),
+        len(rows),
+        bigints([row.id for row in rows]),
     ]

@@ -52,9 +52,9 @@ def test_lines_of_one_account_are_netted_and_zero_is_dropped() -> None:
     )
 
     assert batch.postings == [
-        (entry_id.hex(), 1, 1, -102, 898, 8),
-        (entry_id.hex(), 2, 1, 100, 100, 1),
-        (entry_id.hex(), 3, 1, 2, 2, 1),
+        (entry_id, 1, 1, -102, 898, 8),
+        (entry_id, 2, 1, 100, 100, 1),
+        (entry_id, 3, 1, 2, 2, 1),
     ]
     assert (buyer.posted, buyer.version) == (898, 8)
     assert batch.dirty_rows() == [buyer, seller, fees]
@@ -114,12 +114,12 @@ def test_whatever_is_posted_sums_to_zero_and_explains_the_balances(
         entry_id = new_uuid().bytes
         batch.post(entry_id, "TRANSFER", "test", entry_id, lines)
 
-    totals: dict[tuple[str, int], int] = defaultdict(int)
+    totals: dict[tuple[bytes, int], int] = defaultdict(int)
     balances: dict[int, int] = defaultdict(int)
     versions: dict[int, int] = defaultdict(int)
-    for entry_hex, account_id, asset_id, amount, balance_after, version in batch.postings:
+    for entry_id, account_id, asset_id, amount, balance_after, version in batch.postings:
         assert amount != 0
-        totals[entry_hex, asset_id] += amount
+        totals[entry_id, asset_id] += amount
         balances[account_id] += amount
         versions[account_id] += 1
         assert (balance_after, version) == (balances[account_id], versions[account_id])

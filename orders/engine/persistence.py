@@ -5,13 +5,14 @@ session has sequential, hash and merge joins switched off, so that every join of
 big table goes through the primary key.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
 
 from brokers.bulk import queue_webhook_events
 from common.instants import from_microseconds
-from common.postgres_arrays import integers, integers_or_null, words
+from common.postgres_arrays import amounts, bigints, integers, uuids, words
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
 from margin.bulk_funding import insert_fundings
@@ -22,51 +23,56 @@ from orders.engine.loading import FenceLost
 from orders.engine.positions import LivePosition
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
+from orders.models import Order
+from orders.types import Reason
 
 _BOOK = "BOOK"
-# Names by value of the enum: an index is cheaper than a member's `name`, or its hash.
-_SIDES = ("", *(member.name for member in Side))
-_TYPES = ("", *(member.name for member in OrderType))
-_TIMES = ("", *(member.name for member in TimeInForce))
+_NO_ID = bytes(16)
 
-_INSERT_ORDERS = """
+
+def _numbers(names: Iterable[str]) -> dict[str, int]:
+    """Names travel as numbers from 1 on, as those of the enums, and are looked up in SQL."""
+    return {name: number for number, name in enumerate(names, start=1)}
+
+
+_STATUSES = _numbers(Order.Status.values)
+_REASONS = {"": 0} | _numbers(Reason)
+
+_INSERT_ORDERS = f"""
 INSERT INTO orders_order
        (id, account_id, broker_id, instrument_id, client_order_id, side, order_type, time_in_force,
         limit_price, quantity, filled_quantity, valid_until, status, reason, hold_amount,
         margin_reserve, venue, maker_fee_rate, taker_fee_rate, maker_notional, taker_notional,
         maker_fee, taker_fee, sequence, created_at, updated_at)
-SELECT u.id, u.account_id, u.broker_id, u.instrument_id, u.client_order_id, u.side, u.order_type,
-       u.time_in_force, u.limit_price * 0.00000001, u.quantity * 0.00000001,
-       u.filled_quantity * 0.00000001,
+SELECT (%(ids)s)[i], (%(accounts)s)[i], (%(brokers)s)[i], (%(instruments)s)[i],
+       (%(client_ids)s::text[])[i], ('{words(Side.__members__)}'::text[])[(%(sides)s)[i]],
+       ('{words(OrderType.__members__)}'::text[])[(%(types)s)[i]],
+       ('{words(TimeInForce.__members__)}'::text[])[(%(times)s)[i]],
+       nullif((%(prices)s)[i], 0) * 0.00000001, (%(quantities)s)[i] * 0.00000001,
+       (%(filled)s)[i] * 0.00000001,
        -- In two steps: an interval is multiplied as a float, which holds 53 bits.
-       'epoch'::timestamptz + u.valid_until / 1000000 * interval '1 s'
-           + u.valid_until %% 1000000 * interval '1 us',
-       u.status, coalesce(u.reason, ''), u.hold_amount * 0.00000001,
-       coalesce(u.margin_reserve, 0) * 0.00000001, %s, u.maker_fee_rate * 0.00000001,
-       u.taker_fee_rate * 0.00000001, u.maker_notional * 0.00000001, u.taker_notional * 0.00000001,
-       u.maker_fee * 0.00000001, u.taker_fee * 0.00000001, u.sequence, %s::timestamptz,
-       %s::timestamptz
-  FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::bigint[], %s::text[], %s::text[],
-              %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[],
-              %s::text[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[],
-              %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::numeric[])
-       AS u (id, account_id, broker_id, instrument_id, client_order_id, side, order_type,
-             time_in_force, limit_price, quantity, filled_quantity, valid_until, status, reason,
-             hold_amount, maker_fee_rate, taker_fee_rate, maker_notional, taker_notional, maker_fee,
-             taker_fee, sequence, margin_reserve)
+       'epoch'::timestamptz + nullif((%(untils)s)[i], 0) / 1000000 * interval '1 s'
+           + (%(untils)s)[i] %% 1000000 * interval '1 us',
+       ('{words(_STATUSES)}'::text[])[(%(statuses)s)[i]],
+       coalesce(('{words(Reason)}'::text[])[(%(reasons)s)[i]], ''),
+       (%(holds)s)[i] * 0.00000001, coalesce((%(reserves)s)[i], 0) * 0.00000001, %(venue)s,
+       (%(maker_rates)s)[i] * 0.00000001, (%(taker_rates)s)[i] * 0.00000001,
+       (%(maker_notionals)s)[i] * 0.00000001, (%(taker_notionals)s)[i] * 0.00000001,
+       (%(maker_fees)s)[i] * 0.00000001, (%(taker_fees)s)[i] * 0.00000001, (%(sequences)s)[i],
+       %(now)s::timestamptz, %(now)s::timestamptz
+  FROM generate_series(1, %(count)s) AS i
 """
-_UPDATE_ORDERS = """
+_UPDATE_ORDERS = f"""
 UPDATE orders_order AS o
-   SET filled_quantity = u.filled_quantity * 0.00000001, status = u.status,
-       reason = coalesce(u.reason, ''), hold_amount = u.hold_amount * 0.00000001,
-       margin_reserve = coalesce(u.margin_reserve, 0) * 0.00000001,
-       maker_notional = u.maker_notional * 0.00000001, maker_fee = u.maker_fee * 0.00000001,
-       updated_at = %s::timestamptz
-  FROM unnest(%s::uuid[], %s::numeric[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],
-              %s::numeric[], %s::numeric[])
-       AS u (id, filled_quantity, status, reason, hold_amount, maker_notional, maker_fee,
-             margin_reserve)
- WHERE o.id = u.id
+   SET filled_quantity = (%(filled)s)[i] * 0.00000001,
+       status = ('{words(_STATUSES)}'::text[])[(%(statuses)s)[i]],
+       reason = coalesce(('{words(Reason)}'::text[])[(%(reasons)s)[i]], ''),
+       hold_amount = (%(holds)s)[i] * 0.00000001,
+       margin_reserve = coalesce((%(reserves)s)[i], 0) * 0.00000001,
+       maker_notional = (%(maker_notionals)s)[i] * 0.00000001,
+       maker_fee = (%(maker_fees)s)[i] * 0.00000001, updated_at = %(now)s::timestamptz
+  FROM generate_series(1, %(count)s) AS i
+ WHERE o.id = (%(ids)s)[i]
 """
 _INSERT_KEYS = """
 INSERT INTO orders_orderkey (account_id, client_order_id, order_id)
@@ -76,15 +82,14 @@ _INSERT_TRADES = """
 INSERT INTO orders_trade
        (id, instrument_id, venue, price, quantity, notional, buy_order_id, sell_order_id,
         buy_account_id, sell_account_id, buy_fee, sell_fee, taker_side, sequence, executed_at)
-SELECT u.id, u.instrument_id, %s, u.price * 0.00000001, u.quantity * 0.00000001,
-       u.notional * 0.00000001, u.buy_order_id, u.sell_order_id, u.buy_account_id,
-       u.sell_account_id, u.buy_fee * 0.00000001, u.sell_fee * 0.00000001, u.taker_side, u.sequence,
-       %s::timestamptz
-  FROM unnest(%s::uuid[], %s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::uuid[],
-              %s::uuid[], %s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::text[],
-              %s::bigint[])
-       AS u (id, instrument_id, price, quantity, notional, buy_order_id, sell_order_id,
-             buy_account_id, sell_account_id, buy_fee, sell_fee, taker_side, sequence)
+SELECT (%(ids)s)[i], (%(instruments)s)[i], %(venue)s, (%(prices)s)[i] * 0.00000001,
+       (%(quantities)s)[i] * 0.00000001, (%(notionals)s)[i] * 0.00000001,
+       nullif((%(buys)s)[i], '00000000-0000-0000-0000-000000000000'),
+       nullif((%(sells)s)[i], '00000000-0000-0000-0000-000000000000'),
+       (%(buyers)s)[i], (%(sellers)s)[i], (%(buy_fees)s)[i] * 0.00000001,
+       (%(sell_fees)s)[i] * 0.00000001, ('{BUY,SELL}'::text[])[(%(taker_sides)s)[i]],
+       (%(sequences)s)[i], %(now)s::timestamptz
+  FROM generate_series(1, %(count)s) AS i
 """
 _ADD_NETS = """
 INSERT INTO orders_brokernet AS n (broker_id, shard, asset_id, net_amount)
@@ -212,39 +217,27 @@ def _insert_orders(
     venue: str,
     has_positions: bool,
 ) -> None:
-    columns = [
-        words([o.id_bytes.hex() for o in orders]),
-        integers([o.account_id for o in orders]),
-        words([o.broker_id.hex() for o in orders]),
-        integers([o.instrument.instrument_id for o in orders]),
-        [o.client_order_id for o in orders],
-        words([_SIDES[o.side] for o in orders]),
-        words([_TYPES[o.order_type] for o in orders]),
-        words([_TIMES[o.time_in_force] for o in orders]),
-        integers_or_null(
-            [
-                o.price * o.instrument.tick
-                if o.price is not None and o.order_type == OrderType.LIMIT
-                else None
-                for o in orders
-            ]
-        ),
-        integers([o.quantity * o.instrument.lot for o in orders]),
-        integers([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
-        integers_or_null([o.valid_until for o in orders]),
-        words([o.status for o in orders]),
-        words([o.reason or "NULL" for o in orders]),
-        integers([o.hold for o in orders]),
-        integers([o.maker_rate for o in orders]),
-        integers([o.taker_rate for o in orders]),
-        integers([o.maker_notional for o in orders]),
-        integers([o.taker_notional for o in orders]),
-        integers([o.maker_fee for o in orders]),
-        integers([o.taker_fee for o in orders]),
-        integers([o.sequence for o in orders]),
-        _reserves(orders, has_positions),
-    ]
-    connection.execute(_INSERT_ORDERS, [venue, now, now, *columns])
+    client_ids = [o.client_order_id for o in orders]
+    columns = {
+        "ids": uuids([o.id_bytes for o in orders]),
+        "accounts": bigints([o.account_id for o in orders]),
+        "brokers": uuids([o.broker_id for o in orders]),
+        "instruments": bigints([o.instrument.instrument_id for o in orders]),
+        "client_ids": client_ids if any(client_ids) else "{}",
+        "sides": bigints([o.side for o in orders]),
+        "types": bigints([o.order_type for o in orders]),
+        "times": bigints([o.time_in_force for o in orders]),
+        "prices": amounts([_limit_price(o) for o in orders]),
+        "quantities": amounts([o.quantity * o.instrument.lot for o in orders]),
+        "untils": bigints([o.valid_until or 0 for o in orders]),
+        "maker_rates": bigints([o.maker_rate for o in orders]),
+        "taker_rates": bigints([o.taker_rate for o in orders]),
+        "taker_notionals": amounts([o.taker_notional for o in orders]),
+        "taker_fees": amounts([o.taker_fee for o in orders]),
+        "sequences": bigints([o.sequence for o in orders]),
+    }
+    changing = _changing_columns(orders, now, has_positions)
+    connection.execute(_INSERT_ORDERS, columns | changing | {"venue": venue})
     keyed = [o for o in orders if o.claims_key]
     if keyed:
         connection.execute(
@@ -262,27 +255,31 @@ def _insert_orders(
 def _update_orders(
     connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any, has_positions: bool
 ) -> Any:
-    return connection.execute(
-        _UPDATE_ORDERS,
-        [
-            now,
-            words([o.id_bytes.hex() for o in orders]),
-            integers([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
-            words([o.status for o in orders]),
-            words([o.reason or "NULL" for o in orders]),
-            integers([o.hold for o in orders]),
-            integers([o.maker_notional for o in orders]),
-            integers([o.maker_fee for o in orders]),
-            _reserves(orders, has_positions),
-        ],
-    )
+    ids = {"ids": uuids([o.id_bytes for o in orders])}
+    return connection.execute(_UPDATE_ORDERS, _changing_columns(orders, now, has_positions) | ids)
 
 
-def _reserves(orders: list[LiveOrder], has_positions: bool) -> str:
-    """What orders of perpetuals reserve; where there are none, NULL pads the missing array."""
-    if not has_positions:
-        return "{}"
-    return integers([o.reserve_per_lot * o.remaining for o in orders])
+def _changing_columns(orders: list[LiveOrder], now: Any, has_positions: bool) -> dict[str, Any]:
+    """What changes while an order lives. Only orders of perpetuals reserve margin."""
+    reserves = [o.reserve_per_lot * o.remaining for o in orders] if has_positions else []
+    return {
+        "filled": amounts([(o.quantity - o.remaining) * o.instrument.lot for o in orders]),
+        "statuses": bigints([_STATUSES[o.status] for o in orders]),
+        "reasons": bigints([_REASONS[o.reason] for o in orders]),
+        "holds": amounts([o.hold for o in orders]),
+        "reserves": amounts(reserves),
+        "maker_notionals": amounts([o.maker_notional for o in orders]),
+        "maker_fees": amounts([o.maker_fee for o in orders]),
+        "now": now,
+        "count": len(orders),
+    }
+
+
+def _limit_price(order: LiveOrder) -> int:
+    """The limit in units; 0 for a market order, whose bound is not stored."""
+    if order.price is None or order.order_type is not OrderType.LIMIT:
+        return 0
+    return order.price * order.instrument.tick
 
 
 def _position_row(position: LivePosition) -> PositionRow:
@@ -305,23 +302,24 @@ def _insert_trades(
 ) -> None:
     connection.execute(
         _INSERT_TRADES,
-        [
-            venue,
-            now,
-            words([t.trade_id.hex() for t in trades]),
-            integers([t.buy.instrument.instrument_id for t in trades]),
-            integers([t.price * t.buy.instrument.tick for t in trades]),
-            integers([t.quantity * t.buy.instrument.lot for t in trades]),
-            integers([t.notional for t in trades]),
-            words([t.buy.id_bytes.hex() or "NULL" for t in trades]),
-            words([t.sell.id_bytes.hex() or "NULL" for t in trades]),
-            integers([t.buy.account_id for t in trades]),
-            integers([t.sell.account_id for t in trades]),
-            integers([t.buy_fee for t in trades]),
-            integers([t.sell_fee for t in trades]),
-            words(["BUY" if t.taker_is_buyer else "SELL" for t in trades]),
-            integers([t.sequence for t in trades]),
-        ],
+        {
+            "ids": uuids([t.trade_id for t in trades]),
+            "instruments": bigints([t.buy.instrument.instrument_id for t in trades]),
+            "venue": venue,
+            "prices": amounts([t.price * t.buy.instrument.tick for t in trades]),
+            "quantities": amounts([t.quantity * t.buy.instrument.lot for t in trades]),
+            "notionals": amounts([t.notional for t in trades]),
+            "buys": uuids([t.buy.id_bytes or _NO_ID for t in trades]),
+            "sells": uuids([t.sell.id_bytes or _NO_ID for t in trades]),
+            "buyers": bigints([t.buy.account_id for t in trades]),
+            "sellers": bigints([t.sell.account_id for t in trades]),
+            "buy_fees": amounts([t.buy_fee for t in trades]),
+            "sell_fees": amounts([t.sell_fee for t in trades]),
+            "taker_sides": bigints([1 if t.taker_is_buyer else 2 for t in trades]),
+            "sequences": bigints([t.sequence for t in trades]),
+            "now": now,
+            "count": len(trades),
+        },
     )
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from common.postgres_arrays import bigints
 from margin.models import Position
 from marketdata.models import MarkPrice
 from orders.commands import AnyCommand, ResetVenue
 from orders.engine import persistence
-from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness
+from orders.models import Order
+from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, make_account
 from orders.tests.engine.invariants import check_all, describe
 from orders.tests.engine.margin import (
     check_margin_tables,
@@ -106,5 +108,9 @@ def test_after_a_reset_the_demo_has_its_mark_again(futures: Harness, settings: A
     check(futures)
 
 
-def test_orders_of_other_kinds_write_no_reserves() -> None:
-    assert persistence._reserves([], has_positions=False) == "{}"
+def test_orders_of_other_kinds_write_no_reserves(harness: Harness) -> None:
+    harness.place(make_account(), BUY, 1, 1_000)
+    orders = list(harness.engine.state.live_orders.values())
+    columns = persistence._changing_columns(orders, None, has_positions=False)
+    assert (columns["count"], columns["reserves"]) == (1, bigints([]))
+    assert Order.objects.get().margin_reserve == 0
