@@ -172,18 +172,29 @@ class Trade(models.Model):
     """
 
     id = models.UUIDField(primary_key=True)
+    # That instrument and orders are there is checked once a statement by a trigger.
     instrument = models.ForeignKey(
-        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False
+        Instrument, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
     )
     venue = models.CharField(max_length=8, choices=Venue, default=Venue.BOOK)
     price = money_field()
     quantity = money_field()
     notional = money_field(help_text="price × quantity, in the quote asset.")
     buy_order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+        Order,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        db_constraint=False,
     )
     sell_order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+        Order,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        db_constraint=False,
     )
     # These two follow from the orders; kept here for the fills of an account.
     buy_account = models.ForeignKey(
