@@ -3,6 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ledger.bulk import LedgerBatch, LedgerRow
 from margin.bulk_funding import NewFunding
 from margin.bulk_liquidations import Freeze, LiquidationRow, StepRow
@@ -24,8 +26,7 @@ class RowNotLocked(Exception):
         self.account_ids = account_ids
 
 
-@dataclass(slots=True, frozen=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A command as it came from the stream, with its age when it was taken."""
 
     stream_id: str

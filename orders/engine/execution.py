@@ -185,7 +185,6 @@ class Executor:
         """Expire, lock, run, write, COMMIT, answer. `run` is told what has changed in memory."""
         state, connection = self._state, self._connection
         batch_time = self._batch_time()
-        self._know_instruments(received)
         expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
         run.touched.update(order.instrument.instrument_id for order in expired)
         needs = self._needs_of(received, expired, run.also)
@@ -229,6 +228,7 @@ class Executor:
         plan, self._plan = self._plan, None
         if plan is not None and plan.received is received and not expired and not also:
             return plan.needs
+        self._know_instruments(received)
         return find_needs(self._state, received, expired, also)
 
     def _commit(self, writer: persistence.Writer, message: Message, changes: BatchChanges) -> None:

@@ -29,7 +29,9 @@ class Inbox:
 
     def __init__(self, client: "redis.Redis", shard: int) -> None:
         """`client` needs a socket time-out: a server that is silent must not hold the engine up."""
-        self._client = client
+        # On the same connections; entries stay as they come, for a dict of each is of no use.
+        self._client = redis.Redis(connection_pool=client.connection_pool)
+        self._client.set_response_callback("XREAD", lambda answer, **options: answer)
         self._stream = command_stream(shard)
 
     def read(self, after: str, count: int, block_ms: int | None) -> tuple[list[Received], str]:
@@ -46,7 +48,7 @@ class Inbox:
         if not answer:
             return [], after
         now_ms = seconds * 1000 + micros // 1000
-        entries = answer[0][1] if isinstance(answer, list) else next(iter(answer.values()))
+        entries = answer[0][1]
         received = [item for entry in entries if (item := _received(entry, now_ms)) is not None]
         return received, entries[-1][0].decode()
 
@@ -72,12 +74,16 @@ def _text(stream_id: Any) -> str:
     return stream_id.decode()
 
 
-def _received(entry: tuple[bytes, Any], now_ms: int) -> Received | None:
+def _received(entry: list[Any], now_ms: int) -> Received | None:
+    """An entry (id, [field, value]) as a command; None when it is none."""
     stream_id = entry[0].decode()
     try:
-        command = decode_command(entry[1][COMMAND_FIELD])
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        name, value = entry[1]
+        if name != COMMAND_FIELD:
+            raise ValueError(f"a field {name!r}")
+        command = decode_command(value)
+    except (msgspec.DecodeError, TypeError, ValueError) as error:
         # Not written by web: nobody waits for an answer, and the venue goes on without it.
         logger.error("entry %s is no command: %s", stream_id, error)
         return None
-    return Received(stream_id, now_ms - split_id(stream_id)[0], command)
+    return Received(stream_id, now_ms - int(stream_id.partition("-")[0]), command)

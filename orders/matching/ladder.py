@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
-from itertools import islice
 from typing import Generic, TypeVar
 
 CHUNK_LIMIT = 512
@@ -75,7 +74,13 @@ class Ladder(Generic[V]):
 
     def best(self, count: int) -> list[V]:
         """The values of the best ``count`` keys, or of all if there are fewer, best first."""
-        return list(islice(self.walk(), count))
+        keys = self.top[: -count - 1 : -1]
+        index = len(self.floors)
+        while index and len(keys) < count:
+            index -= 1
+            keys += self.chunks[index][: len(keys) - count - 1 : -1]
+        items = self.items
+        return [items[key] for key in keys]
 
     def walk(self) -> Iterator[V]:
         """Every value, best first; the ladder must not change meanwhile."""
