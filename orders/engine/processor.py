@@ -55,7 +55,7 @@ from orders.types import DEALER, PASSING_RESULTS, Reason, Result
 
 # Commands of a long batch that are carried out before what they did is handed on; fewer at first,
 # for until then nobody writes.
-PART = 200
+PART = 300
 FIRST_PART = 50
 # Members by value: an index is several times cheaper than a call of the enum.
 _SIDES = (None, *Side)
