@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from common.database import pipelined, retry_on_conflict
 from common.postgres_arrays import integers, texts, words
+from common.purging import purge_rows
 from ledger import locks
 from ledger.bulk.sql import Executor
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
@@ -21,7 +22,6 @@ from ledger.models import IdempotencyKey
 from ledger.types import RequestKey, StoredAnswer
 
 KEPT = timedelta(days=7)
-_CHUNK = 5_000
 
 _FIND = """
 SELECT k.owner, k.key, k.fingerprint, k.status, k.body
@@ -125,18 +125,5 @@ def answer_once(
 
 def purge_idempotency_keys() -> int:
     """Forget keys older than a week, in chunks; returns how many."""
-    purged = 0
-    while chunk := _purge_chunk():
-        purged += chunk
-    return purged
-
-
-@transaction.atomic
-def _purge_chunk() -> int:
-    old = (
-        IdempotencyKey.objects.select_for_update(skip_locked=True)
-        .filter(created_at__lt=timezone.now() - KEPT)
-        .order_by("created_at")
-        .values_list("id", flat=True)[:_CHUNK]
-    )
-    return IdempotencyKey.objects.filter(id__in=list(old)).delete()[0]
+    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT)
+    return purge_rows(old.order_by("created_at"))

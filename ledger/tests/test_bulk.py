@@ -1,5 +1,6 @@
 """The batch in memory and its three statements: what is in the batch is what is in the tables."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -177,6 +178,48 @@ def plain_connection(transactional_db: None) -> Iterator[psycopg.Connection[Any]
     own = {name: given[name] for name in names if given.get(name)}
     with psycopg.connect(**own, autocommit=True) as plain:
         yield plain
+
+
+@pytest.mark.parametrize(("is_flushed", "during"), [(True, "on"), (False, "off")])
+def test_making_accounts_waits_for_the_disk_unless_it_is_told_not_to(
+    plain_connection: psycopg.Connection[Any], is_flushed: bool, during: str
+) -> None:
+    keys = [(make_account().id, make_asset("USD").id, "CASH")]
+
+    def setting() -> Any:
+        row = plain_connection.execute("SHOW synchronous_commit").fetchone()
+        return row and row[0]
+
+    assert setting() == "on"
+    with plain_connection.transaction():
+        cursor = plain_connection.cursor()
+        bulk.ensure_client_accounts(cursor, keys, is_flushed=is_flushed)
+        assert setting() == during
+    assert setting() == "on"
+    assert bulk.ensure_client_accounts(plain_connection.cursor(), keys, is_flushed=is_flushed)
+    assert setting() == "on"
+    assert LedgerAccount.objects.count() == 1
+
+
+def test_accounts_that_another_session_makes_at_the_same_time_are_found(
+    plain_connection: psycopg.Connection[Any],
+) -> None:
+    usd = make_asset("USD").id
+    keys = [(make_account().id, usd, "CASH") for _ in range(3)]
+    found: list[dict[Any, int]] = []
+
+    def make_too() -> None:
+        found.append(bulk.ensure_client_accounts(plain_connection.cursor(), keys))
+
+    other = threading.Thread(target=make_too)
+    with transaction.atomic(), connection.cursor() as cursor:
+        made = bulk.ensure_client_accounts(cursor, keys[1:])
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+    other.join()
+    assert found[0].keys() == set(keys)
+    assert made.items() <= found[0].items()
 
 
 def test_a_batch_in_a_pipeline_is_what_the_tables_hold(

@@ -53,14 +53,17 @@ class FenceLost(Exception):
 
 
 def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
-    """Before BEGIN: make the ledger accounts that are missing and remember their ids."""
+    """Before BEGIN: make the ledger accounts that are missing and remember their ids.
+
+    The disk is not waited for: the COMMIT of the batch flushes what came before it.
+    """
     missing = [
         (account_id, asset_id, kind)
         for (account_id, asset_id), kind in needs.rows.items()
         if (account_id, asset_id) not in state.client_ledger_ids
     ]
     if missing:
-        made = bulk.ensure_client_accounts(connection.cursor(), missing)
+        made = bulk.ensure_client_accounts(connection.cursor(), missing, is_flushed=False)
         for (account_id, asset_id, _kind), row_id in made.items():
             state.client_ledger_ids[account_id, asset_id] = row_id
     fees = [
@@ -70,7 +73,7 @@ def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs
     ]
     if fees:
         for (_kind, asset_id, _shard), row_id in bulk.ensure_venue_accounts(
-            connection.cursor(), fees
+            connection.cursor(), fees, is_flushed=False
         ).items():
             state.fee_ledger_ids[asset_id] = row_id
     if needs.margin_rows:
@@ -86,7 +89,7 @@ def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, need
         if owner not in state.margin_ledger_ids
     ]
     if unknown:
-        found = bulk.ensure_venue_accounts(connection.cursor(), unknown)
+        found = bulk.ensure_venue_accounts(connection.cursor(), unknown, is_flushed=False)
         for (_kind, asset_id, _shard), row_id in found.items():
             state.margin_ledger_ids[funds[asset_id]] = row_id
     missing = [
@@ -94,7 +97,7 @@ def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, need
         for account_id, asset_id in needs.margin_rows - state.margin_ledger_ids.keys()
     ]
     if missing:
-        made = bulk.ensure_client_accounts(connection.cursor(), missing)
+        made = bulk.ensure_client_accounts(connection.cursor(), missing, is_flushed=False)
         for (account_id, asset_id, _kind), row_id in made.items():
             state.margin_ledger_ids[account_id, asset_id] = row_id
     clearing = [
@@ -102,7 +105,7 @@ def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, need
         for asset_id in needs.clearing_assets - state.clearing_ledger_ids.keys()
     ]
     if clearing:
-        found = bulk.ensure_venue_accounts(connection.cursor(), clearing)
+        found = bulk.ensure_venue_accounts(connection.cursor(), clearing, is_flushed=False)
         for (_kind, asset_id, _shard), row_id in found.items():
             state.clearing_ledger_ids[asset_id] = row_id
 
