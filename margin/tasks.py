@@ -1,4 +1,4 @@
-"""The clock's work on margin: snapshots of what accounts are worth, and booking of funding."""
+"""The clock's work on margin: snapshots of what accounts are worth, and funding."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -26,6 +26,12 @@ def purge_equity_snapshots() -> int:
         if count < _DELETED_MAX:
             break
     return deleted
+
+
+@shared_task
+def purge_premium_samples() -> int:
+    """Delete premium samples that are too old; what is left waits for the next run."""
+    return funding.purge_premium_samples(now=timezone.now())
 
 
 @shared_task

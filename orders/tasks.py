@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from brokers.tasks import nudge_webhooks
+from common.purging import purge_rows
 from common.valkey import get_client
 from margin.selectors.liquidations import list_near_accounts
 from margin.services.calls import call_from_ratio, update_margin_calls
@@ -20,7 +20,6 @@ from orders.services.venue import expire_due
 from orders.streams import worker_key
 
 _KEPT = timedelta(days=1)
-_CHUNK = 5_000
 # What is left waits for the next run; well within CELERY_TASK_TIME_LIMIT.
 _CANDLES_SECONDS_MAX = 60.0
 
@@ -96,18 +95,5 @@ def fix_fundings() -> int:
 @shared_task
 def purge_engine_commands() -> int:
     """Forget commands older than a day, in chunks; returns how many."""
-    purged = 0
-    while chunk := _purge_chunk():
-        purged += chunk
-    return purged
-
-
-def _purge_chunk() -> int:
-    with transaction.atomic():
-        old = (
-            EngineCommand.objects.select_for_update(skip_locked=True)
-            .filter(created_at__lt=timezone.now() - _KEPT)
-            .order_by("created_at")
-            .values_list("id", flat=True)[:_CHUNK]
-        )
-        return EngineCommand.objects.filter(id__in=list(old)).delete()[0]
+    old = EngineCommand.objects.filter(created_at__lt=timezone.now() - _KEPT)
+    return purge_rows(old.order_by("created_at"))

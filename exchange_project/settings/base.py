@@ -82,6 +82,10 @@ MARGIN_CALL_LEVELS: list[Decimal] = env.list(
 )
 if not MARGIN_CALL_LEVELS or not all(Decimal("0.05") < one <= 1 for one in MARGIN_CALL_LEVELS):
     raise environ.ImproperlyConfigured("MARGIN_CALL_LEVELS are above 0.05, and at most 1")
+# Days that premium samples are kept for who looks at them; funding keeps what it needs itself.
+PREMIUM_SAMPLES_KEPT_DAYS: int = env.int("PREMIUM_SAMPLES_KEPT_DAYS", default=30)
+if not 0 <= PREMIUM_SAMPLES_KEPT_DAYS <= 36_500:
+    raise environ.ImproperlyConfigured("PREMIUM_SAMPLES_KEPT_DAYS is from 0 to 36500")
 
 # --- market prices --------------------------------------------------------------------------------
 # Price services for shares and for crypto currencies, in the order in which they are asked.

@@ -30,12 +30,15 @@ def test_tests_do_not_read_the_settings_of_this_machine(
     assert done.stdout.strip() == printed
 
 
-@pytest.mark.parametrize("levels", ["0.8,1.1", "0.05", "-1", "high"])
-def test_levels_of_margin_calls_that_make_no_sense_fail_at_start(levels: str) -> None:
-    environ = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "exchange_project.settings.test",
-        "MARGIN_CALL_LEVELS": levels,
-    }
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("MARGIN_CALL_LEVELS", levels) for levels in ("0.8,1.1", "0.05", "-1", "high")],
+        *[("PREMIUM_SAMPLES_KEPT_DAYS", days) for days in ("-1", "36501", "ever")],
+    ],
+)
+def test_settings_that_make_no_sense_fail_at_start(name: str, value: str) -> None:
+    environ = os.environ | {"DJANGO_SETTINGS_MODULE": "exchange_project.settings.test", name: value}
 
     program = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(program, env=environ, capture_output=True, text=True, check=False)

@@ -5,15 +5,17 @@ booked, the venue's FUNDING account holds what some have paid and others have ye
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from brokers.services.house import get_insurance_account_id
 from common.database import retry_on_conflict
 from common.money import from_units8, to_units8
+from common.purging import purge_rows
 from ledger.bulk import (
     LedgerBatch,
     LedgerRow,
@@ -28,9 +30,13 @@ from ledger.types import SERVICES_SHARD, AccountKind, EntryKind, Line, VenueAcco
 from margin.calculations import premium_sample
 from margin.locks import lock_funding_to_finish, lock_payments_to_book
 from margin.models import Funding, FundingPayment, PremiumSample
+from marketdata.models import Instrument
 
 _ACTOR = "funding"
 _CHUNK = 500
+# A funding reads the last interval that has ended, so less than two back. The third one is for who
+# asked what is due just before an interval ended.
+_INTERVALS_KEPT = 3
 # Well within CELERY_TASK_TIME_LIMIT.
 _SECONDS_MAX = 60.0
 
@@ -66,6 +72,21 @@ def record_premium(
     )
     PremiumSample.objects.bulk_create([sample], ignore_conflicts=True)
     return True
+
+
+def purge_premium_samples(*, now: datetime) -> int:
+    """Delete samples older than PREMIUM_SAMPLES_KEPT_DAYS, in chunks; returns how many.
+
+    What a funding can still need is kept, however long the interval of its instrument is.
+    """
+    kept = timedelta(days=settings.PREMIUM_SAMPLES_KEPT_DAYS)
+    perpetuals = Instrument.objects.filter(kind=Instrument.Kind.PERPETUAL)
+    queries = []
+    for instrument_id, seconds in perpetuals.values_list("id", "funding_interval_seconds"):
+        before = now - max(kept, _INTERVALS_KEPT * timedelta(seconds=seconds))
+        old = PremiumSample.objects.filter(instrument_id=instrument_id, at__lt=before)
+        queries.append(old.order_by("at"))
+    return purge_rows(*queries)
 
 
 def book_fundings() -> int:

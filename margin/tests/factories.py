@@ -21,6 +21,7 @@ from margin.models import (
     Liquidation,
     LiquidationStep,
     Position,
+    PremiumSample,
 )
 from marketdata.models import Asset, Instrument, MarkPrice
 
@@ -158,6 +159,18 @@ def make_liquidation(
         )
     )
     return made
+
+
+def make_premium_sample(instrument: Instrument, at: datetime, premium: str) -> PremiumSample:
+    """The sample of one minute."""
+    return PremiumSample.objects.create(
+        instrument=instrument,
+        at=at,
+        premium_rate=Decimal(premium),
+        best_bid=Decimal(1),
+        best_ask=Decimal(1),
+        index_price=Decimal(1),
+    )
 
 
 def make_funding(

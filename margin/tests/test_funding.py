@@ -26,7 +26,12 @@ from margin.services.funding import (
     finish_funding,
     record_premium,
 )
-from margin.tests.factories import make_funding, make_margin_account, make_perpetual
+from margin.tests.factories import (
+    make_funding,
+    make_margin_account,
+    make_perpetual,
+    make_premium_sample,
+)
 from marketdata.models import Instrument
 from marketdata.selectors import get_instrument_spec
 from orders.tests.dealing import at_once
@@ -40,17 +45,6 @@ HOUR = timedelta(hours=1)
 def hourly() -> Instrument:
     """A perpetual that is funded every hour: interest 0.01 %, cap 0.75 %."""
     return make_perpetual(funding_interval_seconds=3600)
-
-
-def sample(instrument: Instrument, at: datetime, premium: str) -> None:
-    PremiumSample.objects.create(
-        instrument=instrument,
-        at=at,
-        premium_rate=D(premium),
-        best_bid=D(1),
-        best_ask=D(1),
-        index_price=D(1),
-    )
 
 
 def due(instrument: Instrument, now: datetime = NOON, listed_at: datetime = LISTED_AT) -> Any:
@@ -126,7 +120,7 @@ def test_half_a_book_has_no_premium(hourly: Instrument, bid: str | None, ask: st
 )
 def test_the_rate_of_an_interval(hourly: Instrument, premiums: list[str], rate: str) -> None:
     for minute, premium in enumerate(premiums):
-        sample(hourly, NOON - HOUR + timedelta(minutes=minute), premium)
+        make_premium_sample(hourly, NOON - HOUR + timedelta(minutes=minute), premium)
 
     interval = due(hourly)
 
@@ -136,11 +130,11 @@ def test_the_rate_of_an_interval(hourly: Instrument, premiums: list[str], rate: 
 
 @pytest.mark.django_db
 def test_samples_count_in_their_interval_alone(hourly: Instrument) -> None:
-    sample(hourly, NOON - HOUR - timedelta(minutes=1), "0.2")
-    sample(hourly, NOON - HOUR, "0.001")
-    sample(hourly, NOON - timedelta(minutes=1), "0.003")
-    sample(hourly, NOON, "-0.2")
-    sample(make_perpetual("ETH-PERP"), NOON - HOUR, "0.2")
+    make_premium_sample(hourly, NOON - HOUR - timedelta(minutes=1), "0.2")
+    make_premium_sample(hourly, NOON - HOUR, "0.001")
+    make_premium_sample(hourly, NOON - timedelta(minutes=1), "0.003")
+    make_premium_sample(hourly, NOON, "-0.2")
+    make_premium_sample(make_perpetual("ETH-PERP"), NOON - HOUR, "0.2")
 
     assert due(hourly).rate == D("0.0015")
     running = get_running_interval(get_instrument_spec("BTC-PERP"), now=NOON + timedelta(seconds=1))

@@ -11,6 +11,7 @@ from common.instants import floor_instant
 from ledger.models import LedgerAccount
 from margin.models import Funding, FundingPayment, PremiumSample
 from margin.tasks import book_fundings
+from margin.tests.factories import make_premium_sample
 from margin.tests.world import make_perpetual, make_trader, order, set_mark
 from marketdata.models import Instrument, MarkPrice
 from marketdata.tests.factories import make_instrument
@@ -48,14 +49,7 @@ def indexed(prices: dict[str, str]) -> None:
 
 
 def premium(at: Any, rate: str = "0.0007") -> None:
-    PremiumSample.objects.create(
-        instrument=Instrument.objects.get(symbol="BTC-PERP"),
-        at=at,
-        premium_rate=D(rate),
-        best_bid=D(1),
-        best_ask=D(1),
-        index_price=D(1),
-    )
+    make_premium_sample(Instrument.objects.get(symbol="BTC-PERP"), at, rate)
 
 
 def collaterals() -> list[D]:

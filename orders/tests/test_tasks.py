@@ -26,7 +26,7 @@ def test_every_shard_is_told_to_expire(valkey, settings):
 
 
 def test_commands_older_than_a_day_are_forgotten(db, monkeypatch):
-    monkeypatch.setattr("orders.tasks._CHUNK", 2)
+    monkeypatch.setattr("common.purging._CHUNK", 2)
     now = timezone.now()
     for age in (timedelta(hours=23), *[timedelta(hours=25)] * 5):
         EngineCommand.objects.create(
