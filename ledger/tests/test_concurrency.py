@@ -5,11 +5,12 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from common.ids import new_uuid
 from ledger.errors import InsufficientFunds
 from ledger.models import JournalEntry, LedgerAccount, Posting
+from ledger.selectors import list_posted_lines
 from ledger.services import deposit, post_entry, withdraw
 from ledger.tests.factories import balance_of, fund, make_account
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line
@@ -101,3 +102,24 @@ def test_money_sent_round_in_a_circle_from_all_sides_neither_sticks_nor_vanishes
 
     assert [balance_of(account) for account in accounts] == [Decimal(100)] * 3
     assert [a.version for a in LedgerAccount.objects.filter(kind="CASH")] == [41, 41, 41]
+
+
+def test_lines_stand_in_the_order_of_their_booking_whichever_process_booked_them() -> None:
+    account = make_account()
+    make_asset("USD")
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for process, amount in ((one, "1"), (other, "2"), (other, "3"), (one, "4")):
+            process.submit(fund, account, amount).result()
+        for process in (one, other):
+            process.submit(connections.close_all).result()
+
+    newest, oldest = [], []
+    before, after = None, 0
+    for _ in range(4):
+        [line] = list_posted_lines(account.id, limit=1, before=before)
+        before = line.id
+        newest.append(int(line.balance_after))
+        [line] = list_posted_lines(account.id, limit=1, after=after)
+        after = line.id
+        oldest.append(int(line.balance_after))
+    assert (newest, oldest) == ([10, 6, 3, 1], [1, 3, 6, 10])
