@@ -13,7 +13,7 @@ from django.utils import timezone
 from brokers.models import TradingAccount, User
 from common.admin import as_uuid
 from common.money import plain
-from exchange_project.risk import calls, figures, liquidations
+from exchange_project.risk import calls, figures, liquidations, positions
 from exchange_project.risk.access import may_freeze, risk_page
 from exchange_project.risk.requests import PERIODS, choice_of
 from margin.models import FreezeChange, MarginAccount
@@ -101,17 +101,9 @@ def _margin(margin: AccountMargin) -> dict[str, Any]:
 def _position(position: PositionAtMark, account: AccountMargin) -> dict[str, Any]:
     tick, scale = position.tick_size, position.scale
     liquidation = position.liquidation_price(account)
-    pnl = figures.units(position.unrealized_pnl, scale)
     realized = figures.money(position.realized_pnl, scale)
     return {
-        "symbol": position.symbol,
-        "side": _side(position.quantity),
-        "quantity": plain(abs(position.quantity)),
-        "entry_price": figures.price(position.entry_price, tick),
-        "mark": figures.price(position.mark, tick),
-        "notional": figures.money(abs(position.quantity) * position.mark, scale),
-        "unrealized_pnl": pnl,
-        "is_loss": figures.is_negative(pnl),
+        **positions.shown(position),
         "realized_pnl": realized,
         "is_realized_loss": figures.is_negative(realized),
         "liquidation_price": figures.price(liquidation, tick),
@@ -130,12 +122,6 @@ def _freeze_changes(account_id: int) -> list[tuple[FreezeChange, str]]:
         for user_id, email in User.objects.filter(id__in=ids).values_list("id", "email")
     }
     return [(change, emails.get(change.actor, change.actor)) for change in changes]
-
-
-def _side(quantity: Decimal) -> str:
-    if not quantity:
-        return "Flat"
-    return "Long" if quantity > 0 else "Short"
 
 
 def _distance(position: PositionAtMark, liquidation: Fraction | None) -> str:

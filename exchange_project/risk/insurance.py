@@ -6,8 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from common.money import plain
-from exchange_project.risk import figures
+from exchange_project.risk import figures, positions
 from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import PERIODS, choice_of
 from ledger.selectors.funds import (
@@ -17,7 +16,6 @@ from ledger.selectors.funds import (
     list_fund_points,
 )
 from ledger.types import AccountKind
-from margin.selectors.accounts import PositionAtMark
 from margin.selectors.fund import list_fund_positions
 
 _LINES_MAX = 50
@@ -36,7 +34,7 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
         "balances": [
             (one.asset, figures.money(one.balance, one.scale), one.balance < 0) for one in balances
         ],
-        "positions": [_position(one) for one in list_fund_positions()],
+        "positions": [positions.shown(one) for one in list_fund_positions()],
         "asset": asset,
         "period": period,
         "periods": [(name, label) for name, (label, _) in PERIODS.items()],
@@ -58,20 +56,6 @@ def insurance_page(request: HttpRequest) -> HttpResponseBase:
             ],
         }
     return render(request, "risk/insurance.html", context)
-
-
-def _position(position: PositionAtMark) -> dict[str, Any]:
-    tick, pnl = position.tick_size, figures.units(position.unrealized_pnl, position.scale)
-    return {
-        "symbol": position.symbol,
-        "side": "long" if position.quantity > 0 else "short",
-        "quantity": plain(abs(position.quantity)),
-        "entry_price": figures.price(position.entry_price, tick),
-        "mark": figures.price(position.mark, tick),
-        "notional": figures.money(abs(position.quantity) * position.mark, position.scale),
-        "unrealized_pnl": f"{pnl} {position.asset}",
-        "is_loss": figures.is_negative(pnl),
-    }
 
 
 def _line(line: FundLine, scale: int) -> dict[str, Any]:
