@@ -1,8 +1,3 @@
--- A session takes the numbers of postings in blocks: one at a time, each costs a buffer lock. They
--- only tell the postings of one statement apart in their order; the order of an account's postings
--- is that of their versions.
-ALTER TABLE ledger_posting ALTER COLUMN id SET CACHE 500;
-
 -- No row is locked for the look-up: whoever deletes an account first waits until nobody inserts.
 CREATE OR REPLACE FUNCTION ledger_check_posting_accounts() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off AS $$
