@@ -18,6 +18,7 @@ from marketdata.models import Asset, Instrument
 from orders.commands import DealPerpetual, LiquidateAccount, SetMarkPrice
 from orders.matching.types import Side, TimeInForce
 from orders.tests.engine.harness import REPLY_TO, Harness, make_account
+from orders.tests.engine.invariants import check_all
 
 _PERPETUAL: dict[str, Any] = {
     "kind": "PERPETUAL",
@@ -157,6 +158,12 @@ def age_marks(seconds: int) -> None:
             "UPDATE marketdata_markprice SET as_of = %s - make_interval(secs => %s)",
             [timezone.now(), seconds],
         )
+
+
+def check_with_margin(harness: Harness) -> None:
+    """The books, the orders, the ledger and the positions agree."""
+    check_all(harness.engine)
+    check_margin_tables()
 
 
 def check_margin_tables() -> None:

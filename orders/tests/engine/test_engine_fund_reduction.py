@@ -16,7 +16,7 @@ from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, Venue, cha
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     age_marks,
-    check_margin_tables,
+    check_with_margin,
     feed_fund,
     fund_balance,
     liquidate,
@@ -72,8 +72,7 @@ def test_it_sells_at_the_mark_or_better_and_no_worse(holding: Harness) -> None:
     }
     assert reduce(holding) == "not_needed"
     assert Liquidation.objects.count() == 1
-    check_all(holding.engine)
-    check_margin_tables()
+    check_with_margin(holding)
 
 
 def test_it_buys_back_no_more_than_it_has(holding: Harness) -> None:
@@ -82,8 +81,7 @@ def test_it_buys_back_no_more_than_it_has(holding: Harness) -> None:
     assert reduce(holding) == "done"
     assert fund_position(holding) == 0
     assert reduce(holding) == "not_needed"
-    check_all(holding.engine)
-    check_margin_tables()
+    check_with_margin(holding)
 
 
 def test_bids_that_nobody_can_carry_are_canceled(holding: Harness) -> None:
@@ -95,8 +93,7 @@ def test_bids_that_nobody_can_carry_are_canceled(holding: Harness) -> None:
     assert reduce(holding) == "not_needed"
     assert (stored(bid).status, stored(bid).reason) == ("CANCELED", "insufficient_margin")
     assert fund_position(holding) == D("0.1")
-    check_all(holding.engine)
-    check_margin_tables()
+    check_with_margin(holding)
 
 
 def test_a_stale_mark_a_halt_and_what_is_no_perpetual_change_nothing(holding: Harness) -> None:

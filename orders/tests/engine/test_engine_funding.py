@@ -33,7 +33,7 @@ from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     add_collateral,
     age_marks,
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     deal,
     make_perpetual,
@@ -134,8 +134,7 @@ def test_the_worked_example(desk: Harness, traders: dict[str, TradingAccount]) -
     assert JournalEntry.objects.filter(kind="FUNDING").count() == 4
     funding.refresh_from_db()
     assert funding.booked_at is not None
-    check_margin_tables()
-    check_all(desk.engine)
+    check_with_margin(desk)
 
 
 def test_shorts_pay_where_the_rate_is_negative(

@@ -17,7 +17,7 @@ from orders.tests.engine.harness import BUY, SELL, Harness, change, make_account
 from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     age_marks,
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     deal,
     feed_fund,
@@ -51,8 +51,7 @@ def step(kind: str) -> LiquidationStep:
 
 def check(harness: Harness) -> None:
     """Everything agrees, and a restart finds what was in memory."""
-    check_all(harness.engine)
-    check_margin_tables()
+    check_with_margin(harness)
     harness.restart()
     check_all(harness.engine)
 

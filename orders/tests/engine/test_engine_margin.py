@@ -18,10 +18,9 @@ from orders.tests.engine.harness import (
     make_account,
     stored,
 )
-from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     age_marks,
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     make_perpetual,
     make_trader,
@@ -30,11 +29,6 @@ from orders.tests.engine.margin import (
 )
 
 FLAT = (0, 0, 0, 0, 0)
-
-
-def check(harness: Harness) -> None:
-    check_all(harness.engine)
-    check_margin_tables()
 
 
 def refused(outcome: Any) -> tuple[str, dict[str, D]]:
@@ -55,7 +49,7 @@ def test_the_worked_example_is_allowed_with_exactly_its_margin(futures: Harness)
     assert position_of(buyer, futures.instrument) == (D("0.1"), 5_000, 0, 0, 0)
     assert position_of(seller, futures.instrument) == (D("-0.1"), -5_000, 0, 0, 0)
     assert (collateral_of(buyer), collateral_of(seller)) == (1_000, 10_000)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_unit_less_than_the_margin_is_too_little(futures: Harness) -> None:
@@ -65,7 +59,7 @@ def test_a_unit_less_than_the_margin_is_too_little(futures: Harness) -> None:
     assert refused(outcome) == ("insufficient_margin", facts)
     assert not Position.objects.exists()
     assert stored(outcome).margin_reserve == 0
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_limit_worse_than_the_mark_reserves_its_loss(futures: Harness) -> None:
@@ -76,7 +70,7 @@ def test_a_limit_worse_than_the_mark_reserves_its_loss(futures: Harness) -> None
     assert refused(outcome) == ("insufficient_margin", facts)
     assert futures.place(trader, BUY, 333, 7_000_000).status == "OPEN"
     assert position_of(trader, futures.instrument) == (0, 0, D("0.0333"), 0, 666)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_open_orders_count_on_the_worse_side_alone(futures: Harness) -> None:
@@ -87,7 +81,7 @@ def test_open_orders_count_on_the_worse_side_alone(futures: Harness) -> None:
     assert refused(futures.place(trader, SELL, 1, 5_100_000))[0] == "insufficient_margin"
     assert futures.place(trader, BUY, 400, 4_900_000).status == "OPEN"
     assert refused(futures.place(trader, BUY, 1, 4_900_000))[0] == "insufficient_margin"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_the_fee_counts_too(futures: Harness) -> None:
@@ -95,7 +89,7 @@ def test_the_fee_counts_too(futures: Harness) -> None:
     outcome = futures.place(make_trader("1000"), BUY, 1_000, 5_000_000)
 
     assert refused(outcome)[1] == {"required": D("1002.5"), "available": D(1_000)}
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_accounts_on_credit_and_frozen_ones_place_nothing(futures: Harness) -> None:
@@ -112,7 +106,7 @@ def test_accounts_on_credit_and_frozen_ones_place_nothing(futures: Harness) -> N
     assert refused(futures.place(frozen, BUY, 1, 5_000_000))[0] == "margin_account_frozen"
     MarginAccount.objects.update(is_frozen=False)
     assert futures.place(frozen, BUY, 1, 5_000_000).status == "OPEN"
-    check(futures)
+    check_with_margin(futures)
 
 
 @pytest.mark.parametrize(("limit", "status"), [(5_500_000, "OPEN"), (5_500_001, "REJECTED")])
@@ -123,7 +117,7 @@ def test_the_band_lies_around_the_mark(futures: Harness, limit: int, status: str
     assert outcome.status == status
     if status == "REJECTED":
         assert refused(outcome) == ("price_out_of_band", {"reference_price": D(50_000)})
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_position_has_a_largest_size(futures: Harness) -> None:
@@ -135,7 +129,7 @@ def test_a_position_has_a_largest_size(futures: Harness) -> None:
     assert refused(outcome) == ("position_above_maximum", {"maximum": D("0.1")})
     assert futures.place(trader, BUY, 400, 4_900_000).status == "OPEN"
     assert futures.place(trader, SELL, 1_000, 5_100_000).status == "OPEN"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_without_a_mark_nobody_trades(perpetual: Instrument) -> None:
@@ -162,7 +156,7 @@ def test_a_stale_mark_lets_positions_shrink_and_nothing_else(futures: Harness) -
     assert refused(futures.place(long, SELL, 1, 5_000_000))[0] == "mark_price_stale"
     assert futures.place(short, BUY, 100, 5_000_000).status == "FILLED"
     assert position_of(long, futures.instrument) == FLAT
-    check(futures)
+    check_with_margin(futures)
 
 
 # --- what fills do --------------------------------------------------------------------------------
@@ -182,7 +176,7 @@ def test_closing_realizes_against_clearing(futures: Harness) -> None:
     assert Position.objects.get(account=long).realized_pnl == 40
     clearing = LedgerAccount.objects.get(kind="CLEARING")
     assert (clearing.posted_balance, clearing.shard) == (0, 0)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_one_side_that_opens_and_one_that_closes(futures: Harness) -> None:
@@ -196,7 +190,7 @@ def test_one_side_that_opens_and_one_that_closes(futures: Harness) -> None:
     assert collateral_of(first) == 5_200
     assert LedgerAccount.objects.get(kind="CLEARING").posted_balance == -200
     assert position_of(third, futures.instrument)[:2] == (D("0.1"), 5_200)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_flip_closes_and_opens(futures: Harness) -> None:
@@ -209,7 +203,7 @@ def test_a_flip_closes_and_opens(futures: Harness) -> None:
     assert position_of(first, futures.instrument) == (D("-0.05"), -2_450, 0, 0, 0)
     assert position_of(second, futures.instrument) == (D("0.05"), 2_450, 0, 0, 0)
     assert (collateral_of(first), collateral_of(second)) == (4_900, 5_100)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_fees_are_paid_from_collateral(futures: Harness) -> None:
@@ -225,7 +219,7 @@ def test_fees_are_paid_from_collateral(futures: Harness) -> None:
     assert (trade.buy_fee, trade.sell_fee) == (D("2.5"), D("-0.5"))
     assert JournalEntry.objects.get(kind="TRADE").id == trade.id
     assert Posting.objects.filter(entry_id=trade.id).count() == 3
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_no_asset_moves_and_no_cash_is_touched(futures: Harness) -> None:
@@ -236,7 +230,7 @@ def test_no_asset_moves_and_no_cash_is_touched(futures: Harness) -> None:
     kinds = set(LedgerAccount.objects.values_list("kind", flat=True))
     assert kinds == {"MARGIN", "FEES", "CLEARING", "TRANSIT"}
     assert JournalEntry.objects.get(kind="TRADE").postings.count() == 0
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_client_trades_with_itself(futures: Harness) -> None:
@@ -246,7 +240,7 @@ def test_a_client_trades_with_itself(futures: Harness) -> None:
 
     assert position_of(trader, futures.instrument) == FLAT
     assert collateral_of(trader) == 5_000
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_whoever_has_nothing_left_closes_nothing(futures: Harness) -> None:
@@ -260,7 +254,7 @@ def test_whoever_has_nothing_left_closes_nothing(futures: Harness) -> None:
     set_mark(futures, 39_000)
     futures.place(short, BUY, 500, 3_900_000)
     assert refused(futures.place(long, SELL, 1_000, 3_900_000))[0] == "insufficient_margin"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_two_positions_share_one_collateral(futures: Harness) -> None:
@@ -277,7 +271,7 @@ def test_two_positions_share_one_collateral(futures: Harness) -> None:
     # 50 of profit, 10 more of margin.
     assert futures.place(trader, SELL, 13_500, 200_000, **ether).status == "OPEN"
     assert refused(futures.place(trader, SELL, 1, 200_000, **ether))[0] == "insufficient_margin"
-    check(futures)
+    check_with_margin(futures)
 
 
 # --- market orders --------------------------------------------------------------------------------
@@ -297,7 +291,7 @@ def test_a_market_order_goes_to_the_end_of_the_band(futures: Harness) -> None:
     )  # fmt: skip
     assert position_of(taker, futures.instrument) == (D("0.01"), 505, 0, 0, 0)
     assert stored(outcome).limit_price is None
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_market_order_is_checked_at_its_worst_price(futures: Harness) -> None:
@@ -310,7 +304,7 @@ def test_a_market_order_is_checked_at_its_worst_price(futures: Harness) -> None:
         {"required": D(1_500), "available": D("1499.999999")},
     )
     assert futures.place(trader, BUY, 999).reason == "no_liquidity"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_what_an_immediate_order_leaves_is_not_open(futures: Harness) -> None:
@@ -320,7 +314,7 @@ def test_what_an_immediate_order_leaves_is_not_open(futures: Harness) -> None:
 
     assert (outcome.status, outcome.filled_lots) == ("CANCELED", 40)
     assert position_of(taker, futures.instrument) == (D("0.004"), 200, 0, 0, 0)
-    check(futures)
+    check_with_margin(futures)
 
 
 # --- the rest of orders ---------------------------------------------------------------------------
@@ -337,11 +331,11 @@ def test_reserve_and_open_sums_fall_with_fills_and_end_with_the_order(futures: H
         D("0.01"), D("500.03"), D("0.02"), 0, D("0.06"),
     )  # fmt: skip
     assert stored(order).margin_reserve == D("0.06")
-    check(futures)
+    check_with_margin(futures)
     assert futures.cancel(trader, order.command_id) == "canceled"
     assert position_of(trader, futures.instrument)[2:] == (0, 0, 0)
     assert stored(order).margin_reserve == 0
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_an_expired_order_is_open_no_more(futures: Harness) -> None:
@@ -354,4 +348,4 @@ def test_an_expired_order_is_open_no_more(futures: Harness) -> None:
 
     assert Order.objects.get().status == "EXPIRED"
     assert position_of(trader, futures.instrument) == FLAT
-    check(futures)
+    check_with_margin(futures)

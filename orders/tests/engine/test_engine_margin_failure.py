@@ -13,19 +13,14 @@ from orders.commands import AnyCommand, ResetVenue
 from orders.engine import persistence
 from orders.models import Order
 from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, make_account
-from orders.tests.engine.invariants import check_all, describe
+from orders.tests.engine.invariants import describe
 from orders.tests.engine.margin import (
-    check_margin_tables,
+    check_with_margin,
     make_trader,
     mark_command,
     position_of,
     set_mark,
 )
-
-
-def check(harness: Harness) -> None:
-    check_all(harness.engine)
-    check_margin_tables()
 
 
 def test_a_batch_that_cannot_be_stored_leaves_positions_as_they_were(futures: Harness) -> None:
@@ -46,7 +41,7 @@ def test_a_batch_that_cannot_be_stored_leaves_positions_as_they_were(futures: Ha
     assert position_of(taker, futures.instrument)[0] == D("0.02")
     assert Position.objects.count() == 2
     assert describe(futures.engine.state) != before
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_statement_that_fails_rolls_memory_back(
@@ -70,7 +65,7 @@ def test_a_statement_that_fails_rolls_memory_back(
 
     assert describe(futures.engine.state) == before
     assert Position.objects.count() == 1
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_row_that_another_engine_has_changed_is_not_overwritten(futures: Harness) -> None:
@@ -105,7 +100,7 @@ def test_after_a_reset_the_demo_has_its_mark_again(futures: Harness, settings: A
 
     assert [mark.price for mark in MarkPrice.objects.all()] == [50_000]
     assert futures.place(make_trader("9000"), BUY, 100, 5_000_000).status == "OPEN"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_orders_of_other_kinds_write_no_reserves(harness: Harness) -> None:

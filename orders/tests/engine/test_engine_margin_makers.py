@@ -6,19 +6,13 @@ from margin.models import Position
 from orders.engine import needs
 from orders.models import Order
 from orders.tests.engine.harness import BUY, SELL, Harness, change, stored
-from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     make_trader,
     position_of,
     set_mark,
 )
-
-
-def check(harness: Harness) -> None:
-    check_all(harness.engine)
-    check_margin_tables()
 
 
 def test_a_maker_whose_margin_is_gone_is_canceled_before_the_fill(futures: Harness) -> None:
@@ -34,7 +28,7 @@ def test_a_maker_whose_margin_is_gone_is_canceled_before_the_fill(futures: Harne
     assert (canceled.filled_quantity, canceled.margin_reserve) == (0, 0)
     assert position_of(poor, futures.instrument) == (0, 0, 0, 0, 0)
     assert collateral_of(poor) == 1_000
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_taker_without_a_maker_that_can_pay_rests(futures: Harness) -> None:
@@ -44,7 +38,7 @@ def test_a_taker_without_a_maker_that_can_pay_rests(futures: Harness) -> None:
 
     assert futures.place(taker, BUY, 500, 5_000_000).status == "OPEN"
     assert Order.objects.get(account=poor).status == "CANCELED"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_part_that_can_be_carried_is(futures: Harness) -> None:
@@ -59,7 +53,7 @@ def test_a_part_that_can_be_carried_is(futures: Harness) -> None:
     assert futures.place(taker, SELL, 1, 5_000_000).status == "OPEN"
     assert stored(order).reason == "insufficient_margin"
     assert position_of(maker, futures.instrument) == (D("0.02"), 1_000, 0, 0, 0)
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_fills_of_one_owner_are_tried_one_after_the_other(futures: Harness) -> None:
@@ -72,7 +66,7 @@ def test_fills_of_one_owner_are_tried_one_after_the_other(futures: Harness) -> N
     # After the first fill 20 are lost; without one of the others there is margin for the rest.
     assert statuses == ["FILLED", "CANCELED", "FILLED", "FILLED", "FILLED"]
     assert outcome.filled_lots == 800
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_maker_that_closes_is_carried(futures: Harness) -> None:
@@ -86,7 +80,7 @@ def test_a_maker_that_closes_is_carried(futures: Harness) -> None:
     assert futures.place(other, BUY, 1_000, 4_600_000).status == "FILLED"
     assert position_of(long, futures.instrument) == (0, 0, 0, 0, 0)
     assert collateral_of(long) == 600
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_the_fee_of_the_maker_counts(futures: Harness) -> None:
@@ -97,7 +91,7 @@ def test_the_fee_of_the_maker_counts(futures: Harness) -> None:
 
     assert futures.place(taker, BUY, 1_000, 5_000_000).status == "OPEN"
     assert stored(order).reason == "insufficient_margin"
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_owners_behind_those_that_fail_are_locked_on_the_way(futures: Harness) -> None:
@@ -114,7 +108,7 @@ def test_owners_behind_those_that_fail_are_locked_on_the_way(futures: Harness) -
     assert position_of(rich, futures.instrument)[0] == D("-0.1")
     assert Order.objects.filter(reason="insufficient_margin").count() == 12
     assert Position.objects.exclude(quantity=0).count() == 2
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_what_can_be_foreseen_is_locked_at_once(futures: Harness) -> None:

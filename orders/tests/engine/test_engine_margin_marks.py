@@ -11,10 +11,9 @@ from marketdata.models import MarkPrice
 from marketdata.snapshots import read_snapshot
 from orders.models import EngineCommand, Order, Trade
 from orders.tests.engine.harness import BUY, SELL, Harness, Venue, change, make_account, stored
-from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
     age_marks,
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     deal,
     make_trader,
@@ -22,11 +21,6 @@ from orders.tests.engine.margin import (
     position_of,
     set_mark,
 )
-
-
-def check(harness: Harness) -> None:
-    check_all(harness.engine)
-    check_margin_tables()
 
 
 def marks() -> list[D]:
@@ -47,7 +41,7 @@ def test_a_mark_holds_is_kept_and_is_published(futures: Harness) -> None:
     snapshot = read_snapshot(get_client(), shard=0, instrument_id=futures.instrument.id)
     assert snapshot is not None
     assert snapshot.mark_price == 5_100_000
-    check(futures)
+    check_with_margin(futures)
 
 
 @pytest.mark.parametrize("price", [60_001, 39_999])
@@ -58,7 +52,7 @@ def test_a_jump_beyond_the_limit_must_be_forced(futures: Harness, price: int) ->
     assert outcome.facts == {"mark_price": 50_000 * 10**8, "step_max": 10_000 * 10**8}
     assert marks() == [50_000]
     assert EngineCommand.objects.latest("created_at").result == "mark_jump_too_large"
-    check(futures)
+    check_with_margin(futures)
     assert set_mark(futures, price).result == "done"
     assert MarkPrice.objects.latest("id").is_forced
 
@@ -82,7 +76,7 @@ def test_the_same_command_again_sets_nothing_again(futures: Harness) -> None:
     futures.carry_out(command)
 
     assert marks() == [50_000, 51_000, 52_000]
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_orders_of_a_batch_see_the_mark_that_came_before_them(futures: Harness) -> None:
@@ -92,7 +86,7 @@ def test_orders_of_a_batch_see_the_mark_that_came_before_them(futures: Harness) 
     first, _, second = futures.carry_out(before, mark, after)
 
     assert (first.status, second.status) == ("OPEN", "OPEN")
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_the_mark_of_a_batch_that_fails_does_not_hold(futures: Harness) -> None:
@@ -105,7 +99,7 @@ def test_the_mark_of_a_batch_that_fails_does_not_hold(futures: Harness) -> None:
     assert futures.answers(bad)[0].code == "engine_error"
     assert marks() == [50_000, 51_000]
     assert Position.objects.count() == 0
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_mark_of_the_future_is_of_now(futures: Harness) -> None:
@@ -136,7 +130,7 @@ def test_the_dealer_takes_the_other_side_at_the_mark(futures: Harness) -> None:
     assert position_of(dealer, futures.instrument) == (D("-0.1"), -5_000, 0, 0, 0)
     assert collateral_of(client) == D("9997.5")
     assert futures.engine.state.last_prices == {}
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_deal_back_realizes_on_both_sides(futures: Harness) -> None:
@@ -148,7 +142,7 @@ def test_a_deal_back_realizes_on_both_sides(futures: Harness) -> None:
     assert outcome.status == "FILLED"
     assert (collateral_of(client), collateral_of(dealer)) == (10_100, -100)
     assert LedgerAccount.objects.get(kind="CLEARING").posted_balance == 0
-    check(futures)
+    check_with_margin(futures)
 
 
 @pytest.mark.parametrize(("side", "price"), [(BUY, 4_999_999), (SELL, 5_000_001)])
@@ -161,7 +155,7 @@ def test_a_price_that_the_mark_does_not_meet_is_refused(
     assert outcome.facts == {"market_price": 50_000 * 10**8}
     assert stored(outcome).venue == "DEALER"
     assert not Trade.objects.exists()
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_deal_needs_margin_a_fresh_mark_and_a_margin_account(futures: Harness) -> None:
@@ -172,7 +166,7 @@ def test_a_deal_needs_margin_a_fresh_mark_and_a_margin_account(futures: Harness)
     futures.restart()
     assert deal(futures, dealer, make_trader("999"), BUY, 1).reason == "mark_price_stale"
     assert not Trade.objects.exists()
-    check(futures)
+    check_with_margin(futures)
 
 
 def test_a_deal_acts_once(futures: Harness) -> None:
@@ -182,4 +176,4 @@ def test_a_deal_acts_once(futures: Harness) -> None:
 
     assert again.order_id == Order.objects.get().id.bytes
     assert position_of(client, futures.instrument)[0] == D("0.001")
-    check(futures)
+    check_with_margin(futures)

@@ -22,9 +22,8 @@ from orders.commands import AnyCommand, FixFunding
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
 from orders.tests.engine.harness import REPLY_TO, Harness
-from orders.tests.engine.invariants import check_all
 from orders.tests.engine.margin import (
-    check_margin_tables,
+    check_with_margin,
     collateral_of,
     deal_command,
     feed_fund,
@@ -227,8 +226,7 @@ def run(world: World, batch: list[Action]) -> None:
 
 
 def check(harness: Harness) -> None:
-    check_all(harness.engine)
-    check_margin_tables()
+    check_with_margin(harness)
     different = [one for one in run_checks(CHECKS, shown_max=3) if one.difference_count]
     assert different == []
 
