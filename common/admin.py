@@ -1,11 +1,12 @@
 """What the back office's pages share: facts are read-only, big tables are never counted."""
 
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
@@ -45,20 +46,27 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-def found_by_id(queryset: QuerySet, term: str, *, row_id: str = "", uuid: str = "") -> QuerySet:
-    """The rows that a search means by an exact id: by an index, never through the whole table.
+class FoundById(ReadOnlyAdmin):
+    """Facts that are searched for by an exact id: by an index, never through the whole table."""
 
-    `row_id` and `uuid` name the fields that ids of these kinds are of. All rows without a term,
-    none where it is no such id.
-    """
-    term = term.strip()
-    if not term:
-        return queryset
-    if row_id and (number := as_row_id(term)) is not None:
-        return queryset.filter(**{row_id: number})
-    if uuid and (found := as_uuid(term)) is not None:
-        return queryset.filter(**{uuid: found})
-    return queryset.none()
+    # For the box to be there.
+    search_fields = ("id",)
+    # The fields that a number, and those that a UUID in the box, is an id of; any of them.
+    searched_row_ids: tuple[str, ...] = ()
+    searched_uuids: tuple[str, ...] = ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """All rows without a term, none where it is no such id."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if self.searched_row_ids and (number := as_row_id(term)) is not None:
+            return queryset.filter(_any_is(self.searched_row_ids, number)), False
+        if self.searched_uuids and (found := as_uuid(term)) is not None:
+            return queryset.filter(_any_is(self.searched_uuids, found)), False
+        return queryset.none(), False
 
 
 def as_row_id(term: str) -> int | None:
@@ -75,3 +83,7 @@ def as_uuid(term: str) -> UUID | None:
         return UUID(term)
     except ValueError:
         return None
+
+
+def _any_is(fields: tuple[str, ...], value: int | UUID) -> Q:
+    return reduce(or_, (Q(**{field: value}) for field in fields))

@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from common.admin import ReadOnlyAdmin, found_by_id
+from common.admin import FoundById, ReadOnlyAdmin
 from common.errors import ExchangeError
 from ledger.admin.confirmation import Confirmation, ReasonForm, confirm, person_of, refuse
 from margin.models import (
@@ -31,17 +31,11 @@ from margin.models import (
 from margin.services.freezing import freeze_margin_account, unfreeze_margin_account
 
 
-class _OfAccounts(ReadOnlyAdmin):
+class _OfAccounts(FoundById):
     """Rows of trading accounts, found by the account's id."""
 
-    search_fields = ("id",)
     search_help_text = "Id of a trading account, in full."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        """By the index of the account, never through the whole table."""
-        return found_by_id(queryset, search_term, row_id="account_id"), False
+    searched_row_ids = ("account_id",)
 
 
 @admin.register(Position)
@@ -203,7 +197,7 @@ class LiquidationAdmin(_OfAccounts):
 
 
 @admin.register(LiquidationStep)
-class LiquidationStepAdmin(ReadOnlyAdmin):
+class LiquidationStepAdmin(FoundById):
     """Steps of all liquidations: what the fund took, who was deleveraged, what was owed."""
 
     list_display = (
@@ -219,15 +213,9 @@ class LiquidationStepAdmin(ReadOnlyAdmin):
     )
     list_filter = ("kind", "instrument")
     list_select_related = ("liquidation", "instrument", "counterparty")
-    search_fields = ("id",)
     search_help_text = "Id of a liquidation, in full."
+    searched_uuids = ("liquidation_id",)
     ordering = ("-id",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        """By the index of the liquidation, never through the whole table."""
-        return found_by_id(queryset, search_term, uuid="liquidation_id"), False
 
 
 @admin.register(MarginCall)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from brokers.models import TradingAccount
-from common.admin import ReadOnlyAdmin, as_uuid, found_by_id
+from common.admin import FoundById, ReadOnlyAdmin, as_uuid
 from common.errors import ExchangeError
 from marketdata.models import Instrument
 from orders.models import (
@@ -134,7 +134,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnlyAdmin):
+class TradeAdmin(FoundById):
     """Trades, newest first. The search takes the id of a trade or of an order."""
 
     list_display = (
@@ -154,8 +154,8 @@ class TradeAdmin(ReadOnlyAdmin):
     raw_id_fields = ("buy_order", "sell_order")
     readonly_fields = ("price_of_deal",)
     ordering = ("-id",)
-    search_fields = ("id",)
     search_help_text = "Id of a trade or of an order, in full."
+    searched_uuids = ("id", "buy_order_id", "sell_order_id")
 
     @admin.display(description="Market price of the deal")
     def price_of_deal(self, trade: Trade) -> str:
@@ -165,18 +165,6 @@ class TradeAdmin(ReadOnlyAdmin):
             return "-"
         made_up = ", simulated" if price.is_simulated else ""
         return f"{price.source}{made_up}, as of {price.as_of:%Y-%m-%d %H:%M:%S} UTC"
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Trade], search_term: str
-    ) -> tuple[QuerySet[Trade], bool]:
-        """By id alone: both sides have an index."""
-        if not search_term.strip():
-            return queryset, False
-        wanted = as_uuid(search_term.strip())
-        if wanted is None:
-            return queryset.none(), False
-        found = Q(id=wanted) | Q(buy_order_id=wanted) | Q(sell_order_id=wanted)
-        return queryset.filter(found), False
 
 
 @admin.register(OrderKey)
@@ -215,19 +203,13 @@ class EngineHeartbeatAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EngineCommand)
-class EngineCommandAdmin(ReadOnlyAdmin):
+class EngineCommandAdmin(FoundById):
     """Commands of the last day that were no orders, with their results."""
 
     list_display = ("id", "kind", "result", "created_at")
     list_filter = ("kind", "result")
     ordering = ("-id",)
-    search_fields = ("id",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[EngineCommand], search_term: str
-    ) -> tuple[QuerySet[EngineCommand], bool]:
-        """By id alone."""
-        return found_by_id(queryset, search_term, uuid="id"), False
+    searched_uuids = ("id",)
 
 
 def _found_by(term: str) -> Q:

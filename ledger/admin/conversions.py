@@ -1,11 +1,10 @@
 """Rates of conversions, which staff set, and the quotes that were given."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin, found_by_id
+from common.admin import FoundById
 from common.money import plain
 from common.service_admin import ServiceAdmin
 from ledger.calculations import net_rate
@@ -67,7 +66,7 @@ class ConversionRateAdmin(ServiceAdmin):
 
 
 @admin.register(ConversionQuote)
-class ConversionQuoteAdmin(ReadOnlyAdmin):
+class ConversionQuoteAdmin(FoundById):
     """Quotes, newest first; a used one names its entry."""
 
     list_display = ("created_at", "account", "sold", "bought", "rate", "converted_at")
@@ -77,15 +76,9 @@ class ConversionQuoteAdmin(ReadOnlyAdmin):
         "destination__asset",
     )
     ordering = ("-id",)
-    search_fields = ("id",)
     search_help_text = "Id of a quote, or of a trading account, in full."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[ConversionQuote], search_term: str
-    ) -> tuple[QuerySet[ConversionQuote], bool]:
-        """By primary key, or by the index of a wallet's quotes."""
-        found = found_by_id(queryset, search_term, row_id="source__trading_account_id", uuid="id")
-        return found, False
+    searched_row_ids = ("source__trading_account_id",)
+    searched_uuids = ("id",)
 
     @admin.display(description="Account")
     def account(self, row: ConversionQuote) -> str:

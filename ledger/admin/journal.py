@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 
-from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
+from common.admin import FoundById, ReadOnlyAdmin, as_row_id, as_uuid
 from common.money import plain
 from ledger.admin.corrections import AdjustmentButton, ReversalButton
 from ledger.admin.transfers import WalletActions
@@ -143,24 +143,14 @@ class PostingAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EntrySource)
-class EntrySourceAdmin(ReadOnlyAdmin):
+class EntrySourceAdmin(FoundById):
     """Which entry books which cause."""
 
     list_display = ("kind", "source_id", "entry")
     list_select_related = ("entry",)
     ordering = ("-id",)
-    search_fields = ("source_id",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[EntrySource], search_term: str
-    ) -> tuple[QuerySet[EntrySource], bool]:
-        """The id of a source, in full."""
-        if not search_term.strip():
-            return queryset, False
-        source_id = as_uuid(search_term.strip())
-        if source_id is None:
-            return queryset.none(), False
-        return queryset.filter(source_id=source_id), False
+    search_help_text = "The id of a source, in full."
+    searched_uuids = ("source_id",)
 
 
 def _cells(posting: Posting) -> tuple[int | str, ...]:

@@ -16,7 +16,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from common.admin import ReadOnlyAdmin, found_by_id
+from common.admin import FoundById, ReadOnlyAdmin
 from common.errors import ExchangeError
 from ledger.admin.confirmation import (
     Confirmation,
@@ -116,7 +116,7 @@ class ApprovalInline(TabularInline):
 
 
 @admin.register(MoneyRequest)
-class MoneyRequestAdmin(ReadOnlyAdmin):
+class MoneyRequestAdmin(FoundById):
     """Deposits, withdrawals, adjustments and reversals; those that wait come by themselves."""
 
     list_display = (
@@ -131,8 +131,9 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
     list_filter = (_StateFilter,)
     list_before_template = "ledger/request_queue.html"
     ordering = ("-id",)
-    search_fields = ("id",)
     search_help_text = "Id of a request, or of a trading account, in full."
+    searched_row_ids = ("ledger_account__trading_account_id",)
+    searched_uuids = ("id",)
     inlines = (ApprovalInline,)
     actions_detail = ("approve", "reject", "take_back")
     fields = (
@@ -163,15 +164,6 @@ class MoneyRequestAdmin(ReadOnlyAdmin):
         """Without the status where it is the same for all."""
         shows_all = request.GET.get(_StateFilter.parameter_name) == "all"
         return (*self.list_display, "status") if shows_all else self.list_display
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[MoneyRequest], search_term: str
-    ) -> tuple[QuerySet[MoneyRequest], bool]:
-        """By primary key, or by the index of an account's requests."""
-        found = found_by_id(
-            queryset, search_term, row_id="ledger_account__trading_account_id", uuid="id"
-        )
-        return found, False
 
     @admin.display(description="Asked at")
     def asked_at(self, row: MoneyRequest) -> str:

@@ -1,17 +1,17 @@
 """Transfers, kept answers and the state of wallets in the back office."""
 
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from common.admin import ReadOnlyAdmin, as_row_id, as_uuid
+from common.admin import FoundById, ReadOnlyAdmin
 from common.service_admin import ServiceActions, ask_first
 from ledger.models import IdempotencyKey, LedgerAccount, Transfer
 from ledger.services.wallets import activate_wallet, suspend_wallet
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnlyAdmin):
+class TransferAdmin(FoundById):
     """Transfers, newest first. A mistake is corrected by the reversal of the entry."""
 
     list_display = (
@@ -28,21 +28,9 @@ class TransferAdmin(ReadOnlyAdmin):
     list_filter = ("status", "is_two_step")
     list_select_related = ("source", "destination", "asset")
     ordering = ("-id",)
-    search_fields = ("id",)
     search_help_text = "Id of the transfer (its entry has the same), or of a wallet, in full."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Transfer], search_term: str
-    ) -> tuple[QuerySet[Transfer], bool]:
-        """By primary key, or by the indexes of both sides."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        wallet_id = as_row_id(term)
-        if wallet_id is not None:
-            return queryset.filter(Q(source=wallet_id) | Q(destination=wallet_id)), False
-        found = as_uuid(term)
-        return (queryset.none() if found is None else queryset.filter(id=found)), False
+    searched_row_ids = ("source_id", "destination_id")
+    searched_uuids = ("id",)
 
 
 @admin.register(IdempotencyKey)
