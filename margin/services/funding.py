@@ -83,6 +83,7 @@ def purge_premium_samples(*, now: datetime) -> int:
     perpetuals = Instrument.objects.filter(kind=Instrument.Kind.PERPETUAL)
     queries = []
     for instrument_id, seconds in perpetuals.values_list("id", "funding_interval_seconds"):
+        assert seconds is not None, "a perpetual says when it is funded"
         before = now - max(kept, _INTERVALS_KEPT * timedelta(seconds=seconds))
         old = PremiumSample.objects.filter(instrument_id=instrument_id, at__lt=before)
         queries.append(old.order_by("at"))
