@@ -1,5 +1,7 @@
 """What every operation's description in the OpenAPI document needs: the problem document."""
 
+from typing import Any
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
@@ -44,6 +46,13 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
     return {(status, CONTENT_TYPE): OpenApiResponse(Problem, _TEXTS[status]) for status in statuses}
 
 
+def amount_field(help_text: str = "", **options: Any) -> serializers.DecimalField:
+    """A decimal string, with as many digits as the database keeps."""
+    return serializers.DecimalField(
+        max_digits=38, decimal_places=8, help_text=help_text or None, **options
+    )
+
+
 def page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
     """A cursor page of `row`s, as `common.api.pagination` answers it."""
     return inline_serializer(
@@ -61,4 +70,10 @@ PAGING = (
         "page_size", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
     ),
     OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous`."),
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key with the same body gets the first answer again.",
 )

@@ -4,19 +4,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import problems
+from common.api.schema import amount_field, problems
 from ledger.types import AccountKind
-
-
-def _amount(help_text: str) -> serializers.DecimalField:
-    return serializers.DecimalField(max_digits=38, decimal_places=8, help_text=help_text)
 
 
 class _Sums(serializers.Serializer):
     account_count = serializers.IntegerField(help_text="Accounts that were ever posted to.")
-    debit = _amount("Sum of the balances below zero; zero or negative.")
-    credit = _amount("Sum of the balances above zero.")
-    net = _amount("debit + credit")
+    debit = amount_field("Sum of the balances below zero; zero or negative.")
+    credit = amount_field("Sum of the balances above zero.")
+    net = amount_field("debit + credit")
 
 
 class TrialBalanceLine(_Sums):

@@ -6,15 +6,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
-from ledger.api.wallet_schema import IDEMPOTENCY_KEY, TAGS
+from common.api.schema import IDEMPOTENCY_KEY, PAGING, amount_field, page_of, problems
+from ledger.api.wallet_schema import TAGS
 from ledger.models import MoneyRequest
-
-
-def _decimal(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
 
 
 class MoneyRequestDocument(serializers.Serializer):
@@ -22,7 +16,7 @@ class MoneyRequestDocument(serializers.Serializer):
     wallet_id = serializers.IntegerField()
     account_id = serializers.IntegerField()
     currency = serializers.CharField()
-    amount = _decimal()
+    amount = amount_field()
     reason = serializers.CharField()
     status = serializers.ChoiceField(MoneyRequest.Status.choices)
     status_reason = serializers.CharField(help_text="Why it was rejected, canceled or failed.")
@@ -39,8 +33,8 @@ class ConversionDocument(serializers.Serializer):
     to_wallet_id = serializers.IntegerField()
     from_currency = serializers.CharField()
     to_currency = serializers.CharField()
-    sell_amount = _decimal("Leaves the wallet `from_wallet_id`.")
-    buy_amount = _decimal("Comes to the wallet `to_wallet_id`.")
+    sell_amount = amount_field("Leaves the wallet `from_wallet_id`.")
+    buy_amount = amount_field("Comes to the wallet `to_wallet_id`.")
     rate = serializers.DecimalField(
         max_digits=38,
         decimal_places=18,
@@ -56,7 +50,7 @@ _REQUEST_BODY = inline_serializer(
     "MoneyRequestBody",
     {
         "wallet_id": serializers.IntegerField(),
-        "amount": _decimal("Above zero, no finer than the currency."),
+        "amount": amount_field("Above zero, no finer than the currency."),
         "reason": serializers.CharField(
             max_length=200, help_text="Where the money comes from or goes to."
         ),
@@ -139,8 +133,8 @@ quote_conversion = extend_schema(
             "from_wallet_id": serializers.IntegerField(),
             "to_wallet_id": serializers.IntegerField(required=False),
             "to_currency": serializers.CharField(max_length=20, required=False),
-            "sell_amount": _decimal(required=False),
-            "buy_amount": _decimal(required=False),
+            "sell_amount": amount_field(required=False),
+            "buy_amount": amount_field(required=False),
         },
     ),
     responses={201: ConversionDocument, **problems(400, 401, 403, 404, 422)},

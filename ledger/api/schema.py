@@ -1,12 +1,10 @@
 """Balances and statements in the OpenAPI document. The classes describe; nothing goes through."""
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
+from common.api.schema import PAGING, amount_field, page_of, problems
 from ledger.types import CLIENT_KINDS, EntryKind
 
 _TAGS = ["accounts"]
@@ -15,19 +13,13 @@ _ENTRY_KINDS = [str(kind) for kind in EntryKind]
 _ASSET = OpenApiParameter("asset", OpenApiTypes.STR, description="Only of this asset.")
 
 
-def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
-
-
 class BalanceDocument(serializers.Serializer):
     asset = serializers.CharField()
     kind = serializers.ChoiceField(_CLIENT_KINDS)
-    posted_balance = _amount()
-    held_amount = _amount("Set aside for open orders.")
-    available_balance = _amount("Posted and not held.")
-    overdraft_limit = _amount("How far below zero it may go; null: no limit.", allow_null=True)
+    posted_balance = amount_field()
+    held_amount = amount_field("Set aside for open orders.")
+    available_balance = amount_field("Posted and not held.")
+    overdraft_limit = amount_field("How far below zero it may go; null: no limit.", allow_null=True)
     version = serializers.IntegerField(help_text="How often it was posted to.")
 
 
@@ -35,8 +27,8 @@ class BookedLine(serializers.Serializer):
     id = serializers.IntegerField()
     asset = serializers.CharField()
     kind = serializers.ChoiceField(_CLIENT_KINDS)
-    amount = _amount()
-    balance_after = _amount()
+    amount = amount_field()
+    balance_after = amount_field()
     version = serializers.IntegerField(help_text="Counts the lines of an asset and kind.")
     entry_id = serializers.UUIDField()
     entry_kind = serializers.ChoiceField(_ENTRY_KINDS)
@@ -50,9 +42,9 @@ class BookedLine(serializers.Serializer):
 class StatementAccount(serializers.Serializer):
     asset = serializers.CharField()
     kind = serializers.ChoiceField(_CLIENT_KINDS)
-    opening_balance = _amount()
+    opening_balance = amount_field()
     lines = BookedLine(many=True)
-    closing_balance = _amount()
+    closing_balance = amount_field()
 
 
 list_balances = extend_schema(

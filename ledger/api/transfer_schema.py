@@ -4,8 +4,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, Problem, page_of, problems
-from ledger.api.wallet_schema import IDEMPOTENCY_KEY, TAGS, decimal
+from common.api.schema import IDEMPOTENCY_KEY, PAGING, Problem, amount_field, page_of, problems
+from ledger.api.wallet_schema import TAGS
 from ledger.selectors.transfers import DIRECTIONS
 from ledger.services.transfers.orders import BATCH_MAX, TIMEOUT_SECONDS, TIMEOUT_SECONDS_MAX
 from ledger.types import TransferReason, TransferStatus
@@ -20,7 +20,7 @@ class TransferRequest(serializers.Serializer):
     to_email = serializers.EmailField(
         required=False, help_text="Of a person; a wallet in the currency is opened if need be."
     )
-    amount = decimal("Above zero; as many decimals as the currency has, four for fiat.")
+    amount = amount_field("Above zero; as many decimals as the currency has, four for fiat.")
     memo = serializers.CharField(required=False, max_length=200, allow_blank=True)
     pending = serializers.BooleanField(
         required=False, help_text="Hold the amount now; post or void it later."
@@ -41,8 +41,8 @@ class TransferDocument(serializers.Serializer):
     from_wallet_id = serializers.IntegerField()
     to_wallet_id = serializers.IntegerField()
     currency = serializers.CharField()
-    amount = decimal()
-    posted_amount = decimal("What moved.", allow_null=True)
+    amount = amount_field()
+    posted_amount = amount_field("What moved.", allow_null=True)
     status = serializers.ChoiceField(_STATUSES)
     reason = serializers.ChoiceField(_REASONS, allow_null=True, help_text="Why it failed.")
     is_two_step = serializers.BooleanField()
@@ -122,7 +122,7 @@ post_transfer = extend_schema(
     description="For the owner of the wallet that pays.",
     parameters=[IDEMPOTENCY_KEY],
     request=inline_serializer(
-        "PostTransfer", {"amount": decimal("All that is held, by itself.", required=False)}
+        "PostTransfer", {"amount": amount_field("All that is held, by itself.", required=False)}
     ),
     responses={200: TransferDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )

@@ -1,22 +1,14 @@
 """Wallets in the OpenAPI document. The classes describe; nothing goes through them."""
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
+from common.api.schema import IDEMPOTENCY_KEY, PAGING, amount_field, page_of, problems
 from ledger.api.schema import StatementAccount
 from ledger.models import LedgerAccount
 
 TAGS = ["money"]
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The same key with the same body gets the first answer again.",
-)
 _CURRENCY = OpenApiParameter("currency", OpenApiTypes.STR, description="Only in this currency.")
 _ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT, description="Only of this account.")
 _STATUS = OpenApiParameter("status", enum=LedgerAccount.Status.values)
@@ -30,22 +22,15 @@ _SPAN = (
 )
 
 
-def decimal(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    """A decimal string."""
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
-
-
 class WalletDocument(serializers.Serializer):
     id = serializers.IntegerField()
     account_id = serializers.IntegerField()
     currency = serializers.CharField()
     status = serializers.ChoiceField(LedgerAccount.Status.choices)
-    posted_balance = decimal()
-    held_amount = decimal("Set aside for open orders, pending transfers and withdrawals.")
-    available_balance = decimal("Posted and not held.")
-    overdraft_limit = decimal("How far below zero it may go; null: no limit.", allow_null=True)
+    posted_balance = amount_field()
+    held_amount = amount_field("Set aside for open orders, pending transfers and withdrawals.")
+    available_balance = amount_field("Posted and not held.")
+    overdraft_limit = amount_field("How far below zero it may go; null: no limit.", allow_null=True)
     version = serializers.IntegerField(help_text="How often it was posted to.")
     opened_at = serializers.DateTimeField()
 
@@ -54,7 +39,7 @@ class WalletBalance(serializers.Serializer):
     wallet_id = serializers.IntegerField()
     currency = serializers.CharField()
     at = serializers.DateTimeField()
-    posted_balance = decimal()
+    posted_balance = amount_field()
     version = serializers.IntegerField()
 
 

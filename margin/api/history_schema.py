@@ -4,8 +4,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
-from margin.api.schema import TAGS, amount_field
+from common.api.schema import PAGING, amount_field, page_of, problems
+from margin.api.schema import TAGS
 from margin.models import Liquidation, LiquidationStep
 
 _FILTERS = [

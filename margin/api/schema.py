@@ -1,28 +1,14 @@
 """Positions, collateral and the margin report in the OpenAPI document. The classes describe."""
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import problems
+from common.api.schema import IDEMPOTENCY_KEY, amount_field, problems
 from margin.selectors.report import SORTS, RiskLevel
 
 TAGS = ["margin"]
-_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The same key with the same body gets the first answer again.",
-)
 RISK_LEVELS = [(level.value, level.value.capitalize()) for level in RiskLevel]
-
-
-def amount_field(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
 
 
 class CollateralDocument(serializers.Serializer):
@@ -117,7 +103,7 @@ move_collateral = extend_schema(
     tags=TAGS,
     operation_id="margin_accounts_move_collateral",
     summary="Move collateral in from cash, or out what is free",
-    parameters=[_KEY],
+    parameters=[IDEMPOTENCY_KEY],
     request=inline_serializer(
         "MoveCollateral",
         {

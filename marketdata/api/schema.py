@@ -1,21 +1,13 @@
 """Instruments in the OpenAPI document. The classes describe; no request goes through them."""
 
-from typing import Any
-
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
+from common.api.schema import PAGING, amount_field, page_of, problems
 from marketdata.models import Candle, Instrument
 
 _TAGS = ["market data"]
-
-
-def _amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
 
 
 class InstrumentDocument(serializers.Serializer):
@@ -30,50 +22,52 @@ class InstrumentDocument(serializers.Serializer):
     quote_asset = serializers.CharField(help_text="What it is paid in; prices count it.")
     base_scale = serializers.IntegerField(help_text="Decimal places of the base asset.")
     quote_scale = serializers.IntegerField(help_text="Decimal places of the quote asset.")
-    tick_size = _amount("A price is a whole number of these.")
-    lot_size = _amount("A quantity is a whole number of these.")
-    min_quantity = _amount(allow_null=True)
-    max_quantity = _amount(allow_null=True)
-    min_notional = _amount("Of price × quantity.", allow_null=True)
-    max_notional = _amount("Of price × quantity.", allow_null=True)
-    price_band_rate = _amount(
+    tick_size = amount_field("A price is a whole number of these.")
+    lot_size = amount_field("A quantity is a whole number of these.")
+    min_quantity = amount_field(allow_null=True)
+    max_quantity = amount_field(allow_null=True)
+    min_notional = amount_field("Of price × quantity.", allow_null=True)
+    max_notional = amount_field("Of price × quantity.", allow_null=True)
+    price_band_rate = amount_field(
         "A limit price further than this share from the last price (of a perpetual: its mark) is "
         "refused.",
         allow_null=True,
     )
-    market_collar_rate = _amount(
+    market_collar_rate = amount_field(
         "A market order trades no further than this share from the best price.", allow_null=True
     )
-    initial_margin_rate = _amount("Of a perpetual: needed to open.", allow_null=True)
-    maintenance_margin_rate = _amount("Of a perpetual: needed to stay open.", allow_null=True)
-    mark_jump_limit_rate = _amount("A mark that jumps further must be forced.", allow_null=True)
+    initial_margin_rate = amount_field("Of a perpetual: needed to open.", allow_null=True)
+    maintenance_margin_rate = amount_field("Of a perpetual: needed to stay open.", allow_null=True)
+    mark_jump_limit_rate = amount_field(
+        "A mark that jumps further must be forced.", allow_null=True
+    )
     mark_stale_seconds = serializers.IntegerField(
         help_text="An older mark lets nobody take on more risk.", allow_null=True
     )
-    max_position = _amount("The largest position of an account.", allow_null=True)
-    liquidation_fee_rate = _amount("Of what is closed by force.", allow_null=True)
-    liquidation_buffer_rate = _amount(
+    max_position = amount_field("The largest position of an account.", allow_null=True)
+    liquidation_fee_rate = amount_field("Of what is closed by force.", allow_null=True)
+    liquidation_buffer_rate = amount_field(
         "A liquidation in parts ends this share above the maintenance margin.", allow_null=True
     )
     funding_interval_seconds = serializers.IntegerField(
         help_text="How often longs and shorts pay each other.", allow_null=True
     )
-    funding_interest_rate = _amount("What an interval costs at the index.", allow_null=True)
-    funding_cap_rate = _amount("The largest rate of an interval, either way.", allow_null=True)
-    maker_fee_rate = _amount("Below zero: the maker is paid.")
-    taker_fee_rate = _amount()
+    funding_interest_rate = amount_field("What an interval costs at the index.", allow_null=True)
+    funding_cap_rate = amount_field("The largest rate of an interval, either way.", allow_null=True)
+    maker_fee_rate = amount_field("Below zero: the maker is paid.")
+    taker_fee_rate = amount_field()
     price_rule = serializers.ChoiceField(Instrument.PriceRule.choices)
     is_open_listing = serializers.BooleanField(help_text="Listed by its first order.")
 
 
 class CandleDocument(serializers.Serializer):
     opened_at = serializers.DateTimeField(help_text="Its beginning; days begin at midnight UTC.")
-    open = _amount("Price of the first trade.")
-    high = _amount()
-    low = _amount()
-    close = _amount("Price of the last trade.")
-    volume = _amount("Of the base asset.")
-    amount = _amount("Sum of price × quantity, in the quote asset.")
+    open = amount_field("Price of the first trade.")
+    high = amount_field()
+    low = amount_field()
+    close = amount_field("Price of the last trade.")
+    volume = amount_field("Of the base asset.")
+    amount = amount_field("Sum of price × quantity, in the quote asset.")
     trade_count = serializers.IntegerField()
 
 
@@ -85,7 +79,7 @@ class CandlesDocument(serializers.Serializer):
 
 class PriceDocument(serializers.Serializer):
     symbol = serializers.CharField()
-    price = _amount("Of one unit, in whole ticks.")
+    price = amount_field("Of one unit, in whole ticks.")
     currency = serializers.CharField()
     source = serializers.CharField(  # type: ignore[assignment]
         help_text="The price service that told it; `mark` is the mark price of a perpetual."

@@ -4,7 +4,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from common.api.schema import PAGING, problems
+from common.api.schema import IDEMPOTENCY_KEY, PAGING, amount_field, problems
 from orders.api.schema import (
     FILL_FILTERS,
     FILL_PAGE,
@@ -12,18 +12,11 @@ from orders.api.schema import (
     ORDER_PAGE,
     CashRow,
     OrderDocument,
-    amount,
     choice,
 )
 from orders.models import Order, Side
 
 _ORDERS, _ACCOUNTS, _MONEY = "orders", "accounts", "money"
-_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The same request again gets the first answer.",
-)
 
 
 class DealRequestDocument(serializers.Serializer):
@@ -32,8 +25,10 @@ class DealRequestDocument(serializers.Serializer):
     )
     symbol = serializers.CharField(max_length=20, help_text="Also taken as `ticker`.")
     side = choice(Side, help_text="Also taken as `action`; in lower case too.")
-    quantity = amount()
-    price = amount("The worst price that will do; left out: the market price.", required=False)
+    quantity = amount_field()
+    price = amount_field(
+        "The worst price that will do; left out: the market price.", required=False
+    )
     client_order_id = serializers.CharField(
         max_length=64, required=False, help_text="The same again answers the first deal."
     )
@@ -48,16 +43,16 @@ class DealDocument(serializers.Serializer):
     side = choice(Side)
     status = choice(Order.Status)
     reason = serializers.CharField(allow_null=True)
-    quantity = amount()
-    price = amount("The market price.")
-    notional = amount()
-    fee = amount("In the quote asset.")
+    quantity = amount_field()
+    price = amount_field("The market price.")
+    notional = amount_field()
+    fee = amount_field("In the quote asset.")
     price_source = serializers.CharField()
     price_as_of = serializers.DateTimeField()
     price_age_seconds = serializers.IntegerField()
     is_price_simulated = serializers.BooleanField()
-    cash_balance = amount("Of the quote asset, right after the trade.")
-    holding = amount("Of the base asset, right after the trade.")
+    cash_balance = amount_field("Of the quote asset, right after the trade.")
+    holding = amount_field("Of the base asset, right after the trade.")
     executed_at = serializers.DateTimeField()
 
 
@@ -65,20 +60,20 @@ class BookingRequestDocument(serializers.Serializer):
     client_order_id = serializers.CharField(max_length=64, required=False)
     symbol = serializers.CharField(max_length=20)
     side = choice(Side, help_text="Also taken as `order_type`.")
-    quantity = amount()
-    price = amount("At which it was executed elsewhere.")
+    quantity = amount_field()
+    price = amount_field("At which it was executed elsewhere.")
 
 
 class ExecutionRequest(serializers.Serializer):
-    quantity = amount("A part of what remains; left out: all of it.", required=False)
+    quantity = amount_field("A part of what remains; left out: all of it.", required=False)
 
 
 class CashBalance(serializers.Serializer):
     account_id = serializers.IntegerField()
     asset = serializers.CharField(help_text="The venue's currency.")
-    balance = amount()
-    held_amount = amount()
-    available_balance = amount()
+    balance = amount_field()
+    held_amount = amount_field()
+    available_balance = amount_field()
     balances = CashRow(many=True)
 
 
@@ -86,10 +81,10 @@ class HoldingDocument(serializers.Serializer):
     symbol = serializers.CharField()
     asset = serializers.CharField()
     quote_asset = serializers.CharField()
-    quantity = amount()
-    held_quantity = amount()
-    available_quantity = amount()
-    average_price = amount("Null: nothing of it was bought.", allow_null=True)
+    quantity = amount_field()
+    held_quantity = amount_field()
+    available_quantity = amount_field()
+    average_price = amount_field("Null: nothing of it was bought.", allow_null=True)
 
 
 class HoldingsDocument(serializers.Serializer):
@@ -98,18 +93,18 @@ class HoldingsDocument(serializers.Serializer):
 
 
 class ValuedHoldingDocument(HoldingDocument):
-    market_price = amount(allow_null=True)
+    market_price = amount_field(allow_null=True)
     price_source = serializers.CharField(allow_null=True)
     price_as_of = serializers.DateTimeField(allow_null=True)
     price_age_seconds = serializers.IntegerField(allow_null=True)
     is_price_simulated = serializers.BooleanField(allow_null=True)
     is_price_stale = serializers.BooleanField(allow_null=True)
     price_error = serializers.CharField(allow_null=True, help_text="Why there is no price.")
-    market_value = amount(allow_null=True)
-    cost = amount("Quantity × average price.", allow_null=True)
-    profit = amount(allow_null=True)
-    profit_rate = amount("Profit by cost.", allow_null=True)
-    allocation_percent = amount(
+    market_value = amount_field(allow_null=True)
+    cost = amount_field("Quantity × average price.", allow_null=True)
+    profit = amount_field(allow_null=True)
+    profit_rate = amount_field("Profit by cost.", allow_null=True)
+    allocation_percent = amount_field(
         "Of the total value; null where it is not in the venue's currency.", allow_null=True
     )
 
@@ -117,11 +112,11 @@ class ValuedHoldingDocument(HoldingDocument):
 class PortfolioDocument(serializers.Serializer):
     account_id = serializers.IntegerField()
     currency = serializers.CharField(help_text="The venue's, which the totals are in.")
-    cash = amount()
-    market_value = amount()
-    total_value = amount("Cash and market value.")
-    profit = amount("Of the holdings whose average price is known.")
-    profit_rate = amount(allow_null=True)
+    cash = amount_field()
+    market_value = amount_field()
+    total_value = amount_field("Cash and market value.")
+    profit = amount_field("Of the holdings whose average price is known.")
+    profit_rate = amount_field(allow_null=True)
     is_complete = serializers.BooleanField(help_text="Every holding has a market price.")
     holdings = ValuedHoldingDocument(many=True)
     balances = CashRow(many=True)
@@ -131,7 +126,7 @@ trade = extend_schema(
     operation_id="trade",
     tags=[_ORDERS],
     summary="Buy or sell at the market price, at once",
-    parameters=[_KEY],
+    parameters=[IDEMPOTENCY_KEY],
     request=DealRequestDocument,
     responses={
         201: DealDocument,
@@ -199,7 +194,7 @@ execute_order = extend_schema(
     operation_id="orders_execute",
     tags=[_ORDERS],
     summary="Settle a booked order, whole or in part",
-    parameters=[_KEY],
+    parameters=[IDEMPOTENCY_KEY],
     request=ExecutionRequest,
     responses={200: OrderDocument, **problems(400, 401, 403, 404, 409, 413, 415, 422, 503)},
 )

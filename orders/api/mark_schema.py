@@ -3,14 +3,13 @@
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import problems
+from common.api.schema import amount_field, problems
 from marketdata.models import MarkPrice
-from orders.api.schema import amount
 
 
 class MarkDocument(serializers.Serializer):
     symbol = serializers.CharField()
-    price = amount()
+    price = amount_field()
     source = serializers.ChoiceField(MarkPrice.Source.choices)  # type: ignore[assignment]
     as_of = serializers.DateTimeField(help_text="Of when the price is.")
     posted_at = serializers.DateTimeField(help_text="Since when it holds.")
@@ -26,7 +25,7 @@ post_mark = extend_schema(
         "PostMark",
         {
             "symbol": serializers.CharField(),
-            "price": amount("In whole ticks."),
+            "price": amount_field("In whole ticks."),
             "force": serializers.BooleanField(
                 required=False, help_text="Also where it jumps beyond the instrument's limit."
             ),

@@ -12,17 +12,11 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from common.api.schema import PAGING, page_of, problems
+from common.api.schema import PAGING, amount_field, page_of, problems
 from orders.models import Fill, Order, Side, Venue
 from orders.types import Result
 
 _ORDERS, _MARKET, _MONEY = "orders", "market data", "money"
-
-
-def amount(help_text: str = "", **options: Any) -> serializers.DecimalField:
-    return serializers.DecimalField(
-        max_digits=38, decimal_places=8, help_text=help_text or None, **options
-    )
 
 
 def choice(choices: Any, **options: Any) -> serializers.ChoiceField:
@@ -31,9 +25,9 @@ def choice(choices: Any, **options: Any) -> serializers.ChoiceField:
 
 class OrderFillDocument(serializers.Serializer):
     trade_id = serializers.UUIDField()
-    price = amount()
-    quantity = amount()
-    fee = amount("In the quote asset.")
+    price = amount_field()
+    quantity = amount_field()
+    fee = amount_field("In the quote asset.")
     liquidity_role = choice(Fill.Role)
     executed_at = serializers.DateTimeField()
 
@@ -47,13 +41,13 @@ class OrderRow(serializers.Serializer):
     side = choice(Side)
     order_type = choice(Order.Type)
     time_in_force = choice(Order.TimeInForce)
-    limit_price = amount(allow_null=True)
-    quantity = amount()
-    filled_quantity = amount()
-    remaining_quantity = amount()
-    average_fill_price = amount("None without fills.", allow_null=True)
-    notional = amount("Of all fills, in the quote asset.")
-    fee = amount("Of all fills, in the quote asset.")
+    limit_price = amount_field(allow_null=True)
+    quantity = amount_field()
+    filled_quantity = amount_field()
+    remaining_quantity = amount_field()
+    average_fill_price = amount_field("None without fills.", allow_null=True)
+    notional = amount_field("Of all fills, in the quote asset.")
+    fee = amount_field("Of all fills, in the quote asset.")
     valid_until = serializers.DateTimeField(allow_null=True)
     status = choice(Order.Status)
     reason = serializers.CharField(allow_null=True)
@@ -80,8 +74,8 @@ class PlaceOrderRequest(serializers.Serializer):
         required=False,
         help_text="GTC; GTD when valid_until is given; IOC for a market order.",
     )
-    limit_price = amount("Also taken as `price`. Not for market orders.", required=False)
-    quantity = amount()
+    limit_price = amount_field("Also taken as `price`. Not for market orders.", required=False)
+    quantity = amount_field()
     valid_until = serializers.DateTimeField(required=False)
     client_order_id = serializers.CharField(
         max_length=64, required=False, help_text="The same again answers the first order."
@@ -108,21 +102,21 @@ class FillDocument(OrderFillDocument):
     symbol = serializers.CharField()
     venue = choice(Venue)
     side = choice(Side)
-    notional = amount()
+    notional = amount_field()
 
 
 class PublicTrade(serializers.Serializer):
     id = serializers.UUIDField()
-    price = amount()
-    quantity = amount()
-    notional = amount()
+    price = amount_field()
+    quantity = amount_field()
+    notional = amount_field()
     taker_side = choice(Side)
     executed_at = serializers.DateTimeField()
 
 
 class Level(serializers.Serializer):
-    price = amount()
-    quantity = amount()
+    price = amount_field()
+    quantity = amount_field()
     order_count = serializers.IntegerField()
 
 
@@ -135,22 +129,22 @@ class BookDocument(serializers.Serializer):
 
 class Ticker(serializers.Serializer):
     symbol = serializers.CharField()
-    last_price = amount(allow_null=True)
-    mark_price = amount("Of a perpetual that has one.", allow_null=True)
-    best_bid = amount(allow_null=True)
-    best_bid_quantity = amount(allow_null=True)
-    best_ask = amount(allow_null=True)
-    best_ask_quantity = amount(allow_null=True)
-    mid_price = amount(allow_null=True)
-    spread = amount(allow_null=True)
+    last_price = amount_field(allow_null=True)
+    mark_price = amount_field("Of a perpetual that has one.", allow_null=True)
+    best_bid = amount_field(allow_null=True)
+    best_bid_quantity = amount_field(allow_null=True)
+    best_ask = amount_field(allow_null=True)
+    best_ask_quantity = amount_field(allow_null=True)
+    mid_price = amount_field(allow_null=True)
+    spread = amount_field(allow_null=True)
 
 
 class CashRow(serializers.Serializer):
     asset = serializers.CharField()
     kind = serializers.CharField()
-    balance = amount()
-    held_amount = amount()
-    available_balance = amount()
+    balance = amount_field()
+    held_amount = amount_field()
+    available_balance = amount_field()
 
 
 class CashOrNetBalance(serializers.Serializer):
@@ -158,9 +152,9 @@ class CashOrNetBalance(serializers.Serializer):
     broker_id = serializers.UUIDField(required=False, help_text="Of a broker's key.")
     broker_name = serializers.CharField(required=False)
     asset = serializers.CharField()
-    balance = amount("Posted cash, or what the broker sold minus what it bought.")
-    held_amount = amount(required=False)
-    available_balance = amount(required=False)
+    balance = amount_field("Posted cash, or what the broker sold minus what it bought.")
+    held_amount = amount_field(required=False)
+    available_balance = amount_field(required=False)
     balances = CashRow(many=True, required=False)
 
 
