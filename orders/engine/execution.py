@@ -188,7 +188,7 @@ class Executor:
         expired: list[LiveOrder] = state.matcher.expire(batch_time)  # type: ignore[assignment]
         run.touched.update(order.instrument.instrument_id for order in expired)
         needs = self._needs_of(received, expired, run.also)
-        loading.prepare(connection, state, needs)
+        loading.prepare(connection, state, needs, before=self.say)
         context = loading.begin(connection, state, needs, meanwhile=self.say)
         if needs.funded:
             context.last_fundings = read_last_due(connection, needs.funded)
@@ -271,6 +271,7 @@ class Executor:
 
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
+        self._plan = None  # if there is one, it is not of what comes next
         writer = persistence.Writer(self._connection, self._state, changes)
         with self._connection.pipeline():
             self._connection.execute("BEGIN")

@@ -52,11 +52,21 @@ class FenceLost(Exception):
     """Another engine leads this shard, or the checkpoint is not ours: exit."""
 
 
-def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:
+def prepare(
+    connection: psycopg.Connection[Any],
+    state: ShardState,
+    needs: Needs,
+    *,
+    before: Callable[[], None],
+) -> None:
     """Before BEGIN: make the ledger accounts that are missing and remember their ids.
 
-    The disk is not waited for: the COMMIT of the batch flushes what came before it.
+    The disk is not waited for: the COMMIT of the batch flushes what came before it. But another
+    session may be, that is making the same account: `before` runs first, if any is missing.
     """
+    if _are_known(state, needs):
+        return
+    before()
     missing = [
         (account_id, asset_id, kind)
         for (account_id, asset_id), kind in needs.rows.items()
@@ -78,6 +88,16 @@ def prepare(connection: psycopg.Connection[Any], state: ShardState, needs: Needs
             state.fee_ledger_ids[asset_id] = row_id
     if needs.margin_rows:
         _prepare_margin(connection, state, needs)
+
+
+def _are_known(state: ShardState, needs: Needs) -> bool:
+    """Whether the ids of all ledger accounts are there."""
+    return (
+        needs.rows.keys() <= state.client_ledger_ids.keys()
+        and needs.fee_assets <= state.fee_ledger_ids.keys()
+        and needs.margin_rows <= state.margin_ledger_ids.keys()
+        and needs.clearing_assets <= state.clearing_ledger_ids.keys()
+    )
 
 
 def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, needs: Needs) -> None:

@@ -35,6 +35,8 @@ def is_well_formed(command: PlaceOrder) -> bool:
     has_price = command.order_type == OrderType.MARKET if price is None else price > 0
     return (
         has_price
+        and any(command.command_id)  # zeros stand for no order, in a trade
+        and command.client_order_id != ""
         and command.quantity_lots > 0
         and command.side in _SIDES
         and command.order_type in _TYPES

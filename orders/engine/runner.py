@@ -170,6 +170,9 @@ class Engine:
         self._beat_turn()
         limit = 1 if self._single_until is not None else settings.ENGINE_BATCH_MAX
         received, read_to, read_at = self._read(limit)
+        if not received:
+            # What was read ahead may be lost with Valkey.
+            self._executor.say()
         if self._suspect and received:
             self._refuse_suspect(received[0])
         elif received:

@@ -1,15 +1,18 @@
 """Batches that follow each other: the next one is planned while the last is written."""
 
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from common.ids import new_uuid
 from marketdata.snapshots import read_snapshot
 from orders.commands import ResetVenue
+from orders.engine.runner import _NOTHING_READ, database_dsn
 from orders.models import Order
 from orders.tests.engine.harness import (
     BUY,
@@ -142,3 +145,57 @@ def test_a_reset_that_follows_leaves_no_answer_behind(harness: Harness) -> None:
     assert [o.status for o in harness.answers(*orders)] == ["OPEN", "OPEN"]
     assert harness.answers(reset)[0].result == "done"
     assert not Order.objects.exists()
+
+
+def test_a_reset_that_is_sent_again_is_answered_at_once(harness: Harness) -> None:
+    seller = make_account()
+    reset = ResetVenue(new_uuid().bytes, REPLY_TO)
+    harness.carry_out(reset)
+    harness.outcomes.clear()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(2)]
+    harness.send(*orders, reset)
+    harness.turn()
+    harness.turn()
+
+    assert [o.status for o in harness.answers(*orders)] == ["OPEN", "OPEN"]
+    assert harness.answers(reset)[0].result == "done"
+    assert Order.objects.count() == 2
+
+
+def test_what_is_committed_is_told_though_the_batch_read_ahead_is_lost(harness: Harness) -> None:
+    seller = make_account()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(3)]
+    harness.send(*orders)
+    harness.turn()
+    harness.client.flushdb()
+    harness.engine._ahead = _NOTHING_READ  # as after an error of Valkey
+    harness.turn()
+
+    assert [o.status for o in harness.answers(*orders[:2])] == ["OPEN", "OPEN"]
+    assert Order.objects.count() == 2
+    check_all(harness.engine)
+
+
+def test_what_is_committed_is_told_while_the_next_batch_waits_for_an_account_that_is_being_made(
+    harness: Harness,
+) -> None:
+    seller, newcomer = make_account(name="S"), make_account(name="N")
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(2)]
+    late = harness.place_command(newcomer, SELL, 1, 1_000)
+    harness.send(*orders, late)
+    harness.turn()
+    with psycopg.connect(database_dsn()) as service:
+        service.execute(
+            "INSERT INTO ledger_ledgeraccount (trading_account_id, asset_id, kind)"
+            " VALUES (%s, %s, 'SECURITY')",
+            [newcomer.id, harness.instrument.base_asset_id],
+        )
+        engine = threading.Thread(target=harness.engine.turn)
+        engine.start()
+        outcomes = harness.answers(*orders)
+        assert engine.is_alive()
+        service.rollback()
+        engine.join()
+
+    assert [o.status for o in (*outcomes, *harness.answers(late))] == ["OPEN"] * 3
+    check_all(harness.engine)
