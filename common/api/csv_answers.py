@@ -7,8 +7,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from common.api.fields import FieldReader
+from common.api.pagination import PageRequest, fetch_page
 from common.api.renderers import format_instant
 from common.csv_files import as_text, csv_lines
 from common.money import plain
@@ -21,12 +24,32 @@ def read_is_csv(reader: FieldReader) -> bool:
     return reader.optional_choice("format", ("json", "csv")) == "csv"
 
 
-def stream_documents(
-    rows: QuerySet[Any, Any], show: Callable[[Any], dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def page_or_csv(
+    request: Request,
+    rows: QuerySet[Any, Any],
+    wanted: PageRequest,
+    *,
+    is_csv: bool,
+    show: Callable[[Any], dict[str, Any]],
+    columns: Sequence[str],
+    name: str,
+) -> Response | StreamingHttpResponse:
+    """The wanted page of rows, not ordered yet, as `show` writes each; or all as `name`.csv."""
+    if is_csv:
+        return rows_csv_answer(rows, show=show, columns=columns, name=name)
+    return Response(fetch_page(rows, wanted).document(request, show))
+
+
+def rows_csv_answer(
+    rows: QuerySet[Any, Any],
+    *,
+    show: Callable[[Any], dict[str, Any]],
+    columns: Sequence[str],
+    name: str,
+) -> StreamingHttpResponse:
     """All rows, not ordered yet, newest first and read by and by, as `show` writes each."""
-    for row in rows.order_by("-pk").iterator(chunk_size=_CHUNK):
-        yield show(row)
+    documents = map(show, rows.order_by("-pk").iterator(chunk_size=_CHUNK))
+    return csv_answer(document_csv(columns, documents), name)
 
 
 def csv_answer(lines: Iterable[str], name: str) -> StreamingHttpResponse:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from common.api.csv_answers import csv_answer, document_csv, stream_documents
+from common.api.csv_answers import rows_csv_answer
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import address, neighbours, page_of, text_of
@@ -29,8 +29,12 @@ def margin_calls_page(request: HttpRequest) -> HttpResponseBase:
     chosen: dict[str, Any] = {"search": text_of(request, "search")}
     filters = HistoryFilter(search=chosen["search"])
     if request.GET.get("format") == "csv":
-        documents = stream_documents(list_margin_calls(filters), call_document)
-        return csv_answer(document_csv(CALL_COLUMNS, documents), f"calls-{now:%Y%m%dT%H%M%SZ}")
+        return rows_csv_answer(
+            list_margin_calls(filters),
+            show=call_document,
+            columns=CALL_COLUMNS,
+            name=f"calls-{now:%Y%m%dT%H%M%SZ}",
+        )
     still_open = list_margin_calls(filters, is_open=True).order_by("-id")[: _OPEN_MAX + 1]
     page = page_of(request, list_margin_calls(filters, is_open=False), int, size=PAGE_SIZE)
     context = {

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from common.api.csv_answers import csv_answer, document_csv, stream_documents
+from common.api.csv_answers import rows_csv_answer
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
 from exchange_project.risk.requests import PERIODS, address, choice_of
@@ -52,9 +52,8 @@ def funding_page(request: HttpRequest) -> HttpResponseBase:
     spec = specs[symbol]
     fundings = list_fundings(spec.id, since=now - _PERIODS[period][1])
     if request.GET.get("format") == "csv":
-        documents = stream_documents(fundings, funding_document)
         name = f"funding-{symbol}-{now:%Y%m%dT%H%M%SZ}"
-        return csv_answer(document_csv(FUNDING_COLUMNS, documents), name)
+        return rows_csv_answer(fundings, show=funding_document, columns=FUNDING_COLUMNS, name=name)
     newest = list(fundings.order_by("-id")[:_POINTS_MAX])
     context |= {
         "asset": spec.quote_asset,

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
-from common.api.csv_answers import csv_answer, document_csv, stream_documents
+from common.api.csv_answers import rows_csv_answer
 from common.money import plain
 from exchange_project.risk import figures
 from exchange_project.risk.access import risk_page
@@ -53,9 +53,10 @@ def liquidations_page(request: HttpRequest) -> HttpResponseBase:
     )
     rows = list_liquidations(filters, outcome=chosen["outcome"] or None)
     if request.GET.get("format") == "csv":
-        documents = stream_documents(rows, liquidation_document)
         name = f"liquidations-{now:%Y%m%dT%H%M%SZ}"
-        return csv_answer(document_csv(LIQUIDATION_COLUMNS, documents), name)
+        return rows_csv_answer(
+            rows, show=liquidation_document, columns=LIQUIDATION_COLUMNS, name=name
+        )
     page = page_of(request, rows, UUID, size=PAGE_SIZE)
     context = {
         "title": "Liquidations",

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import READER_OR_VENUE, check_named_account
-from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
+from common.api.csv_answers import page_or_csv, read_is_csv
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
 from common.limits import BIGINT_MAX
@@ -45,11 +45,15 @@ class FundingsView(APIView):
         is_csv = read_is_csv(reader)
         reader.finish()
         instrument_id = None if symbol is None else get_instrument_spec(symbol).id
-        fundings = list_fundings(instrument_id, since=since, until=until)
-        if is_csv:
-            documents = stream_documents(fundings, funding_document)
-            return csv_answer(document_csv(FUNDING_COLUMNS, documents), "funding")
-        return Response(fetch_page(fundings, wanted).document(request, funding_document))
+        return page_or_csv(
+            request,
+            list_fundings(instrument_id, since=since, until=until),
+            wanted,
+            is_csv=is_csv,
+            show=funding_document,
+            columns=FUNDING_COLUMNS,
+            name="funding",
+        )
 
 
 class FundingRatesView(APIView):
@@ -97,8 +101,12 @@ class FundingPaymentsView(APIView):
         is_csv = read_is_csv(reader)
         reader.finish()
         check_named_account(caller, filters.account_id)
-        payments = list_payments(filters)
-        if is_csv:
-            documents = stream_documents(payments, payment_document)
-            return csv_answer(document_csv(PAYMENT_COLUMNS, documents), "funding-payments")
-        return Response(fetch_page(payments, wanted).document(request, payment_document))
+        return page_or_csv(
+            request,
+            list_payments(filters),
+            wanted,
+            is_csv=is_csv,
+            show=payment_document,
+            columns=PAYMENT_COLUMNS,
+            name="funding-payments",
+        )

@@ -13,9 +13,9 @@ from brokers.api.permissions import (
     check_account_visible,
     check_named_account,
 )
-from common.api.csv_answers import csv_answer, document_csv, read_is_csv, stream_documents
+from common.api.csv_answers import page_or_csv, read_is_csv
 from common.api.fields import FieldReader
-from common.api.pagination import fetch_page, read_page_request
+from common.api.pagination import read_page_request
 from common.limits import BIGINT_MAX
 from margin.api import history_schema as schema
 from margin.api.history_documents import (
@@ -44,11 +44,15 @@ class LiquidationsView(APIView):
         is_csv = read_is_csv(reader)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
-        rows = list_liquidations(filters, outcome=outcome)
-        if is_csv:
-            lines = document_csv(LIQUIDATION_COLUMNS, stream_documents(rows, liquidation_document))
-            return csv_answer(lines, "liquidations")
-        return Response(fetch_page(rows, wanted).document(request, liquidation_document))
+        return page_or_csv(
+            request,
+            list_liquidations(filters, outcome=outcome),
+            wanted,
+            is_csv=is_csv,
+            show=liquidation_document,
+            columns=LIQUIDATION_COLUMNS,
+            name="liquidations",
+        )
 
 
 class LiquidationView(APIView):
@@ -80,12 +84,15 @@ class MarginCallsView(APIView):
         is_csv = read_is_csv(reader)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
-        rows = list_margin_calls(filters, is_open=is_open)
-        if is_csv:
-            return csv_answer(
-                document_csv(CALL_COLUMNS, stream_documents(rows, call_document)), "margin-calls"
-            )
-        return Response(fetch_page(rows, wanted).document(request, call_document))
+        return page_or_csv(
+            request,
+            list_margin_calls(filters, is_open=is_open),
+            wanted,
+            is_csv=is_csv,
+            show=call_document,
+            columns=CALL_COLUMNS,
+            name="margin-calls",
+        )
 
 
 def _read_filters(request: Request, reader: FieldReader) -> HistoryFilter:

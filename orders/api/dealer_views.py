@@ -34,10 +34,10 @@ from orders.api.portfolio_documents import (
 )
 from orders.api.reading import (
     DealRequest,
-    read_account_id,
     read_booking_request,
     read_deal_request,
     read_fill_filter,
+    read_one_account_id,
     read_order_filter,
 )
 from orders.api.sandbox import answer_as_forced
@@ -114,11 +114,7 @@ class PortfolioView(APIView):
     @schema.get_portfolio
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        account_id = read_account_id(reader) or caller_of(request).account_id
-        if account_id is None:
-            reader.refuse("account_id", "required", "Whose portfolio it is.")
-        reader.finish()
-        assert account_id is not None, "finish() has refused"
+        account_id = read_one_account_id(reader, caller_of(request), "Whose portfolio it is.")
         check_named_account(caller_of(request), account_id)
         return Response(portfolio_document(account_id, get_portfolio(account_id)))
 

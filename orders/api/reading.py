@@ -215,6 +215,20 @@ def read_account_id(reader: FieldReader) -> int | None:
     return reader.optional_row_id("account_id")
 
 
+def read_one_account_id(reader: FieldReader, principal: Principal, detail: str) -> int:
+    """The last field to be read: an account, left out where the key is bound to one.
+
+    Raises:
+        ValidationFailed: there is neither (`detail` says whose it is), or another field is wrong.
+    """
+    account_id = read_account_id(reader) or principal.account_id
+    if account_id is None:
+        reader.refuse("account_id", "required", detail)
+    reader.finish()
+    assert account_id is not None, "finish() has refused"
+    return account_id
+
+
 def _read_price(reader: FieldReader) -> Decimal | None:
     """`limit_price`, or `price` as many clients call it."""
     return reader.optional_decimal(_spelling(reader, "limit_price", "price"), above=_ZERO)

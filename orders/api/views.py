@@ -23,6 +23,7 @@ from orders.api.reading import (
     place_requested_order,
     read_account_id,
     read_fill_filter,
+    read_one_account_id,
     read_order_filter,
     read_order_request,
 )
@@ -155,11 +156,7 @@ class OrderByClientIdView(APIView):
     @schema.get_order_by_client_id
     def get(self, request: Request, client_order_id: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        account_id = read_account_id(reader) or caller_of(request).account_id
-        if account_id is None:
-            reader.refuse("account_id", "required", "Whose order it is.")
-        reader.finish()
-        assert account_id is not None, "finish() has refused"
+        account_id = read_one_account_id(reader, caller_of(request), "Whose order it is.")
         order = find_order_by_client_id(
             principal=caller_of(request), account_id=account_id, client_order_id=client_order_id
         )
