@@ -1,7 +1,6 @@
 """Who may see the risk desk, and who may freeze accounts: staff with the permission of it.
 
-The groups "Risk desk" and "Risk officers" have them. Whenever a venue is prepared they get what
-they miss, so that they keep up with new pages; what staff gave them besides is left to them.
+The groups "Risk desk" and "Risk officers" get them when they are made, and nothing more later.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,26 +68,28 @@ def may_freeze(request: HttpRequest) -> bool:
 
 
 def make_risk_groups() -> None:
-    """The groups of those who see the pages and of those who may freeze too, made or completed."""
+    """The groups of those who see the pages and of those who may freeze too."""
     make_risk_desk()
     make_risk_officers()
 
 
 def make_risk_desk() -> Group:
-    """The group whose members see the pages."""
+    """The group whose members see the pages, made if it is missing; more it is never given."""
     return _make_group(GROUP, _SEEN)
 
 
 def make_risk_officers() -> Group:
-    """The group whose members also freeze accounts."""
+    """The group whose members also freeze accounts, made if it is missing."""
     return _make_group(OFFICERS, [*_SEEN, FREEZE_PERMISSION.removeprefix("margin.")])
 
 
 def _make_group(name: str, codenames: Sequence[str]) -> Group:
-    group, _ = Group.objects.get_or_create(name=name)
-    group.permissions.add(
-        *Permission.objects.filter(content_type__app_label="margin", codename__in=codenames)
-    )
+    group, is_new = Group.objects.get_or_create(name=name)
+    if is_new:
+        permissions = Permission.objects.filter(
+            content_type__app_label="margin", codename__in=codenames
+        )
+        group.permissions.set(permissions)
     return group
 
 

@@ -4,13 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.core.management import call_command
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from brokers.models import Broker, User
-from exchange_project.risk.access import OFFICERS
 
 pytestmark = pytest.mark.django_db
 
@@ -45,17 +43,6 @@ def test_again_changes_nothing_and_tells_the_same() -> None:
 
     assert list(Broker.objects.order_by("id").values_list("id", "name")) == brokers
     assert User.objects.filter(is_superuser=True).count() == 1
-
-
-def test_again_completes_the_groups_of_the_risk_desk() -> None:
-    prepare()
-    officers = Group.objects.get(name=OFFICERS)
-    complete = set(officers.permissions.all())
-    officers.permissions.clear()
-
-    prepare()
-
-    assert set(officers.permissions.all()) == complete != set()
 
 
 def test_venue_without_demo_gets_its_first_staff_only(settings: Settings) -> None:

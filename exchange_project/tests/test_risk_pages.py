@@ -165,18 +165,10 @@ def test_the_groups_see_margin_and_officers_may_freeze_too() -> None:
     assert officers - desk == {"change_marginaccount"} and desk < officers
 
 
-@pytest.mark.parametrize("name", [GROUP, OFFICERS])
-def test_a_group_of_an_older_venue_gets_what_it_misses_and_keeps_the_rest(name: str) -> None:
-    make_risk_groups()
-    group = Group.objects.get(name=name)
-    complete = set(group.permissions.all())
-    given = Permission.objects.get(codename="view_order")
-    group.permissions.set([*group.permissions.filter(codename="view_position"), given])
+def test_what_staff_took_from_the_group_stays_taken() -> None:
+    make_risk_desk().permissions.clear()
 
-    make_risk_groups()
-
-    assert set(group.permissions.all()) == complete | {given}
-    assert Group.objects.filter(name=name).count() == 1
+    assert not make_risk_desk().permissions.exists()
 
 
 def test_the_back_office_and_the_start_page_lead_to_the_desk(desk: Client) -> None:
