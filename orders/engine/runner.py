@@ -209,6 +209,8 @@ class Engine:
         """Read the next batch while PostgreSQL writes the one that ends at `after`."""
         if self._single_until is not None or self.stopping.is_set():
             return []
+        if self._publisher.is_behind:
+            return []  # the answers before found no server: rows are locked, so wait only once
         try:
             received, read_to = self._inbox.read(after, settings.ENGINE_BATCH_MAX, None)
         except redis.RedisError as error:

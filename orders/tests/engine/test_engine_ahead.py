@@ -199,3 +199,22 @@ def test_what_is_committed_is_told_while_the_next_batch_waits_for_an_account_tha
 
     assert [o.status for o in (*outcomes, *harness.answers(late))] == ["OPEN"] * 3
     check_all(harness.engine)
+
+
+def test_a_batch_waits_only_once_for_a_silent_valkey(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    seller = make_account()
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(6)]
+    harness.send(*orders)
+    harness.turn()
+    harness.engine._next_server = float("inf")
+    harness.client.client_pause(2_500)
+    harness.engine.turn()
+
+    assert "answers of a batch not published" in caplog.text
+    assert "cannot be read ahead" not in caplog.text
+    assert Order.objects.count() == 4
+    harness.turn()
+    assert [o.status for o in harness.answers(*orders[4:])] == ["OPEN"] * 2
+    check_all(harness.engine)
