@@ -183,6 +183,8 @@ class Heartbeat(threading.Thread):
             except psycopg.Error as error:
                 logger.warning("heartbeat not written: %s", error)
                 connection = None
+        if connection is not None:
+            connection.close()
 
     def _show_alive(self) -> None:
         try:
