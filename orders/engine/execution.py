@@ -97,9 +97,6 @@ class Executor:
             FenceLost, psycopg.Error: the lead or the database is lost; start again.
         """
         self._read_at = read_at
-        if not any(isinstance(item.command, ResetVenue) for item in received):
-            self._try(received)
-            return
         start = 0
         for index, item in enumerate(received):
             if isinstance(item.command, ResetVenue):
@@ -108,7 +105,8 @@ class Executor:
                 self._reset(item)
                 start = index + 1
         if start < len(received):
-            self._try(received[start:])
+            # Whole, it is the list that was planned.
+            self._try(received[start:] if start else received)
 
     def expire_due(self) -> bool:
         """Expire what is due now in a batch of its own; False when that failed."""

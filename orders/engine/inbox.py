@@ -86,4 +86,4 @@ def _received(entry: list[Any], now_ms: int) -> Received | None:
         # Not written by web: nobody waits for an answer, and the venue goes on without it.
         logger.error("entry %s is no command: %s", stream_id, error)
         return None
-    return Received(stream_id, now_ms - int(stream_id.partition("-")[0]), command)
+    return Received(stream_id, now_ms - split_id(stream_id)[0], command)

@@ -1,7 +1,7 @@
 """Writes what a batch did, set-based, and commits it with the checkpoint.
 
 Each table gets one statement of array parameters, whatever the size of the batch. The caller's
-session has sequential, hash and merge joins switched off, so that every join of `unnest` with a
+session has sequential, hash and merge joins switched off, so that every join of the arrays with a
 big table goes through the primary key.
 """
 

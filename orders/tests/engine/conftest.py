@@ -8,7 +8,7 @@ from django.db import connections
 
 from marketdata.models import Instrument
 from orders.tests.emptying import empty_tables
-from orders.tests.engine.harness import Harness, Venue, make_venue
+from orders.tests.engine.harness import Clock, Harness, Venue, make_venue
 from orders.tests.engine.margin import make_perpetual, set_mark
 
 
@@ -30,6 +30,19 @@ def venue(transactional_db: None, valkey: Any) -> Venue:
 @pytest.fixture
 def harness(venue: Venue) -> Iterator[Harness]:
     driver = Harness(venue.instrument)
+    yield driver
+    driver.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(venue: Venue, clock: Clock) -> Iterator[Harness]:
+    """An engine whose clock is ours."""
+    driver = Harness(venue.instrument, clock=clock)
     yield driver
     driver.stop()
 

@@ -1,7 +1,6 @@
 """Batches that follow each other: the next one is planned while the last is written."""
 
 import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +19,6 @@ from orders.tests.engine.harness import (
     SELL,
     Clock,
     Harness,
-    Venue,
     balance,
     fund,
     make_account,
@@ -34,18 +32,6 @@ SECOND = 1_000_000
 @pytest.fixture(autouse=True)
 def _batches_of_two(settings: Any) -> None:
     settings.ENGINE_BATCH_MAX = 2
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def timed(venue: Venue, clock: Clock) -> Iterator[Harness]:
-    driver = Harness(venue.instrument, clock=clock)
-    yield driver
-    driver.stop()
 
 
 def test_batches_in_a_row_are_carried_out_told_and_shown(harness: Harness) -> None:

@@ -1,6 +1,5 @@
 """Deadlines, expiry and the time of batches, which never runs back."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +14,6 @@ from orders.tests.engine.harness import (
     SELL,
     Clock,
     Harness,
-    Venue,
     balance,
     fund,
     make_account,
@@ -24,19 +22,6 @@ from orders.tests.engine.harness import (
 from orders.tests.engine.invariants import check_all
 
 SECOND = 1_000_000
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def timed(venue: Venue, clock: Clock) -> Iterator[Harness]:
-    """An engine whose clock is ours."""
-    driver = Harness(venue.instrument, clock=clock)
-    yield driver
-    driver.stop()
 
 
 # --- deadlines ------------------------------------------------------------------------------------
