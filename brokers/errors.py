@@ -64,6 +64,12 @@ class ScopeNotHeld(PermissionDenied):
     code = "scope_not_held"
 
 
+class SandboxOff(PermissionDenied):
+    """This venue has no sandbox accounts: SANDBOX_ACCOUNTS is off."""
+
+    code = "sandbox_off"
+
+
 class BrokerNotFound(NotFound):
     """There is no such broker."""
 

@@ -30,6 +30,11 @@ class Principal:
     user_id: UUID | None = None
 
     @property
+    def caller_id(self) -> UUID | None:
+        """What rates and shares are counted by: the key, or the person. None of the venue's own."""
+        return self.key_id or self.user_id
+
+    @property
     def is_person_with_account(self) -> bool:
         """Whether this is a person who may act for an account of the own."""
         return self.user_id is not None and self.account_id is not None

@@ -116,6 +116,8 @@ class Throttled(ExchangeError):
     code = "throttled"
     status = 429
     retry_after_seconds = 1
+    # What is left of the limit that was reached, for the headers.
+    rate_limit: Any = None
 
 
 class InternalError(ExchangeError):

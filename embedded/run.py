@@ -87,6 +87,7 @@ def _ensure_env_file(screen: Screen) -> Path:
 def _start_servers(supervisor: Supervisor, env_file: Path) -> dict[str, str]:
     """Start the servers that the environment does not name; return the venue's environment."""
     environ = environment.complete(os.environ, env_file) | {"PYTHONUNBUFFERED": "1"}
+    environ["DJANGO_URL"] = environ.get("DJANGO_URL") or venue.django_url(paths.state_dir())
     servers = services.make_servers(
         paths.state_dir(),
         postgres=not environ.get("DATABASE_URL"),

@@ -3,7 +3,7 @@
 What `make run` starts, on free ports, with an empty database and without the demo: for tests that
 kill processes and benchmarks that measure what users get.
 
-with trial_venue(processes=("engine-0", "web")) as venue:
+with trial_venue(processes=("engine-0", "django", "web")) as venue:
     requests go to venue.port; venue.supervisor restarts what ends while one waits by it
 """
 
@@ -25,7 +25,7 @@ from embedded.screen import Screen
 from embedded.supervisor import Supervisor
 from embedded.venue import VenueOptions
 
-ALL_PROCESSES = ("engine-0", "web", "worker", "beat")
+ALL_PROCESSES = ("engine-0", "django", "web", "worker", "beat")
 _STANDBY = "-standby"
 _HEALTH_SECONDS = 60.0
 
@@ -149,6 +149,7 @@ def _environ(folder: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "exchange_project.settings.base",
         "REDIS_PREFIX": f"bourse-trial-{os.getpid()}:",
         "STATIC_ROOT": str(folder / "static"),
+        "DJANGO_URL": venue.django_url(folder),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from embedded import paths
 from embedded.processes import ProcessSpec, StopStage
@@ -31,16 +32,23 @@ def long_running(options: VenueOptions, environ: Mapping[str, str]) -> list[Proc
     scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
     worker = (*celery, "worker", "-l", "INFO", "--concurrency", "2")
     beat = (*celery, "beat", "-l", "INFO", "--scheduler", scheduler)
+    behind_front = {**environ, "BEHIND_FRONT": "true"}
     engines = [
         _python(f"engine-{shard}", StopStage.ENGINE, 3, environ, "manage.py", *_engine(shard))
         for shard in range(int(environ.get("ENGINE_SHARDS") or 1))
     ]
     return [
         *engines,
-        _python("web", StopStage.WEB, 7, environ, "-m", *_gunicorn(options)),
+        _python("django", StopStage.WEB, 7, behind_front, "-m", *_django(environ)),
+        _python("web", StopStage.WEB, 7, environ, "-m", *_front(options)),
         _python("worker", StopStage.WORK, 4, environ, "-m", *worker),
         _python("beat", StopStage.WORK, 4, environ, "-m", *beat),
     ]
+
+
+def django_url(state_dir: Path) -> str:
+    """Where the Django processes of a venue listen: a socket in its state folder."""
+    return f"unix://{state_dir / 'run' / 'django.sock'}"
 
 
 def manage(name: str, *arguments: str, environ: Mapping[str, str]) -> ProcessSpec:
@@ -52,13 +60,21 @@ def _engine(shard: int) -> tuple[str, ...]:
     return ("run_engine", "--shard", str(shard))
 
 
-def _gunicorn(options: VenueOptions) -> tuple[str, ...]:
+def _front(options: VenueOptions) -> tuple[str, ...]:
     host = f"[{options.host}]" if ":" in options.host else options.host
     workers = ("--workers", str(options.web_workers)) if options.web_workers else ()
-    # Its control socket lies in the home folder, one for all venues there, and is of no use here.
-    settings = ("-c", "exchange_project/gunicorn.py", "--no-control-socket")
     bind = ("--bind", f"{host}:{options.port}")
-    return ("gunicorn", "exchange_project.wsgi", *settings, *bind, *workers)
+    return _gunicorn("exchange_project.asgi", "exchange_project/front/gunicorn.py", *bind, *workers)
+
+
+def _django(environ: Mapping[str, str]) -> tuple[str, ...]:
+    bind = environ["DJANGO_URL"].removeprefix("http://").replace("unix://", "unix:")
+    return _gunicorn("exchange_project.wsgi", "exchange_project/gunicorn.py", "--bind", bind)
+
+
+def _gunicorn(application: str, settings: str, *options: str) -> tuple[str, ...]:
+    # Its control socket lies in the home folder, one for all venues there, and is of no use here.
+    return ("gunicorn", application, "-c", settings, "--no-control-socket", *options)
 
 
 def _python(

@@ -1,21 +1,27 @@
-"""Gunicorn's settings: threads in a few processes, nothing shared before the fork.
+"""Gunicorn's settings for the Django processes: threads in a few processes behind the front.
 
-`reuse_port` gives each worker a socket of its own, so that keep-alive connections do not pile up on
-one of them.
+The front sends whole requests and reads responses at once, so a thread is held only for as long as
+Django works.
 """
 
 import os
 
-bind = os.environ.get("BIND", "127.0.0.1:8000")
+
+def _number(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
+bind = os.environ.get("DJANGO_BIND", "127.0.0.1:8001")
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "16"))
-reuse_port = True
+workers = _number("DJANGO_WORKERS", 2)
+threads = _number("DJANGO_THREADS", 8)
 preload_app = False
 # Longer than the longest wait for an engine, so that a restart cuts no answer off.
 graceful_timeout = 15
 timeout = 60
+# Longer than the front keeps an idle connection.
 keepalive = 75
-max_requests = 0
+# Only the front is let in, and what it sends it has checked.
+forwarded_allow_ips = "127.0.0.1"
 accesslog = None
 errorlog = "-"

@@ -24,7 +24,7 @@ from common.valkey import get_client
 from exchange_project.classic import schema
 from ledger.selectors import count_open_critical_alerts
 from marketdata.pricing import list_service_states
-from orders.gateway.admission import get_shard_state
+from orders.gateway.admission import get_shard_status
 from orders.models import EngineHeartbeat
 from orders.streams import worker_key
 
@@ -130,7 +130,7 @@ def _engine(shard: int, heartbeat_age_ms: int | None) -> dict[str, Any]:
         "heartbeat_age_ms": heartbeat_age_ms,
     }
     try:
-        state = get_shard_state(shard)
+        state = get_shard_status(shard)
     except redis.RedisError:
         return facts
     if state.epoch is not None:

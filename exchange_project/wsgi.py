@@ -1,4 +1,4 @@
-"""The WSGI application that gunicorn serves."""
+"""Django as a WSGI application: what the front hands on, and what `runserver` serves."""
 
 import os
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.errors import Conflict, ExchangeError, PermissionDenied, VenueUnavailable
+from common.errors import Conflict, ExchangeError, PermissionDenied, Throttled, VenueUnavailable
 from ledger.errors import StoredRefusal
 
 
@@ -16,6 +16,12 @@ class VenueBusy(VenueUnavailable):
     """Too many orders are waiting; nothing was written."""
 
     code = "venue_busy"
+
+
+class TooManyOrdersWaiting(Throttled):
+    """As many orders of this key are waiting as it may have; nothing was written."""
+
+    code = "too_many_orders_waiting"
 
 
 class DeadlineExceeded(VenueUnavailable):

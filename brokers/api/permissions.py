@@ -1,6 +1,6 @@
 """What a caller may do: the scopes of the key, the state of the broker, the bound account."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from rest_framework.permissions import BasePermission
@@ -26,34 +26,38 @@ _READING = ("GET", "HEAD", "OPTIONS")
 
 
 class HasScope(BasePermission):
-    """Checks the view's `required_scope`: a scope or a kind of caller, or one for each method.
-
-    A view without one (or without the method) is closed to all. A suspended broker may read; it
-    may write where the view says `allowed_while_suspended = True` (cancels).
-    """
+    """Checks the view's `required_scope`: see `check_may_call`."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """True, or a refusal that says what is missing.
-
-        Raises:
-            NotAuthenticated: no key.
-            MethodNotAllowed: the view has none of this name, whatever the key may.
-            MissingScope: the key lacks the scope.
-            BrokerSuspended: the broker may only read.
-        """
-        principal: Any = request.auth
-        if principal is None:
-            raise NotAuthenticated()
-        if not hasattr(view, (request.method or "").lower()):
-            raise MethodNotAllowed
-        check_scope(principal, _required_scope(view, request.method or ""))
-        if (
-            principal.is_broker_suspended
-            and request.method not in _READING
-            and not getattr(view, "allowed_while_suspended", False)
-        ):
-            raise BrokerSuspended()
+        """True, or a refusal that says what is missing."""
+        check_may_call(cast("Principal | None", request.auth), request.method or "", view)
         return True
+
+
+def check_may_call(principal: Principal | None, method: str, view: Any) -> None:
+    """See that the caller may use a method of a view (or of the class of one).
+
+    Its `required_scope` is a scope or a kind of caller, or one for each method; without one it is
+    closed to all. A suspended broker may read; it may write where the view says
+    `allowed_while_suspended = True` (cancels).
+
+    Raises:
+        NotAuthenticated: no key.
+        MethodNotAllowed: the view has none of this name, whatever the key may.
+        MissingScope: the key lacks the scope.
+        BrokerSuspended: the broker may only read.
+    """
+    if principal is None:
+        raise NotAuthenticated()
+    if not hasattr(view, method.lower()):
+        raise MethodNotAllowed
+    check_scope(principal, _required_scope(view, method))
+    if (
+        principal.is_broker_suspended
+        and method not in _READING
+        and not getattr(view, "allowed_while_suspended", False)
+    ):
+        raise BrokerSuspended()
 
 
 def check_scope(principal: Principal, scope: str) -> None:
@@ -108,7 +112,7 @@ def _has_scope(principal: Principal, scope: str) -> bool:
     return scope in principal.scopes
 
 
-def _required_scope(view: "APIView", method: str) -> str:
+def _required_scope(view: Any, method: str) -> str:
     required: Any = getattr(view, "required_scope", None)
     if isinstance(required, dict):
         required = required.get("GET" if method in ("HEAD", "OPTIONS") else method)

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
-from brokers.errors import AccountClosed, AccountExists
+from brokers.errors import AccountClosed, AccountExists, SandboxOff
 from brokers.models import TradingAccount, User
 from brokers.selectors import find_account, get_broker
 from common.caching import TtlCache
@@ -72,7 +73,10 @@ def create_account(
     Raises:
         BrokerNotFound: there is no such broker.
         AccountExists: the broker has an account of this document.
+        SandboxOff: this venue has no sandbox accounts.
     """
+    if is_sandbox and not settings.SANDBOX_ACCOUNTS:
+        raise SandboxOff()
     broker = get_broker(broker_id)
     if funding is None:
         funding, credit_limit = broker.default_funding, broker.default_credit_limit

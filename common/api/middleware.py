@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -30,15 +31,14 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter_ns()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _SAFE_REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        request_id = choose_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self._answer(request)
         response["X-Request-ID"] = request_id
         rate_limit = getattr(request, "rate_limit", None)
         if rate_limit is not None:
             response["RateLimit-Policy"], response["RateLimit"] = rate_limit.headers()
-        self._note(request, request_id, response.status_code, started)
+        note_request(request, response.status_code, started)
         return response
 
     def process_exception(
@@ -55,17 +55,31 @@ class RequestMiddleware:
             return problem_response(LengthRequired(), request)  # WSGI would read an empty body
         return self.get_response(request)
 
-    def _note(self, request: HttpRequest, request_id: str, status: int, started: int) -> None:
-        elapsed = time.perf_counter_ns() - started
-        if not request.path_info.startswith(_NOT_API):
-            api_latency.record(elapsed, is_error=status >= 500)
-        if _access_log.isEnabledFor(logging.DEBUG):
-            _access_log.debug(
-                "%s %s %d %d us request_id=%s",
-                request.method,
-                request.path_info,
-                status,
-                elapsed // 1000,
-                request_id,
-                extra={"request_id": request_id, "status": status, "elapsed_us": elapsed // 1000},
-            )
+
+def choose_request_id(given: str) -> str:
+    """The id of a request: the caller's `given` one where it is fit for headers and logs."""
+    return given if _SAFE_REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def note_request(request: Any, status: int, started: int) -> None:
+    """Count a request's latency since `started` (`perf_counter_ns`), and log it where asked for.
+
+    `request` has `method`, `path_info` and `request_id`.
+    """
+    elapsed = time.perf_counter_ns() - started
+    if not request.path_info.startswith(_NOT_API):
+        api_latency.record(elapsed, is_error=status >= 500)
+    if _access_log.isEnabledFor(logging.DEBUG):
+        _access_log.debug(
+            "%s %s %d %d us request_id=%s",
+            request.method,
+            request.path_info,
+            status,
+            elapsed // 1000,
+            request.request_id,
+            extra={
+                "request_id": request.request_id,
+                "status": status,
+                "elapsed_us": elapsed // 1000,
+            },
+        )

@@ -108,7 +108,7 @@ def problem_response(error: ExchangeError, request: HttpRequest) -> HttpResponse
     )
 
 
-def translate_or_log(error: Exception, request: HttpRequest) -> ExchangeError:
+def translate_or_log(error: Exception, request: Any) -> ExchangeError:
     """What `error` means to a client; what we are to blame for is logged with the request's id."""
     meaning = as_exchange_error(error)
     if meaning is None:
@@ -132,7 +132,7 @@ def wants_page(request: HttpRequest) -> bool:
     return not is_api and "text/html" in request.headers.get("Accept", "")
 
 
-def _report(level: int, message: str, request: HttpRequest, error: Exception | None) -> None:
+def _report(level: int, message: str, request: Any, error: Exception | None) -> None:
     request_id = _request_id(request)
     _log.log(
         level,
@@ -146,7 +146,7 @@ def _report(level: int, message: str, request: HttpRequest, error: Exception | N
     )
 
 
-def _request_id(request: HttpRequest) -> str:
+def _request_id(request: Any) -> str:
     return getattr(request, "request_id", "")
 
 

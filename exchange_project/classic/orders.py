@@ -12,7 +12,7 @@ from brokers.types import Principal
 from common.api.fields import FieldReader
 from exchange_project.classic.cents import from_cents, to_cents, to_whole
 from marketdata.services import list_symbol
-from orders.services.place import place_order
+from orders.services.place import PreparedOrder, place_prepared, prepare_order
 from orders.services.terms import check_still_valid
 from orders.types import OrderState, PlacedOrder
 
@@ -76,7 +76,12 @@ def place_classic_order(*, principal: Principal, order: ClassicOrder) -> PlacedO
 
     A symbol that nobody listed is listed by its first order where the venue allows that.
     """
-    return place_order(
+    return place_prepared(prepare_classic_order(principal=principal, order=order))
+
+
+def prepare_classic_order(*, principal: Principal, order: ClassicOrder) -> PreparedOrder:
+    """Prepare an order for the account of its document. Raises as `prepare_order`."""
+    return prepare_order(
         principal=principal,
         document_number=order.document_number,
         instrument=list_symbol(order.symbol),

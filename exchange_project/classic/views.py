@@ -13,6 +13,7 @@ from brokers.api.permissions import VENUE_ADMIN
 from brokers.models import Scope
 from brokers.services import register_broker
 from common.api.fields import FieldReader
+from common.api.ratelimits import Bucket
 from common.errors import FieldError, NotFound, ValidationFailed
 from exchange_project.classic import errors, schema
 from exchange_project.classic.cents import to_cents, to_whole
@@ -82,6 +83,7 @@ class CancelView(ClassicView):
     """`POST /orders/{id}/cancel`: 204 also where there is nothing to cancel."""
 
     required_scope = Scope.TRADE.value
+    rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
     @schema.cancel_order

@@ -53,15 +53,34 @@ if SIMULATOR_STARTING_BALANCE < 0:
 DEMO: bool = env.bool("DEMO", default=False)
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
 DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
+# Accounts on which a client can force refusals, delays and lost answers, to test its programs.
+SANDBOX_ACCOUNTS: bool = env.bool("SANDBOX_ACCOUNTS", default=False)
 ENGINE_SHARDS: int = env.int("ENGINE_SHARDS", default=1)
 # Seconds that an order may wait for the engine before it is refused `deadline_exceeded`.
 ORDER_WINDOW_SECONDS: int = env.int("ORDER_WINDOW_SECONDS", default=5)
 # Commands that may wait in the stream of a shard before web answers 503.
 ENGINE_BACKLOG_MAX: int = env.int("ENGINE_BACKLOG_MAX", default=20_000)
+# Of them, those of one key (or person).
+ENGINE_BACKLOG_MAX_PER_KEY: int = env.int("ENGINE_BACKLOG_MAX_PER_KEY", default=5_000)
 ENGINE_BATCH_MAX: int = env.int("ENGINE_BATCH_MAX", default=1_000)
 # Requests a second that one key may send to one web process; 0: as many as it likes.
 API_RATE_PER_SECOND: int = env.int("API_RATE_PER_SECOND", default=10_000)
-WEB_THREADS: int = env.int("WEB_THREADS", default=16)
+# Cancels are counted apart from all other requests.
+API_CANCEL_RATE_PER_SECOND: int = env.int(
+    "API_CANCEL_RATE_PER_SECOND", default=2 * API_RATE_PER_SECOND
+)
+# Orders, cancels, books and prices are answered on the event loop; off: by Django's views.
+HOT_LANE: bool = env.bool("HOT_LANE", default=True)
+# Where the Django processes listen that answer all but the hot requests: unix:///path, or http://….
+DJANGO_URL: str = env("DJANGO_URL", default=f"unix://{BASE_DIR / 'var' / 'django.sock'}")
+# Processes of the front, processes of Django and threads in each of those.
+WEB_WORKERS: int = env.int("WEB_WORKERS", default=2)
+DJANGO_WORKERS: int = env.int("DJANGO_WORKERS", default=2)
+DJANGO_THREADS: int = env.int("DJANGO_THREADS", default=8)
+# The share of each front process in those threads.
+DJANGO_THREADS_PER_FRONT = max(1, DJANGO_WORKERS * DJANGO_THREADS // max(1, WEB_WORKERS))
+# This process is reached through the front, which is one more proxy before it.
+BEHIND_FRONT: bool = env.bool("BEHIND_FRONT", default=False)
 
 # A withdrawal above this needs two persons; the second one is the limit of single currencies.
 WITHDRAWAL_TWO_PERSONS_ABOVE: Decimal = env(
@@ -169,6 +188,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "exchange_project.urls"
 WSGI_APPLICATION = "exchange_project.wsgi.application"
+ASGI_APPLICATION = "exchange_project.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -258,7 +278,7 @@ REQUIRE_VERIFIED_EMAIL: bool = env.bool("REQUIRE_VERIFIED_EMAIL", default=False)
 AUTH_ATTEMPTS_PER_MINUTE: int = env.int("AUTH_ATTEMPTS_PER_MINUTE", default=10)
 # Proxies before the venue that add the caller's address to X-Forwarded-For. Too high a number lets
 # callers make addresses up, too low a one takes all of them for the proxy.
-PROXY_COUNT: int = env.int("PROXY_COUNT", default=0)
+PROXY_COUNT: int = env.int("PROXY_COUNT", default=0) + BEHIND_FRONT
 PASSWORD_RESET_TIMEOUT = 3600
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),

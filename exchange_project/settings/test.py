@@ -15,6 +15,7 @@ ADMIN_API_KEY = "tests-admin-key"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "testserver"]
 OPEN_LISTING = True
 ALLOW_RESET = True
+SANDBOX_ACCOUNTS = True
 DEMO = True
 WEBHOOK_ALLOW_PRIVATE = True
 # Tests register more people than a person does; those of the limit set it.

@@ -9,7 +9,7 @@ from common.valkey import get_client
 from ledger.services import raise_alert
 from ledger.types import AlertSeverity
 from marketdata.pricing import breaker
-from orders.gateway.admission import get_shard_state
+from orders.gateway.admission import get_shard_status
 from orders.streams import worker_key
 
 
@@ -22,7 +22,7 @@ def test_all_is_well(engine):
     (shard,) = document["engine"]
     assert (shard["shard"], shard["status"], shard["epoch"]) == (0, "ok", 1)
     assert 0 <= shard["heartbeat_age_ms"] < 3000
-    assert document["queue_lag"] == shard["queue_lag"] == get_shard_state(0).backlog
+    assert document["queue_lag"] == shard["queue_lag"] == get_shard_status(0).backlog
     assert document["worker"]["status"] == "ok"
     assert 3 <= document["worker"]["last_sweep_age_seconds"] <= 5
     figures = {"count", "p50_us", "p95_us", "p99_us", "errors", "error_rate_bps", "uptime_seconds"}

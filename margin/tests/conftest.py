@@ -1,5 +1,5 @@
 """Fixtures of margin's tests: those of a living venue."""
 
-from orders.tests.fixtures import _free_seats, _quiet_end, engine
+from orders.tests.fixtures import _quiet_end, engine
 
-__all__ = ["_free_seats", "_quiet_end", "engine"]
+__all__ = ["_quiet_end", "engine"]

@@ -69,7 +69,7 @@ class TradeView(APIView):
         # The transaction of an Idempotency-Key does not wait for price services.
         quote = quote_market(symbol=wanted.symbol)
         return answer_as_forced(
-            caller,
+            request,
             account_id=wanted.account_id,
             client_order_id=wanted.client_order_id,
             answer=lambda: self._deal(request, wanted, quote),

@@ -14,6 +14,7 @@ from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.ratelimits import Bucket
 from common.errors import NotFound
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
@@ -53,7 +54,7 @@ class OrdersView(APIView):
             return Response(order_document(placed.order), status=201 if placed.was_created else 200)
 
         return answer_as_forced(
-            caller,
+            request,
             account_id=wanted.account_id,
             document_number=wanted.document_number,
             client_order_id=wanted.client_order_id,
@@ -100,6 +101,7 @@ class OrderView(APIView):
     """`orders/{id}`: show it, cancel it."""
 
     required_scope = _READ_OR_TRADE
+    rate_bucket = {"DELETE": Bucket.CANCELS}
     allowed_while_suspended = True
 
     @schema.get_order
@@ -115,6 +117,7 @@ class CancelView(APIView):
     """`orders/{id}/cancel`."""
 
     required_scope = Scope.TRADE.value
+    rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
     @schema.cancel_order
@@ -126,6 +129,7 @@ class CancelAllView(APIView):
     """`orders/cancel-all`: every open order, or those of a symbol or an account."""
 
     required_scope = Scope.TRADE.value
+    rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
     @schema.cancel_all

@@ -1,40 +1,32 @@
-"""Who may speak to an engine now: it must live, its queue must be short, threads must be left.
+"""What may be sent to an engine now: it must live, and its queue must have room.
 
-What is known about a shard may be a tenth of a second old.
+Concurrent orders have no other limit than the engine's backlog, a share of it for each caller, so
+that none takes it all, and a bound on the memory of this process.
 """
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Hashable
 from typing import NamedTuple
 
-import redis
 from django.conf import settings
 
-from common.caching import TtlCache
 from common.valkey import get_client
-from orders.errors import EngineUnavailable, VenueBusy
+from orders.errors import EngineUnavailable, TooManyOrdersWaiting, VenueBusy
 from orders.streams import alive_key, command_stream
 
-_FRESH_SECONDS = 0.1
-# Of the threads of a process, the rest stay free for reads and health.
-_WAITING_SHARE = (3, 4)
+# Commands of one process that wait for outcomes, in backlogs: what is in several shards' streams.
+_WAITING_MAX_BACKLOGS = 2
 
 
-class ShardState(NamedTuple):
+class ShardStatus(NamedTuple):
     """The epoch of a shard's living engine (None: it does not live), and what waits for it."""
 
     epoch: int | None
     backlog: int
 
 
-_states: TtlCache[int, ShardState] = TtlCache(max_size=4096, ttl_seconds=_FRESH_SECONDS)
-_seats: threading.BoundedSemaphore | None = None
-
-
-def get_shard_state(shard: int) -> ShardState:
-    """What Valkey says about a shard at this moment.
+def get_shard_status(shard: int) -> ShardStatus:
+    """What Valkey says about a shard at this moment. Blocks: for health checks.
 
     Raises:
         redis.RedisError: Valkey does not answer.
@@ -43,58 +35,49 @@ def get_shard_state(shard: int) -> ShardState:
     pipeline.get(alive_key(shard))
     pipeline.xlen(command_stream(shard))
     epoch, backlog = pipeline.execute()
-    return ShardState(None if epoch is None else int(epoch), backlog)
+    return ShardStatus(None if epoch is None else int(epoch), backlog)
 
 
-def check_shard_open(shard: int) -> None:
+def check_status(shard: int, status: ShardStatus) -> None:
     """See that a command to this shard will be served soon.
 
     Raises:
-        EngineUnavailable: no engine lives, or Valkey does not answer.
+        EngineUnavailable: no engine lives.
         VenueBusy: too many commands are waiting.
     """
-    state = _states.get(shard)
-    if state is None:
-        try:
-            state = get_shard_state(shard)
-        except redis.RedisError as error:
-            raise EngineUnavailable("The command queue does not answer") from error
-        _states.put(shard, state)
-    if state.epoch is None:
+    if status.epoch is None:
         raise EngineUnavailable(shard=shard)
-    if state.backlog > settings.ENGINE_BACKLOG_MAX:
+    if status.backlog > settings.ENGINE_BACKLOG_MAX:
         raise VenueBusy(shard=shard)
 
 
-@contextmanager
-def seat() -> Iterator[None]:
-    """One of the process's threads that may wait for an engine.
+class Turnstile:
+    """Counts the commands of this process that wait for outcomes, all and by caller."""
 
-    Raises:
-        VenueBusy: as many as may are waiting already.
-    """
-    seats = _get_seats()
-    if not seats.acquire(blocking=False):
-        raise VenueBusy()
-    try:
-        yield
-    finally:
-        seats.release()
+    def __init__(self) -> None:
+        self._waiting = 0
+        self._by_caller: defaultdict[Hashable, int] = defaultdict(int)
 
+    def enter(self, caller: Hashable | None, count: int = 1) -> None:
+        """Count commands in; `leave` must follow. Without a `caller` no share applies.
 
-def _get_seats() -> threading.BoundedSemaphore:
-    global _seats
-    seats = _seats
-    if seats is None:
-        share, whole = _WAITING_SHARE
-        seats = _seats = threading.BoundedSemaphore(max(1, settings.WEB_THREADS * share // whole))
-    return seats
+        Raises:
+            VenueBusy: this process holds as many as it may.
+            TooManyOrdersWaiting: the caller has its share waiting.
+        """
+        if self._waiting + count > settings.ENGINE_BACKLOG_MAX * _WAITING_MAX_BACKLOGS:
+            raise VenueBusy()
+        if caller is not None:
+            limit = settings.ENGINE_BACKLOG_MAX_PER_KEY
+            if self._by_caller[caller] + count > limit:
+                raise TooManyOrdersWaiting(limit=limit)
+            self._by_caller[caller] += count
+        self._waiting += count
 
-
-def _forget_seats() -> None:
-    """In a forked child: the parent's threads, and so their seats, do not exist here."""
-    global _seats
-    _seats = None
-
-
-os.register_at_fork(after_in_child=_forget_seats)
+    def leave(self, caller: Hashable | None, count: int = 1) -> None:
+        """Count commands out."""
+        self._waiting -= count
+        if caller is not None:
+            self._by_caller[caller] -= count
+            if not self._by_caller[caller]:
+                del self._by_caller[caller]

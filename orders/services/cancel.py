@@ -6,6 +6,7 @@ Orders that no engine knows, those to be booked, are canceled by their own servi
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from brokers.types import Principal
@@ -38,18 +39,49 @@ def cancel_order(*, principal: Principal, order_id: UUID) -> Result:
         EngineUnavailable, VenueBusy, EngineFailed: nothing was done.
         OutcomeUnknown: sent, outcome not known.
     """
+    prepared = prepare_cancel(principal, order_id)
+    if prepared is None:
+        return _cancel_booked(order_id, get_broker_id(principal), principal.account_id)
+    command, shard = prepared
+    result = read_result(_submit(command, shard))
+    if result == Result.UNKNOWN_ORDER:
+        return retry_elsewhere(command, shard)
+    return result
+
+
+def prepare_cancel(principal: Principal, order_id: UUID) -> tuple[CancelOrder, int] | None:
+    """The command that cancels an order, and the shard that most likely has it.
+
+    None: no engine has it, it is an order to be booked.
+    """
     shard = shard_of(order_id)
     if shard == SERVICES_SHARD:
-        return _cancel_booked(order_id, get_broker_id(principal), principal.account_id)
-    if shard >= settings.ENGINE_SHARDS:
-        shard %= settings.ENGINE_SHARDS
-    result = _cancel(principal, order_id, shard)
-    if result == Result.UNKNOWN_ORDER:
-        # Its instrument may have moved to another shard since, or its id carries none.
-        stored_shard = find_shard_of_order(order_id)
-        if stored_shard is not None and stored_shard != shard:
-            return _cancel(principal, order_id, stored_shard)
-    return result
+        return None
+    command = _command(order_id, get_broker_id(principal), principal.account_id)
+    return command, shard % settings.ENGINE_SHARDS
+
+
+def read_result(outcome: AnyOutcome) -> Result:
+    """What became of a cancel.
+
+    Raises:
+        EngineFailed: nothing was done.
+    """
+    if isinstance(outcome, CommandOutcome):
+        return Result(outcome.result)
+    raise EngineFailed
+
+
+def retry_elsewhere(command: CancelOrder, shard: int) -> Result:
+    """Cancel an order that `shard` did not know where the database has it.
+
+    Its instrument may have moved to another shard since, or its id carries none.
+    """
+    stored_shard = find_shard_of_order(UUID(bytes=command.order_id))
+    if stored_shard is None or stored_shard == shard:
+        return Result.UNKNOWN_ORDER
+    again = msgspec.structs.replace(command, command_id=new_uuid().bytes)
+    return read_result(_submit(again, stored_shard))
 
 
 def cancel_all_orders(
@@ -74,12 +106,8 @@ def cancel_orders_by_staff(*, order_ids: Sequence[UUID]) -> dict[UUID, Result | 
     return _cancel_together(list_owned_orders(order_ids))
 
 
-def _cancel(principal: Principal, order_id: UUID, shard: int) -> Result:
-    command = _command(order_id, get_broker_id(principal), principal.account_id)
-    outcome = gateway.submit(command, shard, timeout=settings.ORDER_WINDOW_SECONDS)
-    if isinstance(outcome, CommandOutcome):
-        return Result(outcome.result)
-    raise EngineFailed
+def _submit(command: CancelOrder, shard: int) -> AnyOutcome:
+    return gateway.submit(command, shard, timeout=settings.ORDER_WINDOW_SECONDS)
 
 
 def _cancel_booked(order_id: UUID, broker_id: UUID, account_id: int | None) -> Result:

@@ -13,7 +13,6 @@ from margin.selectors.fund import list_fund_positions
 from marketdata.selectors import get_instrument_spec
 from orders import gateway
 from orders.commands import ReduceFund
-from orders.gateway.admission import check_shard_open
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def reduce_fund_positions() -> int:
     for position in list_fund_positions():
         instrument = get_instrument_spec(position.symbol)
         try:
-            check_shard_open(instrument.shard)
+            gateway.check_shard_open(instrument.shard)
         except VenueUnavailable as error:
             logger.warning("the fund's %s waits: %s", position.symbol, error)
             continue

@@ -21,7 +21,6 @@ from margin.selectors.liquidations import NearAccount
 from orders import gateway
 from orders.commands import LiquidateAccount
 from orders.errors import EngineUnavailable
-from orders.gateway.admission import check_shard_open
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def forget_nudge() -> None:
 
 def _sweep_shard(shard: int, accounts: Sequence[NearAccount]) -> int:
     try:
-        check_shard_open(shard)
+        gateway.check_shard_open(shard)
     except VenueUnavailable as error:
         logger.warning("%d liquidations wait for shard %d: %s", len(accounts), shard, error)
         return 0

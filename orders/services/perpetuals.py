@@ -18,7 +18,7 @@ from orders.models import Order
 from orders.selectors.deals import get_perpetual_deal
 from orders.services.accounts import resolve_account
 from orders.services.dealer import deal_terms, find_first_deal
-from orders.services.place import read_outcome
+from orders.services.place import PreparedOrder, read_outcome
 from orders.services.terms import check_terms
 from orders.types import Deal, OrderTerms
 
@@ -68,7 +68,7 @@ def deal_perpetual(
     get_market_price(symbol=instrument.symbol)
     command = _command(terms, broker_id, instrument, (ticks, lots), client_order_id)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
-    placed = read_outcome(command, outcome, terms, instrument)
+    placed = read_outcome(PreparedOrder(command, terms, instrument), outcome)
     return get_perpetual_deal(placed.order.id, was_created=placed.was_created)
 
 

@@ -1,12 +1,20 @@
-"""Place an order: check its shape, let the engine decide, say how the order stands."""
+"""Place an order: check its shape, let the engine decide, say how the order stands.
 
+Three steps, so that threads and an event loop can share them: `prepare_order`, the gateway, and
+`read_outcome`; `find_repeated` where nothing was sent.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
 from brokers.types import Principal
+from common.errors import Throttled, ValidationFailed, VenueUnavailable
 from common.ids import new_uuid
 from common.instants import from_microseconds, to_microseconds
 from common.money import from_units8
@@ -29,9 +37,60 @@ from orders.services.terms import check_still_valid, check_terms
 from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
 
 _TAKER = Fill.Role.TAKER.value
+# Why an order was not sent. It may have been before, under its client_order_id: `find_repeated`.
+NOT_SENT = (ValidationFailed, VenueUnavailable, Throttled)
 
 
-def place_order(
+@dataclass(frozen=True, slots=True)
+class PreparedOrder:
+    """A well-formed order and the command that places it; `caller` is whose share it takes."""
+
+    command: PlaceOrder
+    terms: OrderTerms
+    instrument: InstrumentSpec
+    caller: Hashable = None
+
+    def check_still_valid(self) -> None:
+        """See that the order has time left. Raises `ValidationFailed`."""
+        check_still_valid(self.terms.valid_until)
+
+
+def place_order(**order: Any) -> PlacedOrder:
+    """Place an order and return it as it stands after matching and commit, with its fills.
+
+    Takes what `prepare_order` takes. The same `client_order_id` with the same content gives the
+    first order again, also without an engine.
+
+    Raises:
+        ValidationFailed: malformed; nothing was stored.
+        PermissionDenied, NotFound: not an account of the principal.
+        ClientOrderIdConflict: this client_order_id has another order.
+        OrderRefused, DeadlineExceeded: stored as REJECTED; the first names reason and facts.
+        EngineUnavailable, VenueBusy, TooManyOrdersWaiting, EngineFailed: nothing was stored.
+        OutcomeUnknown: sent, outcome not known; carries the order_id.
+    """
+    return place_prepared(prepare_order(**order))
+
+
+def place_prepared(prepared: PreparedOrder) -> PlacedOrder:
+    """Place an order that was prepared. Returns and raises as `place_order`."""
+    try:
+        prepared.check_still_valid()
+        outcome = gateway.submit(
+            prepared.command,
+            prepared.instrument.shard,
+            timeout=settings.ORDER_WINDOW_SECONDS,
+            caller=prepared.caller,
+        )
+    except NOT_SENT:
+        first = find_repeated(prepared)
+        if first is None:
+            raise
+        return first
+    return read_outcome(prepared, outcome)
+
+
+def prepare_order(
     *,
     principal: Principal,
     account_id: int | None = None,
@@ -44,20 +103,15 @@ def place_order(
     quantity: Decimal,
     valid_until: datetime | None,
     client_order_id: str | None,
-) -> PlacedOrder:
-    """Place an order and return it as it stands after matching and commit, with its fills.
+) -> PreparedOrder:
+    """Check an order's shape and find its account.
 
     The account is named by its id, or by its document at the principal's broker: it is opened, if
-    need be, once the order has passed its checks. The same `client_order_id` with the same content
-    gives the first order again, also without an engine. Units are those of quote and base asset.
+    need be, once the order has passed its checks. Units are those of quote and base asset.
 
     Raises:
         ValidationFailed: malformed; nothing was stored.
         PermissionDenied, NotFound: not an account of the principal.
-        ClientOrderIdConflict: this client_order_id has another order.
-        OrderRefused, DeadlineExceeded: stored as REJECTED; the first names reason and facts.
-        EngineUnavailable, VenueBusy, EngineFailed: nothing was stored.
-        OutcomeUnknown: sent, outcome not known; carries the order_id.
     """
     ticks, lots = check_terms(
         instrument=instrument,
@@ -83,14 +137,18 @@ def place_order(
         quantity=quantity,
         valid_until=valid_until,
     )
-    if client_order_id is not None:
-        first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
-        if first is not None:
-            return _repeated(first, terms, Venue.BOOK)
-        check_still_valid(valid_until)
     command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
-    outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
-    return read_outcome(command, outcome, terms, instrument)
+    return PreparedOrder(command, terms, instrument, principal.caller_id)
+
+
+def find_repeated(prepared: PreparedOrder) -> PlacedOrder | None:
+    """The order that was placed before under the same client_order_id. Raises as `place_order`."""
+    client_order_id = prepared.command.client_order_id
+    if client_order_id is None:
+        return None
+    account_id = prepared.terms.account_id
+    first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
+    return None if first is None else _repeated(first, prepared.terms, Venue.BOOK)
 
 
 def _command(
@@ -119,24 +177,25 @@ def _command(
     )
 
 
-def read_outcome(
-    command: PlaceOrder, outcome: AnyOutcome, terms: OrderTerms, instrument: InstrumentSpec
-) -> PlacedOrder:
+def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
     """The order as the engine says that it stands, or the error that its answer is.
+
+    Asks the database unless the outcome is an `OrderOutcome`.
 
     Raises:
         ClientOrderIdConflict, OrderRefused, DeadlineExceeded, EngineFailed: as `place_order`.
     """
+    command = prepared.command
     if isinstance(outcome, OrderOutcome):
         order_id = UUID(bytes=command.command_id)
         if outcome.status == Order.Status.REJECTED:
             raise _refusal(order_id, outcome.reason, outcome.facts)
-        return PlacedOrder(_state_of(command, outcome, terms, instrument), was_created=True)
+        return PlacedOrder(_state_of(prepared, outcome), was_created=True)
     if isinstance(outcome, DuplicateOutcome):
         first = get_stored_order(UUID(bytes=outcome.order_id))
         if outcome.order_id != command.command_id:
             venue = Venue.DEALER if isinstance(command, DealPerpetual) else Venue.BOOK
-            return _repeated(first, terms, venue)
+            return _repeated(first, prepared.terms, venue)
         if first.status == Order.Status.REJECTED:
             raise _refusal(first.id, first.reason, None)
         return PlacedOrder(first, was_created=True)
@@ -163,9 +222,8 @@ def _refusal(
     return OrderRefused(reason, order_id=str(order_id), **amounts)
 
 
-def _state_of(
-    command: PlaceOrder, outcome: OrderOutcome, terms: OrderTerms, instrument: InstrumentSpec
-) -> OrderState:
+def _state_of(prepared: PreparedOrder, outcome: OrderOutcome) -> OrderState:
+    command, instrument = prepared.command, prepared.instrument
     created_at = from_microseconds(outcome.created_at)
     fills = tuple(
         OrderFill(
@@ -181,7 +239,7 @@ def _state_of(
     return OrderState(
         id=UUID(bytes=command.command_id),
         broker_id=UUID(bytes=command.broker_id),
-        terms=terms,
+        terms=prepared.terms,
         symbol=instrument.symbol,
         client_order_id=command.client_order_id,
         status=outcome.status,

@@ -1,10 +1,12 @@
 """What a sandbox account can force by the prefix of a client_order_id, for tests of bots.
 
-On every other account these prefixes mean nothing.
+On every other account, and where SANDBOX_ACCOUNTS is off, these prefixes mean nothing.
 """
 
 import re
 from enum import StrEnum
+
+from django.conf import settings
 
 from brokers.models import TradingAccount
 from brokers.selectors import find_account
@@ -45,7 +47,7 @@ def find_trigger_of_request(
 
     An account that a first order is about to open is none.
     """
-    if parse_trigger(client_order_id) is None:
+    if not settings.SANDBOX_ACCOUNTS or parse_trigger(client_order_id) is None:
         return None
     broker_id = principal.own_broker_id
     if account_id is None and principal.account_id is None and document_number is not None:

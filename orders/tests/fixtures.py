@@ -12,23 +12,17 @@ from brokers.services import RegisteredBroker, register_broker
 from brokers.types import Principal
 from marketdata.services import list_symbol
 from orders.engine.runner import Engine
-from orders.gateway import admission, replies
+from orders.gateway.process import drop_link
 from orders.services.place import place_order
 from orders.tests.live_engine import live_engine
 from orders.types import PlacedOrder
 
 
-@pytest.fixture(autouse=True)
-def _free_seats() -> None:
-    """No test waits in the seats of another one's settings."""
-    admission._forget_seats()
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_end() -> Iterator[None]:
-    """The listener does not miss the servers that the end of the run stops."""
+    """The link is closed before the end of the run stops its servers."""
     yield
-    replies.drop_mailbox()
+    drop_link()
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from common.valkey import get_client
 from embedded.services import temporary_services
 from orders import gateway
 from orders.commands import AnyCommand, CancelOrder, CommandOutcome, ExpireDue, decode_command
-from orders.errors import EngineUnavailable, VenueBusy
+from orders.errors import EngineUnavailable, TooManyOrdersWaiting, VenueBusy
 from orders.gateway import replies
+from orders.gateway.process import drop_link, get_link
 from orders.models import EngineCommand
 from orders.streams import COMMAND_FIELD, alive_key, command_stream
 from orders.tests.standin import StandIn
@@ -28,9 +29,9 @@ def cancel() -> CancelOrder:
     return CancelOrder(new_uuid().bytes, "", new_uuid().bytes, new_uuid().bytes, None)
 
 
-def submit(command: AnyCommand, timeout: float = 2) -> str:
+def submit(command: AnyCommand, timeout: float = 2, caller: str | None = None) -> str:
     """The result of a command to shard 0."""
-    outcome = gateway.submit(command, 0, timeout=timeout)
+    outcome = gateway.submit(command, 0, timeout=timeout, caller=caller)
     assert isinstance(outcome, CommandOutcome)
     return outcome.result
 
@@ -51,11 +52,10 @@ def test_outcome_of_the_engine_is_returned():
     command = cancel()
     with StandIn(done):
         assert gateway.submit(command, 0, timeout=2) == done(command)
-    assert replies.get_mailbox()._waiters == {}
+    assert get_link().waiting_count == 0
 
 
-def test_each_of_many_threads_gets_its_own_outcome(settings):
-    settings.WEB_THREADS = 32
+def test_each_of_many_threads_gets_its_own_outcome():
     commands = [cancel() for _ in range(500)]
     with StandIn(done), ThreadPoolExecutor(16) as pool:
         outcomes = list(pool.map(lambda c: gateway.submit(c, 0, timeout=5), commands))
@@ -86,25 +86,35 @@ def test_a_long_queue_turns_orders_away(settings):
     assert len(stream_entries()) == 3
 
 
-def test_a_quarter_of_the_threads_never_waits(settings):
-    settings.WEB_THREADS = 4
-    release, taken = threading.Event(), threading.Semaphore(0)
+def test_a_caller_gets_no_more_than_its_share_of_the_backlog(settings):
+    settings.ENGINE_BACKLOG_MAX_PER_KEY = 3
+    release = threading.Event()
 
     def answer_late(command):
-        taken.release()
         release.wait(5)
         return done(command)
 
     with StandIn(answer_late), ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(submit, cancel(), 5) for _ in range(3)]
-        taken.acquire()
+        waiting = [pool.submit(submit, cancel(), 5, "greedy") for _ in range(3)]
         while len(stream_entries()) < 3:
             time.sleep(0.01)
-        with pytest.raises(VenueBusy):
-            gateway.submit(cancel(), 0, timeout=5)
+        with pytest.raises(TooManyOrdersWaiting) as refusal:
+            submit(cancel(), 5, "greedy")
+        assert refusal.value.status == 429
+        assert len(stream_entries()) == 3
+        other = pool.submit(submit, cancel(), 5, "modest")
+        unnamed = pool.submit(submit, cancel(), 5)
         release.set()
-        assert [future.result() for future in waiting] == ["done"] * 3
-    assert len(stream_entries()) == 3
+        assert [future.result() for future in (*waiting, other, unnamed)] == ["done"] * 5
+        assert submit(cancel(), 5, "greedy") == "done"
+
+
+def test_a_process_holds_a_bounded_number_of_commands(settings):
+    settings.ENGINE_BACKLOG_MAX = 4
+    get_client().set(alive_key(0), 1)
+    with pytest.raises(VenueBusy):
+        gateway.submit_all([(cancel(), 0) for _ in range(9)], timeout=1)
+    assert stream_entries() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -134,29 +144,31 @@ def test_silence_to_the_end_names_the_order():
     with StandIn(silence), pytest.raises(OutcomeUnknown) as refusal:
         gateway.submit(command, 0, timeout=0)
     assert refusal.value.facts == {"order_id": str(UUID(bytes=command.order_id))}
-    assert replies.get_mailbox()._waiters == {}
+    assert get_link().waiting_count == 0
 
 
 def test_a_forked_child_listens_for_itself():
     with StandIn(done):
         gateway.submit(cancel(), 0, timeout=2)
-        address = replies.get_mailbox().address
+        address = get_link().address
         child = os.fork()
         if child == 0:
             result = submit(cancel())
-            own_address = replies.get_mailbox().address != address
+            own_address = get_link().address != address
             os._exit(0 if result == "done" and own_address else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert submit(cancel()) == "done"
 
 
-def test_a_dead_listener_is_replaced(monkeypatch):
+def test_a_link_whose_loop_ended_is_replaced():
     with StandIn(done):
         gateway.submit(cancel(), 0, timeout=2)
-        mailbox = replies.get_mailbox()
-        mailbox._thread = None
+        link = get_link()
+        link.loop.call_soon_threadsafe(link.closed.set)
+        while link.loop.is_running():
+            time.sleep(0.01)
         assert submit(cancel()) == "done"
-        assert mailbox.is_listening
+        assert get_link() is not link
 
 
 @pytest.fixture
@@ -165,9 +177,9 @@ def own_valkey(settings):
     with temporary_services(postgres=False) as services:
         settings.REDIS_URL = services.redis_url
         get_client.cache_clear()
-        replies.drop_mailbox()
+        drop_link()
         yield services
-        replies.drop_mailbox()
+        drop_link()
     get_client.cache_clear()
 
 
@@ -176,7 +188,7 @@ def test_the_listener_outlives_idleness_and_a_restart_of_valkey(own_valkey, monk
     with StandIn(done):
         gateway.submit(cancel(), 0, timeout=2)
         time.sleep(1)
-        thread = replies.get_mailbox()._thread
+        link = get_link()
         assert submit(cancel()) == "done"
     own_valkey.kill_valkey()
     time.sleep(0.15)
@@ -190,7 +202,7 @@ def test_the_listener_outlives_idleness_and_a_restart_of_valkey(own_valkey, monk
         started = time.monotonic()
         assert submit(cancel(), 3) == "done"
         assert time.monotonic() - started < 0.5
-    assert replies.get_mailbox()._thread is thread
+    assert get_link() is link
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,9 +10,9 @@ import pytest
 from django.core.management import call_command
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-from orders.tests.fixtures import _free_seats, _quiet_end, engine
+from orders.tests.fixtures import _quiet_end, engine
 
-__all__ = ["_free_seats", "_quiet_end", "engine"]
+__all__ = ["_quiet_end", "engine"]
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -14,7 +14,7 @@ from tests.faults.traders import Caller
 def venue() -> Iterator[TrialVenue]:
     """A venue on free ports with two web workers, an engine and a standby, all of them durable."""
     with trial_venue(
-        processes=("engine-0", "web"),
+        processes=("engine-0", "django", "web"),
         standby=True,
         environ={"WEB_WORKERS": "2", "WEB_THREADS": "32"},
     ) as running:

@@ -1,5 +1,5 @@
 """Fixtures of the stories: a living venue on real servers."""
 
-from orders.tests.fixtures import _free_seats, _quiet_end, engine
+from orders.tests.fixtures import _quiet_end, engine
 
-__all__ = ["_free_seats", "_quiet_end", "engine"]
+__all__ = ["_quiet_end", "engine"]

@@ -22,7 +22,7 @@ _PERSON = {"email": "bot@example.com", "password": "correct horse battery"}
 def venue() -> Iterator[TrialVenue]:
     """Web alone: dealing needs no engine's process; it is there for the health of the venue."""
     with trial_venue(
-        processes=("engine-0", "web"),
+        processes=("engine-0", "django", "web"),
         environ={
             "WEB_WORKERS": "1",
             "OPEN_LISTING": "true",

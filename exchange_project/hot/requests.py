@@ -1,0 +1,93 @@
+"""A hot request, read from ASGI's messages: what handlers need of it and nothing else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from brokers.types import Principal
+from common.api.parsers import BODY_BYTES_MAX, parse_json
+from common.api.ratelimits import RateLimit
+from common.errors import MalformedRequest, PayloadTooLarge
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+BODY_SECONDS_MAX = 30.0
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class HotRequest:
+    """One request. `caller` is set once it is authenticated, before a handler sees it."""
+
+    __slots__ = (
+        "_body",
+        "_receive",
+        "caller",
+        "headers",
+        "method",
+        "path_info",
+        "query_string",
+        "rate_limit",
+        "request_id",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+        self.method: str = scope["method"]
+        self.path_info: str = scope["path"]
+        self.query_string: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id
+        self.rate_limit: RateLimit | None = None
+        self.caller: Principal
+        self._receive = receive
+        self._body: bytes | None = None
+
+    def header(self, name: bytes) -> str:
+        """The value of a header, named in lower case; empty where it is missing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            PayloadTooLarge: it has more than 1 MiB.
+            MalformedRequest: it did not come in time.
+            ClientGone: the connection was closed first.
+        """
+        if self._body is None:
+            self._body = await read_body(self._receive, BODY_BYTES_MAX)
+        return self._body
+
+    async def json(self) -> Any:
+        """The parsed body; an empty object for an empty one. Raises as `body` and `parse_json`."""
+        body = await self.body()
+        return parse_json(body) if body else {}
+
+
+async def read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """A request's whole body, at most `limit_bytes` of it. Raises as `HotRequest.body`."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit_bytes:
+            raise PayloadTooLarge(limit_bytes=limit_bytes)
+        return body
+    chunks = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            while True:
+                if message["type"] != "http.request":
+                    raise ClientGone
+                chunks += message.get("body", b"")
+                if len(chunks) > limit_bytes:
+                    raise PayloadTooLarge(limit_bytes=limit_bytes)
+                if not message.get("more_body"):
+                    return bytes(chunks)
+                message = await receive()
+    except TimeoutError as error:
+        raise MalformedRequest("The body did not come in time.") from error

@@ -1,0 +1,65 @@
+"""Which requests are hot: the table of paths and methods, each with the Django view it stands for.
+
+The view holds the scope, the rate bucket and the dialect, and answers what is not in the table.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeAlias
+
+from common.errors import ExchangeError
+from exchange_project.classic import views as classic_views
+from exchange_project.hot import classic, v1
+from exchange_project.hot.requests import HotRequest
+from exchange_project.hot.responses import HotResponse, classic_problem, problem
+from orders.api import views as order_views
+
+# Gets the part of the path that varies. None: the Django view has to answer after all.
+Handler: TypeAlias = Callable[[HotRequest, str], Awaitable[HotResponse | None]]
+
+
+class Endpoint(NamedTuple):
+    """A hot method of a Django view."""
+
+    view: type
+    handle: Handler
+    show_error: Callable[[ExchangeError, HotRequest], HotResponse]
+
+
+def _of_v1(view: type, handle: Handler) -> Endpoint:
+    return Endpoint(view, handle, problem)
+
+
+def _of_classic(view: type, handle: Handler) -> Endpoint:
+    return Endpoint(view, handle, classic_problem)
+
+
+_ID, _SYMBOL = "{id}", "{symbol}"
+_ENDPOINTS = {
+    "POST /orders": _of_classic(classic_views.OrdersView, classic.place_order),
+    "POST /orders/{id}/cancel": _of_classic(classic_views.CancelView, classic.cancel_order),
+    "POST /api/v1/orders": _of_v1(order_views.OrdersView, v1.place_order),
+    "POST /api/v1/orders/{id}/cancel": _of_v1(order_views.CancelView, v1.cancel_order),
+    "DELETE /api/v1/orders/{id}": _of_v1(order_views.OrderView, v1.cancel_order),
+}
+_ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Where the part that varies stands in a path that is split at its slashes.
+_AT_CLASSIC, _AT_V1 = 2, 4
+
+
+def find_endpoint(method: str, path: str) -> tuple[Endpoint, str] | None:
+    """The hot endpoint of a request, with the part of the path that varies; None: it is not hot."""
+    endpoint = _ENDPOINTS.get(f"{method} {path}")
+    if endpoint is not None:
+        return endpoint, ""
+    parts = path.split("/")
+    at = _AT_V1 if path.startswith("/api/v1/") else _AT_CLASSIC
+    if len(parts) <= at:
+        return None
+    argument = parts[at]
+    if _ORDER_ID.fullmatch(argument):
+        parts[at] = _ID
+    else:
+        parts[at], argument = _SYMBOL, argument.upper()
+    endpoint = _ENDPOINTS.get(f"{method} {'/'.join(parts)}")
+    return None if endpoint is None else (endpoint, argument)

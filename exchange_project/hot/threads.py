@@ -1,0 +1,47 @@
+"""Blocking work beside the event loop: the database through Django's connections.
+
+Most requests find all they need in the caches of the process. So a call is tried on the event loop
+first, where Django refuses to touch the database; only then it is made in a thread.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import close_old_connections
+
+Result = TypeVar("Result")
+
+THREADS = 4
+
+_pool: ThreadPoolExecutor | None = None
+
+
+async def run_cached(call: Callable[[], Result]) -> Result:
+    """What `call` returns: from caches at once, else from a thread that may ask the database.
+
+    `call` must not have done anything before it first asks the database.
+    """
+    try:
+        return call()
+    except SynchronousOnlyOperation:
+        return await run_in_thread(call)
+
+
+async def run_in_thread(call: Callable[[], Result]) -> Result:
+    """What `call` returns, from one of a few threads that serve hot requests alone."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
+    return await asyncio.get_running_loop().run_in_executor(_pool, _with_connections, call)
+
+
+def _with_connections(call: Callable[[], Result]) -> Result:
+    """Drop connections that were lost or are too old, as Django does around its requests."""
+    close_old_connections()
+    try:
+        return call()
+    finally:
+        close_old_connections()
