@@ -10,22 +10,21 @@ be looked at too; nothing read may be used before `finish()` has raised or retur
 one yields None when it is missing or null. Nothing is rounded, stripped or guessed.
 """
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
+from common.api import values
+from common.api.values import ValueRefused
 from common.errors import FieldError, ValidationFailed
 from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
-from common.texts import text_error
 
-_NIL_UUID = UUID(int=0)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ABSENT = object()
+NIL_UUID = UUID(int=0)
+_ZERO = Decimal(0)
+T = TypeVar("T")
 
 
 class FieldReader:
@@ -35,14 +34,14 @@ class FieldReader:
 
     def __init__(
         self,
-        values: Mapping[str, Any],
+        given: Mapping[str, Any],
         *,
         ignore_unknown: bool = False,
         is_text: bool = False,
         path: str = "",
         errors: list[FieldError] | None = None,
     ) -> None:
-        self._rest = dict(values)
+        self._rest = dict(given)
         self._ignores_unknown = ignore_unknown
         self._is_text = is_text
         self._path = path
@@ -98,15 +97,8 @@ class FieldReader:
 
     def text(self, name: str, *, max_length: int, min_length: int = 1) -> str:
         """Text without control characters, and not only blanks."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", "")
-        field = f"{self._path}{name}"
-        error = text_error(field, value, max_length=max_length, min_length=min_length)
-        if error is None:
-            return value
-        self._errors.append(error)
-        return ""
+        rules = {"max_length": max_length, "min_length": min_length}
+        return self._read(name, "", values.read_text, **rules)
 
     def optional_text(self, name: str, *, max_length: int, min_length: int = 1) -> str | None:
         """`text`, or None."""
@@ -115,15 +107,8 @@ class FieldReader:
         return self.text(name, max_length=max_length, min_length=min_length)
 
     def symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str:
-        """A symbol, or the code of an asset, in any case; in upper case.
-
-        ASCII alone: other letters may become ASCII ones in upper case ("ﬀ" becomes "FF").
-        """
-        value = self.text(name, max_length=max_length)
-        if value.isascii():
-            return value.upper()
-        self.refuse(name, "invalid_characters", "Only the characters of ASCII are allowed.")
-        return ""
+        """A symbol, or the code of an asset, in any case; in upper case. ASCII only."""
+        return self._read(name, "", values.read_symbol, max_length=max_length)
 
     def optional_symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str | None:
         """`symbol`, or None."""
@@ -131,14 +116,7 @@ class FieldReader:
 
     def choice(self, name: str, choices: Collection[str], *, any_case: bool = False) -> str:
         """One of `choices`; with `any_case` they are upper case and the value need not be."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", "")
-        wanted = value.upper() if any_case and value.isascii() else value
-        if wanted in choices:
-            return wanted
-        self.refuse(name, "invalid_choice", f"One of: {', '.join(choices)}.")
-        return ""
+        return self._read(name, "", values.read_choice, choices=choices, any_case=any_case)
 
     def optional_choice(
         self, name: str, choices: Collection[str], *, any_case: bool = False
@@ -150,13 +128,8 @@ class FieldReader:
         """A list of different `choices` without repetition, at least one; or None."""
         if self._is_absent(name):
             return None
-        values = self._take(name)
-        if type(values) is not list:
-            return self._wrong_type(name, values, "a list", [])
-        if not values or any(type(one) is not str or one not in choices for one in values):
-            self.refuse(name, "invalid_choice", f"A list of: {', '.join(choices)}.")
-            return []
-        return list(dict.fromkeys(values))
+        none: list[str] = []
+        return self._read(name, none, _read_list, choices=choices)
 
     # --- numbers ----------------------------------------------------------------------------------
 
@@ -170,14 +143,8 @@ class FieldReader:
         maximum: Decimal | None = None,
     ) -> Decimal:
         """An exact number from a JSON number or a string; by default at most eight decimals."""
-        value = self._take(name)
-        if value is None or value is _ABSENT:
-            return self._wrong_type(name, value, "a number", Decimal(0))
-        try:
-            return read_decimal(value, step=step, above=above, minimum=minimum, maximum=maximum)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return Decimal(0)
+        rules = {"step": step, "above": above, "minimum": minimum, "maximum": maximum}
+        return self._read(name, _ZERO, values.read_decimal, **rules)
 
     def optional_decimal(
         self,
@@ -195,15 +162,9 @@ class FieldReader:
 
     def integer(self, name: str, *, minimum: int, maximum: int, strict: bool | None = None) -> int:
         """A whole number. `strict` (the rule in a body): no strings, and no 10.0 either."""
-        value = self._take(name)
-        if value is None or value is _ABSENT:
-            return self._wrong_type(name, value, "a whole number", 0)
         is_strict = not self._is_text if strict is None else strict
-        try:
-            return read_integer(value, minimum=minimum, maximum=maximum, strict=is_strict)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return 0
+        rules = {"minimum": minimum, "maximum": maximum, "strict": is_strict}
+        return self._read(name, 0, values.read_integer, **rules)
 
     def optional_integer(
         self, name: str, *, minimum: int, maximum: int, strict: bool | None = None
@@ -225,12 +186,7 @@ class FieldReader:
 
     def boolean(self, name: str) -> bool:
         """true or false."""
-        value = self._take(name)
-        if self._is_text and value in ("true", "false"):
-            return bool(value == "true")
-        if type(value) is not bool:
-            return self._wrong_type(name, value, "true or false", False)
-        return bool(value)
+        return self._read(name, False, values.read_boolean, is_text=self._is_text)
 
     def optional_boolean(self, name: str) -> bool | None:
         """`boolean`, or None."""
@@ -238,14 +194,7 @@ class FieldReader:
 
     def instant(self, name: str, *, after: datetime | None = None) -> datetime:
         """An ISO 8601 date and time with a zone, later than `after`; in UTC."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", EPOCH)
-        try:
-            return read_instant(value, after=after)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return EPOCH
+        return self._read(name, EPOCH, values.read_instant, after=after)
 
     def optional_instant(self, name: str, *, after: datetime | None = None) -> datetime | None:
         """`instant`, or None."""
@@ -253,13 +202,7 @@ class FieldReader:
 
     def uuid(self, name: str) -> UUID:
         """A UUID in its usual form with hyphens."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", _NIL_UUID)
-        if not _UUID.fullmatch(value):
-            self.refuse(name, "invalid_uuid", "A UUID.")
-            return _NIL_UUID
-        return UUID(value)
+        return self._read(name, NIL_UUID, values.read_uuid)
 
     def optional_uuid(self, name: str) -> UUID | None:
         """`uuid`, or None."""
@@ -270,26 +213,31 @@ class FieldReader:
 
         Call `refuse_unknown()` on each one whose fields must all be known.
         """
-        values = self._take(name)
-        if type(values) is not list:
-            return self._wrong_type(name, values, "a list of objects", [])
-        if not 0 < len(values) <= max_length:
-            self.refuse(name, "invalid_length", f"1 to {max_length} objects.")
-            return []
-        return list(self._read_objects(name, values))
+        none: list[Any] = []
+        objects = self._read(name, none, _read_objects_list, max_length=max_length)
+        return list(self._readers(name, objects))
 
-    def _read_objects(self, name: str, values: list[Any]) -> "Iterable[FieldReader]":
-        for index, value in enumerate(values):
+    # --- plumbing ---------------------------------------------------------------------------------
+
+    def _readers(self, name: str, objects: list[Any]) -> "Iterable[FieldReader]":
+        for index, value in enumerate(objects):
             path = f"{self._path}{name}.{index}"
             if type(value) is not dict:
                 self._errors.append(FieldError(path, "invalid_type", "Must be an object."))
             else:
                 yield FieldReader(value, path=f"{path}.", errors=self._errors)
 
-    # --- plumbing ---------------------------------------------------------------------------------
-
-    def _take(self, name: str) -> Any:
-        return self._rest.pop(name, _ABSENT)
+    def _read(self, name: str, harmless: T, read: Callable[..., T], **rules: Any) -> T:
+        """What `read` makes of a field; `harmless` where it is missing, null or refused."""
+        value = self._rest.pop(name, None)
+        if value is None:
+            self.refuse(name, "required", "This field is required.")
+            return harmless
+        try:
+            return read(value, **rules)
+        except ValueRefused as refused:
+            self.refuse(name, refused.code, refused.detail)
+            return harmless
 
     def _is_absent(self, name: str) -> bool:
         """Whether the field is missing or null; a null is taken out, so that it is not unknown."""
@@ -298,9 +246,18 @@ class FieldReader:
         self._rest.pop(name, None)
         return True
 
-    def _wrong_type(self, name: str, value: Any, wanted: str, harmless: Any) -> Any:
-        if value is _ABSENT or value is None:
-            self.refuse(name, "required", "This field is required.")
-        else:
-            self.refuse(name, "invalid_type", f"Must be {wanted}.")
-        return harmless
+
+def _read_list(value: Any, *, choices: Collection[str]) -> list[str]:
+    if type(value) is not list:
+        raise values.wrong_type("a list")
+    if not value or any(type(one) is not str or one not in choices for one in value):
+        raise ValueRefused("invalid_choice", f"A list of: {', '.join(choices)}.")
+    return list(dict.fromkeys(value))
+
+
+def _read_objects_list(value: Any, *, max_length: int) -> list[Any]:
+    if type(value) is not list:
+        raise values.wrong_type("a list of objects")
+    if not 0 < len(value) <= max_length:
+        raise ValueRefused("invalid_length", f"1 to {max_length} objects.")
+    return value

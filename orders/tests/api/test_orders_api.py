@@ -1,6 +1,7 @@
 """Orders and fills under `/api/v1/`."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from brokers.models import TradingAccount
 from brokers.services import create_api_key, find_or_create_account
 from common.valkey import get_client
 from marketdata.models import Instrument
+from marketdata.tests.factories import make_instrument
 from orders.models import Order
 from orders.streams import command_stream
 from orders.tests.fixtures import Api, register
@@ -100,6 +102,7 @@ def test_get_shows_what_post_answered(a):
         order(price=10, quantity=5),
         order(price=None, quantity=5, order_type="limit") | {"price": "10.0"},
         order(side="buy", symbol="acme", time_in_force="gtc"),
+        order(price="1e1", quantity="50e-1"),
     ],
 )
 def test_numbers_and_words_are_taken_in_several_forms(a, body):
@@ -136,7 +139,8 @@ def test_valid_until_makes_it_gtd_and_market_is_ioc(a):
         ({"time_in_force": "ıoc"}, "time_in_force"),
         ({"limit_price": "10.005"}, "limit_price"),
         ({"limit_price": "ten"}, "limit_price"),
-        ({"limit_price": "1e1"}, "limit_price"),
+        ({"limit_price": "1e-9"}, "limit_price"),
+        ({"limit_price": "1e999999999"}, "limit_price"),
         ({"limit_price": "NaN"}, "limit_price"),
         ({"limit_price": True}, "limit_price"),
         ({"limit_price": "-1"}, "limit_price"),
@@ -175,6 +179,20 @@ def test_an_off_tick_price_names_field_step_and_value(idle):
 
 def test_malformed_json_is_400(idle):
     problem(idle.post("/orders", raw=b"{"), 400, "malformed")
+
+
+def test_a_member_that_is_sent_twice_is_400(idle):
+    raw = b'{"document_number":"1","symbol":"ACME","side":"BUY","side":"SELL","quantity":1}'
+    document = problem(idle.post("/orders", raw=raw), 400, "malformed")
+    assert document["detail"] == "The member side was sent twice."
+    assert get_client().xlen(command_stream(0)) == 0
+
+
+@pytest.mark.parametrize("price", ["1e-05", "1E-5", "0.1e-4", "1e1"])
+def test_an_exponent_is_taken_where_the_number_is_exact(idle, price):
+    make_instrument("FINE", tick_size=Decimal("0.00001"), lot_size=Decimal(10))
+    body = f'{{"document_number":"1","symbol":"FINE","side":"BUY","quantity":1e1,"price":{price}}}'
+    assert idle.post("/orders/test", raw=body.encode()).json() == {"is_valid": True}
 
 
 def test_unknown_symbol_without_open_listing(idle, settings):
