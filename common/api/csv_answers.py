@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
+from msgspec import Meta
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.api import declarations
 from common.api.fields import FieldReader
 from common.api.pagination import PageRequest, fetch_page
 from common.api.renderers import format_instant
@@ -19,9 +21,19 @@ from common.money import plain
 _CHUNK = 1_000
 
 
+class FormatQuery(declarations.Request, frozen=True):
+    """How a list is answered."""
+
+    format: Annotated[
+        str,
+        declarations.one_of("ListFormat", ["json", "csv"]),
+        Meta(description="`csv` for all rows as a file, without pages."),
+    ] = "json"
+
+
 def read_is_csv(reader: FieldReader) -> bool:
-    """Whether `format` of a query string asks for CSV: `json` by itself."""
-    return reader.optional_choice("format", ("json", "csv")) == "csv"
+    """Whether `format` of a query string asks for CSV; JSON is the default."""
+    return reader.struct(FormatQuery).format == "csv"
 
 
 def page_or_csv(

@@ -16,15 +16,20 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
+from msgspec import NODEFAULT
+
 from common.api import values
+from common.api.declarations import NIL_UUID, plan_of
 from common.api.values import ValueRefused
 from common.errors import FieldError, ValidationFailed
 from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
 
-NIL_UUID = UUID(int=0)
 _ZERO = Decimal(0)
+_ABSENT = object()
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class FieldReader:
@@ -86,6 +91,42 @@ class FieldReader:
             self.refuse_unknown()
         if self._errors:
             raise ValidationFailed(errors=self._errors)
+
+    def skip(self, name: str) -> None:
+        """Leave a field unread, whatever it holds."""
+        self._rest.pop(name, None)
+
+    def struct(self, kind: type[S], **given: Any) -> S:
+        """The fields that `kind` declares, but for those that are `given` from elsewhere.
+
+        Rules between fields can be applied to it at once, since a wrong field holds a harmless
+        value of its type.
+        """
+        rest = self._rest
+        for field in plan_of(kind, self._is_text):
+            name = field.name
+            if name in given:
+                continue
+            value = rest.pop(name, _ABSENT)
+            if value is _ABSENT:
+                value = None
+                for other in field.other_names:
+                    if other in rest:
+                        name, value = other, rest.pop(other)
+                        break
+            if value is not None:
+                try:
+                    given[field.name] = field.read(value)
+                    continue
+                except ValueRefused as refused:
+                    self.refuse(name, refused.code, refused.detail)
+            elif field.default is not NODEFAULT:
+                given[field.name] = field.default
+                continue
+            else:
+                self.refuse(name, "required", "This field is required.")
+            given[field.name] = field.harmless
+        return kind(**given)
 
     def refuse_unknown(self) -> None:
         """Note every field that nobody has read."""

@@ -27,24 +27,19 @@ from orders.api.documents import (
     order_row,
 )
 from orders.api.portfolio_documents import (
+    HoldingsDocument,
     cash_document,
     deal_document,
     portfolio_document,
     position_document,
 )
-from orders.api.reading import (
-    DealRequest,
-    read_booking_request,
-    read_deal_request,
-    read_fill_filter,
-    read_one_account_id,
-    read_order_filter,
-)
+from orders.api.reading import read_booking_request, read_deal_request, read_one_account_id
+from orders.api.requests import DealRequest, ExecutionRequest
 from orders.api.sandbox import answer_as_forced
 from orders.selectors.holdings import list_holdings
-from orders.selectors.orders import as_state, list_orders
+from orders.selectors.orders import OrderFilter, as_state, list_orders
 from orders.selectors.portfolio import get_portfolio
-from orders.selectors.trades import fetch_fills
+from orders.selectors.trades import FillFilter, fetch_fills
 from orders.services.booked import book_order, execute_order
 from orders.services.dealer import Quote, deal, quote_market
 from orders.services.perpetuals import deal_perpetual
@@ -128,7 +123,7 @@ class TradeHistoryView(APIView):
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
-        filters = read_fill_filter(reader, account_id=account_id)
+        filters = reader.struct(FillFilter, account_id=account_id)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
@@ -144,7 +139,7 @@ class AccountOrdersView(APIView):
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
-        filters = read_order_filter(reader, account_id=account_id)
+        filters = reader.struct(OrderFilter, account_id=account_id)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
@@ -175,7 +170,7 @@ class ExecuteView(APIView):
     @idempotent
     def post(self, request: Request, order_id: UUID) -> HttpResponseBase:
         reader = FieldReader.of_body(request.data)
-        quantity = reader.optional_decimal("quantity")
+        quantity = reader.struct(ExecutionRequest).quantity
         reader.finish()
         order = execute_order(principal=caller_of(request), order_id=order_id, quantity=quantity)
         return Response(order_document(order))
@@ -202,4 +197,4 @@ class PositionsView(APIView):
         check_named_account(caller_of(request), account_id)
         holdings, _ = list_holdings(account_id)
         positions = [position_document(holding) for holding in holdings]
-        return Response({"account_id": account_id, "positions": positions})
+        return Response(HoldingsDocument(account_id, positions))

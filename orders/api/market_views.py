@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,12 +14,11 @@ from marketdata.models import Instrument
 from marketdata.selectors import find_mark, get_instrument_spec
 from orders.api import schema
 from orders.api.documents import book_document, ticker_document, trade_document
-from orders.api.portfolio_documents import cash_document
+from orders.api.portfolio_documents import cash_document, net_document
+from orders.api.queries import DepthQuery
 from orders.selectors.books import get_book
 from orders.selectors.trades import get_broker_net, get_last_and_average, list_trades
 from orders.services.accounts import get_broker_id
-
-_DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
 
 
 class BookView(APIView):
@@ -31,7 +29,7 @@ class BookView(APIView):
     @schema.get_book
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
+        depth = reader.struct(DepthQuery).depth
         reader.finish()
         instrument = get_instrument_spec(symbol)
         return Response(book_document(instrument.symbol, depth, get_book(instrument, depth)))
@@ -75,11 +73,5 @@ class BalanceView(APIView):
         if account_id is not None:
             return Response(cash_document(account_id))
         broker_id = get_broker_id(caller_of(request))
-        return Response(
-            {
-                "broker_id": broker_id,
-                "broker_name": caller_of(request).broker_name,
-                "asset": settings.VENUE_CURRENCY,
-                "balance": get_broker_net(broker_id),
-            }
-        )
+        net = get_broker_net(broker_id)
+        return Response(net_document(broker_id, caller_of(request).broker_name, net))

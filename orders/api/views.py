@@ -1,6 +1,5 @@
 """Orders and fills under `/api/v1/`: parse, permit, call, answer."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponseBase
@@ -18,19 +17,31 @@ from common.errors import NotFound
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
 from orders.api import schema
-from orders.api.documents import cancel_document, fill_document, order_document, order_row
+from orders.api.documents import (
+    CanceledOrder,
+    OrderTested,
+    cancel_all_document,
+    cancel_document,
+    fill_document,
+    order_document,
+    order_row,
+)
 from orders.api.reading import (
     place_requested_order,
-    read_account_id,
-    read_fill_filter,
     read_one_account_id,
-    read_order_filter,
     read_order_request,
 )
+from orders.api.requests import CancelAllRequest
 from orders.api.sandbox import answer_as_forced
 from orders.errors import OrderOfAnother
-from orders.selectors.orders import as_state, find_order_by_client_id, get_order, list_orders
-from orders.selectors.trades import fetch_fills
+from orders.selectors.orders import (
+    OrderFilter,
+    as_state,
+    find_order_by_client_id,
+    get_order,
+    list_orders,
+)
+from orders.selectors.trades import FillFilter, fetch_fills
 from orders.services.cancel import cancel_all_orders, cancel_order
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import Result
@@ -63,7 +74,7 @@ class OrdersView(APIView):
     @schema.list_orders
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        filters = read_order_filter(reader)
+        filters = reader.struct(OrderFilter)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
@@ -93,7 +104,7 @@ class TestOrderView(APIView):
             client_order_id=wanted.client_order_id,
         )
         check_still_valid(wanted.valid_until)
-        return Response({"is_valid": True})
+        return Response(OrderTested(is_valid=True))
 
 
 class OrderView(APIView):
@@ -131,21 +142,13 @@ class CancelAllView(APIView):
     @schema.cancel_all
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
-        symbol = reader.optional_symbol("symbol")
-        account_id = read_account_id(reader)
+        wanted = reader.struct(CancelAllRequest)
         reader.finish()
-        check_named_account(caller_of(request), account_id)
+        check_named_account(caller_of(request), wanted.account_id)
         results = cancel_all_orders(
-            principal=caller_of(request), symbol=symbol, account_id=account_id
+            principal=caller_of(request), symbol=wanted.symbol, account_id=wanted.account_id
         )
-        return Response(
-            {
-                "canceled": sum(result == Result.CANCELED for result in results.values()),
-                "results": [
-                    {"order_id": order_id, "result": result} for order_id, result in results.items()
-                ],
-            }
-        )
+        return Response(cancel_all_document(results))
 
 
 class OrderByClientIdView(APIView):
@@ -173,7 +176,7 @@ class FillsView(APIView):
     @schema.list_fills
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        filters = read_fill_filter(reader)
+        filters = reader.struct(FillFilter)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
@@ -181,7 +184,7 @@ class FillsView(APIView):
         return Response(page.document(request, fill_document))
 
 
-def _cancel(request: Request, order_id: UUID) -> dict[str, Any]:
+def _cancel(request: Request, order_id: UUID) -> CanceledOrder:
     result = cancel_order(principal=caller_of(request), order_id=order_id)
     if result == Result.FORBIDDEN:
         raise OrderOfAnother

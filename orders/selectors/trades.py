@@ -1,16 +1,18 @@
 """Trades and fills, and what is computed of them: prices, a broker's net."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
+from msgspec import Meta
 
 from brokers.types import Principal
+from common.api.declarations import Moment, Request, RowId, Symbol
 from common.api.pagination import Page, PageRequest, make_page
+from orders.choices import SideChoice, VenueChoice
 from orders.models import BrokerNet, Fill, Trade, Venue
 from orders.types import PriceSummary
 
@@ -20,17 +22,16 @@ def list_trades(instrument_id: int) -> "QuerySet[Trade]":
     return Trade.objects.filter(instrument_id=instrument_id, venue=Venue.BOOK)
 
 
-@dataclass(frozen=True, slots=True)
-class FillFilter:
-    """Which fills a list shows; None: all. `since` and `until` are about `executed_at`."""
+class FillFilter(Request, frozen=True):
+    """Which fills a list shows; None: all."""
 
-    account_id: int | None = None
-    symbol: str | None = None
+    account_id: RowId | None = None
+    symbol: Annotated[Symbol | None, Meta(description="In any case.")] = None
     order_id: UUID | None = None
-    side: str | None = None
-    venue: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    side: SideChoice | None = None
+    venue: VenueChoice | None = None
+    since: Annotated[Moment | None, Meta(description="Executed at that time or later.")] = None
+    until: Annotated[Moment | None, Meta(description="Executed before that time.")] = None
 
 
 def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilter) -> Page:
