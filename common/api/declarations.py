@@ -77,14 +77,13 @@ def page_of(row: type[Document]) -> type[Document]:
 
 # --- requests -------------------------------------------------------------------------------------
 
-Symbol = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=SYMBOL_LENGTH_MAX,
-        extra={"read": values.read_symbol},
-    ),
-]
+
+def symbol_of(max_length: int = SYMBOL_LENGTH_MAX) -> Meta:
+    """A text that is a symbol, or the code of an asset: sent in any case, read in upper case."""
+    return Meta(min_length=1, max_length=max_length, extra={"read": values.read_symbol})
+
+
+Symbol = Annotated[str, symbol_of()]
 Number = Decimal
 RowId = Annotated[int, Meta(ge=1, le=BIGINT_MAX)]
 PositiveNumber = Annotated[Decimal, Meta(extra={"above": _ZERO})]
@@ -140,11 +139,11 @@ def plan_of(kind: type[msgspec.Struct], is_text: bool) -> tuple[FieldPlan, ...]:
     return tuple(_plan(field, hints[field.name], is_text) for field in msgspec.structs.fields(kind))
 
 
-def choices_of(kind: type[msgspec.Struct]) -> list[Choices]:
-    """The choices that fields of `kind` refer to."""
-    hints = get_type_hints(kind, include_extras=True).values()
-    extras = (meta.extra or {} for hint in hints for meta in _unwrap(hint)[1])
-    return [extra["choices"] for extra in extras if "choices" in extra]
+def choices_of(kind: type[msgspec.Struct]) -> dict[str, Choices]:
+    """The choices of those fields of `kind` that have some."""
+    hints = get_type_hints(kind, include_extras=True)
+    extras = {name: _extra(_unwrap(hint)[1]) for name, hint in hints.items()}
+    return {name: extra["choices"] for name, extra in extras.items() if "choices" in extra}
 
 
 def other_names_of(kind: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:
@@ -154,7 +153,7 @@ def other_names_of(kind: type[msgspec.Struct]) -> dict[str, tuple[str, ...]]:
 
 def _plan(field: msgspec.structs.FieldInfo, hint: Any, is_text: bool) -> FieldPlan:
     base, metas = _unwrap(hint)
-    extra = {name: value for meta in metas for name, value in (meta.extra or {}).items()}
+    extra = _extra(metas)
     default = field.default
     if field.default_factory is not NODEFAULT:
         default = field.default_factory()
@@ -167,6 +166,11 @@ def _plan(field: msgspec.structs.FieldInfo, hint: Any, is_text: bool) -> FieldPl
     )
 
 
+def _extra(metas: Iterable[Meta]) -> dict[str, Any]:
+    """What annotations say beyond JSON schema."""
+    return {name: value for meta in metas for name, value in (meta.extra or {}).items()}
+
+
 def _unwrap(hint: Any) -> tuple[Any, list[Meta]]:
     """The type below annotations and `| None`, and the annotations from the inside out."""
     metas: list[Meta] = []
@@ -174,10 +178,11 @@ def _unwrap(hint: Any) -> tuple[Any, list[Meta]]:
         if get_origin(hint) is Annotated:
             hint, *found = get_args(hint)
             metas[:0] = [one for one in found if isinstance(one, Meta)]
-        elif get_origin(hint) in (Union, UnionType):
-            (hint,) = (one for one in get_args(hint) if one is not NoneType)
-        else:
+            continue
+        kinds = [one for one in get_args(hint) if one is not NoneType]
+        if get_origin(hint) not in (Union, UnionType) or len(kinds) > 1:
             return hint, metas
+        hint = kinds[0]
 
 
 def _reader(

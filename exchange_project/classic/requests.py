@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from common.api.declarations import Moment, Symbol
+from common.api.declarations import Moment, symbol_of
 from exchange_project.classic.cents import from_cents
 from exchange_project.classic.documents import OrderTypeChoice, SideChoice
 from orders.choices import DocumentNumber
@@ -25,7 +25,7 @@ class ClassicOrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     ]
     side: SideChoice
     order_type: OrderTypeChoice = "LIMIT"
-    symbol: Annotated[Symbol, Meta(max_length=SYMBOL_LENGTH_MAX, description="In any case.")]
+    symbol: Annotated[str, symbol_of(SYMBOL_LENGTH_MAX), Meta(description="In any case.")]
     price: Annotated[
         Annotated[int, Meta(ge=1, le=_PRICE_MAX)] | None,
         Meta(description="In cents. A limit order needs it, a market order has none."),

@@ -14,7 +14,7 @@ from brokers.models import Scope
 from brokers.services import register_broker
 from common.api.fields import FieldReader
 from common.errors import FieldError, NotFound, ValidationFailed
-from exchange_project.classic import errors, schema
+from exchange_project.classic import errors, operations
 from exchange_project.classic.cents import to_cents
 from exchange_project.classic.documents import (
     ClassicBalance,
@@ -55,7 +55,7 @@ class RegisterView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.register
+    @operations.register
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data, ignore_unknown=True)
         wanted = reader.struct(ClassicRegisterRequest)
@@ -72,7 +72,7 @@ class OrdersView(ClassicView):
 
     required_scope = Scope.TRADE.value
 
-    @schema.place_order
+    @operations.place_order
     def post(self, request: Request) -> Response:
         order = read_order(request.data)
         placed = place_classic_order(principal=caller_of(request), order=order)
@@ -84,7 +84,7 @@ class OrderView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_order
+    @operations.get_order
     def get(self, request: Request, order_id: str) -> Response:
         order = get_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         return Response(order_document(order))
@@ -96,7 +96,7 @@ class CancelView(ClassicView):
     required_scope = Scope.TRADE.value
     allowed_while_suspended = True
 
-    @schema.cancel_order
+    @operations.cancel_order
     def post(self, request: Request, order_id: str) -> HttpResponse:
         result = cancel_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         if result == Result.FORBIDDEN:
@@ -109,7 +109,7 @@ class PriceView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_price
+    @operations.get_price
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
         trades = reader.struct(ClassicPriceQuery).trades
@@ -126,7 +126,7 @@ class BookView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_book
+    @operations.get_book
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
         depth = reader.struct(ClassicDepthQuery).depth
@@ -141,7 +141,7 @@ class BalanceView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_balance
+    @operations.get_balance
     def get(self, request: Request) -> Response:
         broker_id = get_broker_id(caller_of(request))
         net = to_cents(get_broker_net(broker_id))
@@ -153,7 +153,7 @@ class TradeCountView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.count_trades
+    @operations.count_trades
     def get(self, request: Request) -> Response:
         return Response(ClassicTradeCount(count_trades()))
 
@@ -163,7 +163,7 @@ class ResetView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.reset
+    @operations.reset
     def post(self, request: Request) -> Response:
         reset_venue()
         return Response(ClassicReset("ok"))

@@ -2,25 +2,25 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
+from common.api.views import ApiView
 from common.errors import NotFound
 from marketdata.selectors import find_mark, get_instrument_spec
-from orders.api import mark_schema as schema
+from orders.api import operations
 from orders.api.mark_documents import mark_document
 from orders.api.requests import MarkPriceRequest
 from orders.services.marks import set_mark_price
 
 
-class PostMarkView(APIView):
+class PostMarkView(ApiView):
     """`mark-price`: let another mark price hold from now on."""
 
     required_scope = {"POST": Scope.MARKS.value}
 
-    @schema.post_mark
+    @operations.post_mark
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         wanted = reader.struct(MarkPriceRequest)
@@ -35,12 +35,12 @@ class PostMarkView(APIView):
         return Response(mark_document(instrument, mark))
 
 
-class MarkView(APIView):
+class MarkView(ApiView):
     """`instruments/{symbol}/mark`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_mark
+    @operations.get_mark
     def get(self, request: Request, symbol: str) -> Response:
         instrument = get_instrument_spec(symbol)
         mark = find_mark(instrument.id)

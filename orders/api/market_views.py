@@ -4,15 +4,15 @@ from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
+from common.api.views import ApiView
 from marketdata.models import Instrument
 from marketdata.selectors import find_mark, get_instrument_spec
-from orders.api import schema
+from orders.api import operations
 from orders.api.documents import book_document, ticker_document, trade_document
 from orders.api.portfolio_documents import cash_document, net_document
 from orders.api.queries import DepthQuery
@@ -21,12 +21,12 @@ from orders.selectors.trades import get_broker_net, get_last_and_average, list_t
 from orders.services.accounts import get_broker_id
 
 
-class BookView(APIView):
+class BookView(ApiView):
     """`instruments/{symbol}/book`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_book
+    @operations.get_book
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
         depth = reader.struct(DepthQuery).depth
@@ -35,23 +35,23 @@ class BookView(APIView):
         return Response(book_document(instrument.symbol, depth, get_book(instrument, depth)))
 
 
-class TradesView(APIView):
+class TradesView(ApiView):
     """`instruments/{symbol}/trades`, newest first."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_trades
+    @operations.list_trades
     def get(self, request: Request, symbol: str) -> Response:
         trades = list_trades(get_instrument_spec(symbol).id)
         return Response(list_page(request, trades, trade_document, id_type=UUID))
 
 
-class TickerView(APIView):
+class TickerView(ApiView):
     """`instruments/{symbol}/ticker`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_ticker
+    @operations.get_ticker
     def get(self, request: Request, symbol: str) -> Response:
         instrument = get_instrument_spec(symbol)
         summary = get_last_and_average(instrument.id, 1)
@@ -62,12 +62,12 @@ class TickerView(APIView):
         return Response(ticker_document(instrument.symbol, book, last_price, mark))
 
 
-class BalanceView(APIView):
+class BalanceView(ApiView):
     """`balance`: the cash of the account that a key is bound to; else the broker's net."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_balance
+    @operations.get_balance
     def get(self, request: Request) -> Response:
         account_id = caller_of(request).account_id
         if account_id is not None:

@@ -6,17 +6,17 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.views import ApiView
 from common.errors import NotFound
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
-from orders.api import schema
+from orders.api import operations
 from orders.api.documents import (
     CanceledOrder,
     OrderTested,
@@ -49,12 +49,12 @@ from orders.types import Result
 _READ_OR_TRADE = {"GET": Scope.READ.value, "POST": Scope.TRADE.value, "DELETE": Scope.TRADE.value}
 
 
-class OrdersView(APIView):
+class OrdersView(ApiView):
     """`orders`: place one, list them."""
 
     required_scope = _READ_OR_TRADE
 
-    @schema.place_order
+    @operations.place_order
     def post(self, request: Request) -> HttpResponseBase:
         caller = caller_of(request)
         wanted = read_order_request(request.data, caller)
@@ -71,7 +71,7 @@ class OrdersView(APIView):
             answer=place,
         )
 
-    @schema.list_orders
+    @operations.list_orders
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
         filters = reader.struct(OrderFilter)
@@ -83,12 +83,12 @@ class OrdersView(APIView):
         return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
 
 
-class TestOrderView(APIView):
+class TestOrderView(ApiView):
     """`orders/test`: says what is wrong with an order's shape, and sends nothing."""
 
     required_scope = Scope.TRADE.value
 
-    @schema.test_order
+    @operations.test_order
     def post(self, request: Request) -> Response:
         wanted = read_order_request(request.data, caller_of(request))
         instrument = find_instrument_spec(wanted.symbol)
@@ -107,39 +107,39 @@ class TestOrderView(APIView):
         return Response(OrderTested(is_valid=True))
 
 
-class OrderView(APIView):
+class OrderView(ApiView):
     """`orders/{id}`: show it, cancel it."""
 
     required_scope = _READ_OR_TRADE
     allowed_while_suspended = True
 
-    @schema.get_order
+    @operations.get_order
     def get(self, request: Request, order_id: UUID) -> Response:
         return Response(order_document(get_order(principal=caller_of(request), order_id=order_id)))
 
-    @schema.delete_order
+    @operations.delete_order
     def delete(self, request: Request, order_id: UUID) -> Response:
         return Response(_cancel(request, order_id))
 
 
-class CancelView(APIView):
+class CancelView(ApiView):
     """`orders/{id}/cancel`."""
 
     required_scope = Scope.TRADE.value
     allowed_while_suspended = True
 
-    @schema.cancel_order
+    @operations.cancel_order
     def post(self, request: Request, order_id: UUID) -> Response:
         return Response(_cancel(request, order_id))
 
 
-class CancelAllView(APIView):
+class CancelAllView(ApiView):
     """`orders/cancel-all`: every open order, or those of a symbol or an account."""
 
     required_scope = Scope.TRADE.value
     allowed_while_suspended = True
 
-    @schema.cancel_all
+    @operations.cancel_all
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         wanted = reader.struct(CancelAllRequest)
@@ -151,12 +151,12 @@ class CancelAllView(APIView):
         return Response(cancel_all_document(results))
 
 
-class OrderByClientIdView(APIView):
+class OrderByClientIdView(ApiView):
     """`orders/by-client-id/{client_order_id}`: how to ask after an answer was lost."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_order_by_client_id
+    @operations.get_order_by_client_id
     def get(self, request: Request, client_order_id: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
         account_id = read_one_account_id(reader, caller_of(request), "Whose order it is.")
@@ -168,12 +168,12 @@ class OrderByClientIdView(APIView):
         return Response(order_document(order))
 
 
-class FillsView(APIView):
+class FillsView(ApiView):
     """`fills` of the caller's orders, newest first."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_fills
+    @operations.list_fills
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
         filters = reader.struct(FillFilter)
