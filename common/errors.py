@@ -18,6 +18,10 @@ class FieldError:
     detail: str
 
 
+# Field errors that an answer lists; a body may have tens of thousands.
+SHOWN_ERRORS_MAX = 50
+
+
 class ExchangeError(Exception):
     """Base of everything that the venue refuses. The docstring of a subclass is its title."""
 
@@ -38,6 +42,15 @@ class ExchangeError(Exception):
         """First sentence of the class's docstring, which names the broken rule."""
         first_line = (cls.__doc__ or cls.__name__).split("\n")[0]
         return first_line.split(". ")[0].rstrip(".")
+
+
+def shown_errors(error: ExchangeError) -> Sequence[FieldError]:
+    """The field errors of an answer: the first ones, and how many more there are."""
+    left_out = len(error.errors) - SHOWN_ERRORS_MAX
+    if left_out <= 0:
+        return error.errors
+    rest = FieldError("", "more_errors", f"{left_out} more errors are not listed.")
+    return (*error.errors[:SHOWN_ERRORS_MAX], rest)
 
 
 class MalformedRequest(ExchangeError):

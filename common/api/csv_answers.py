@@ -1,6 +1,7 @@
-"""Lists as CSV: documents of the API, or any lines, as a file that is written by and by."""
+"""Lists as CSV: documents of the API, or any lines, streamed as a file."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -19,6 +20,8 @@ from common.csv_files import as_text, csv_lines
 from common.money import plain
 
 _CHUNK = 1_000
+# A text of this form is a number to a spreadsheet, never a formula.
+_AMOUNT = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class FormatQuery(declarations.Request, frozen=True):
@@ -42,11 +45,14 @@ def page_or_csv(
     wanted: PageRequest,
     *,
     is_csv: bool,
-    show: Callable[[Any], dict[str, Any]],
+    show: Callable[[Any], Any],
     columns: Sequence[str],
     name: str,
 ) -> Response | StreamingHttpResponse:
-    """The wanted page of rows, not ordered yet, as `show` writes each; or all as `name`.csv."""
+    """The wanted page of rows, not ordered yet, as `show` writes each; or all as `name`.csv.
+
+    The columns of a `Document` are its `__struct_fields__`.
+    """
     if is_csv:
         return rows_csv_answer(rows, show=show, columns=columns, name=name)
     return Response(fetch_page(rows, wanted).document(request, show))
@@ -55,11 +61,11 @@ def page_or_csv(
 def rows_csv_answer(
     rows: QuerySet[Any, Any],
     *,
-    show: Callable[[Any], dict[str, Any]],
+    show: Callable[[Any], Any],
     columns: Sequence[str],
     name: str,
 ) -> StreamingHttpResponse:
-    """All rows, not ordered yet, newest first and read by and by, as `show` writes each."""
+    """All rows, not ordered yet, newest first and read in chunks, as `show` writes each."""
     documents = map(show, rows.order_by("-pk").iterator(chunk_size=_CHUNK))
     return csv_answer(document_csv(columns, documents), name)
 
@@ -73,11 +79,15 @@ def csv_answer(lines: Iterable[str], name: str) -> StreamingHttpResponse:
     )
 
 
-def document_csv(columns: Sequence[str], documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Documents as CSV, with the header also where there are none."""
+def document_csv(columns: Sequence[str], documents: Iterable[Any]) -> Iterator[str]:
+    """Documents, Structs or mappings, as CSV; with the header also where there are none."""
     yield from csv_lines([columns])
     for document in documents:
-        yield from csv_lines([[_cell(document[name]) for name in columns]])
+        if isinstance(document, declarations.Document):
+            cells = [getattr(document, name) for name in columns]
+        else:
+            cells = [document[name] for name in columns]
+        yield from csv_lines([map(_cell, cells)])
 
 
 def _cell(value: Any) -> str:
@@ -85,7 +95,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return as_text(value)
+        return value if _AMOUNT.fullmatch(value) else as_text(value)
     if isinstance(value, datetime):
         return format_instant(value)
     return plain(value) if isinstance(value, Decimal) else str(value).lower()

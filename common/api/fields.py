@@ -65,7 +65,7 @@ class FieldReader:
         return cls(body, ignore_unknown=ignore_unknown)
 
     @classmethod
-    def of_query(cls, query: Mapping[str, Any], *, ignore_unknown: bool = True) -> "FieldReader":
+    def of_query(cls, query: Mapping[str, Any], *, ignore_unknown: bool = False) -> "FieldReader":
         """A reader of a query string, in which numbers and booleans are text; the last one counts.
 
         An empty value counts as missing.

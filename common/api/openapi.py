@@ -7,7 +7,7 @@ import msgspec
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import Direction, OpenApiParameter, extend_schema
 
 from common.api.declarations import Choices, Document, choices_of, other_names_of
 
@@ -23,16 +23,16 @@ class StructExtension(OpenApiSerializerExtension):
     target_class = "msgspec.Struct"
     match_subclasses = True
 
-    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
         """The Struct's own name. What is sent gets the suffix Request, if it has none yet."""
         name = str(self.target.__name__)
         return name.removesuffix("Request") if direction == "request" else name
 
-    def get_identity(self, auto_schema: AutoSchema, direction: str) -> str:
+    def get_identity(self, auto_schema: AutoSchema, direction: Direction) -> str:
         """The name too: components that others refer to are made from their names alone."""
         return str(self.target.__name__)
 
-    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Schema:
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
         """The schema of the Struct; what it refers to is added to the components."""
         _, schemas = msgspec.json.schema_components([self.target], ref_template=_REFERENCE)
         own = schemas.pop(self.target.__name__)
@@ -56,11 +56,11 @@ class AnyOfExtension(OpenApiSerializerExtension):
 
     target_class = "common.api.openapi.AnyOf"
 
-    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+    def get_name(self, auto_schema: AutoSchema, direction: Direction) -> str:
         """Its name."""
         return str(self.target.name)
 
-    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> Schema:
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> Schema:
         """References to its Structs."""
         components = [auto_schema.resolve_serializer(kind, direction) for kind in self.target.kinds]
         return {"anyOf": [component.ref for component in components]}

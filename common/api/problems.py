@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from common import errors
 from common.api.renderers import encode_json
-from common.errors import ExchangeError, FieldError
+from common.errors import ExchangeError, FieldError, shown_errors
 
 _log = logging.getLogger("bourse.errors")
 
@@ -85,7 +85,8 @@ def problem_document(error: ExchangeError, request_id: str) -> dict[str, Any]:
     }
     if error.errors:
         document["errors"] = [
-            {"field": one.field, "code": one.code, "detail": one.detail} for one in error.errors
+            {"field": one.field, "code": one.code, "detail": one.detail}
+            for one in shown_errors(error)
         ]
     return document
 

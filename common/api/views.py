@@ -21,4 +21,4 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         method = getattr(self, (request.method or "").lower(), None)
         if not getattr(method, "query", ()):
-            FieldReader.of_query(request.query_params, ignore_unknown=False).finish()
+            FieldReader.of_query(request.query_params).finish()

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from common.api.problems import problem_headers, translate_or_log
 from common.api.renderers import encode_json
-from common.errors import ExchangeError
+from common.errors import ExchangeError, shown_errors
 
 # What the services call a field, where this dialect calls it otherwise.
 _FIELD_NAMES = {"limit_price": "price"}
@@ -33,7 +33,7 @@ def error_document(error: ExchangeError, where: str = "body") -> dict[str, Any]:
                 "msg": one.detail,
                 "type": one.code,
             }
-            for one in error.errors
+            for one in shown_errors(error)
         ]
     told = {name: error.facts[name] for name in _TOLD_FACTS if name in error.facts}
     return {"detail": detail, **told}

@@ -111,7 +111,7 @@ class PriceView(ClassicView):
 
     @operations.get_price
     def get(self, request: Request, symbol: str) -> Response:
-        reader = FieldReader.of_query(request.query_params)
+        reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
         trades = reader.struct(ClassicPriceQuery).trades
         reader.finish()
         instrument = find_instrument_spec(symbol)
@@ -128,7 +128,7 @@ class BookView(ClassicView):
 
     @operations.get_book
     def get(self, request: Request, symbol: str) -> Response:
-        reader = FieldReader.of_query(request.query_params)
+        reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
         depth = reader.struct(ClassicDepthQuery).depth
         reader.finish()
         instrument = find_instrument_spec(symbol)

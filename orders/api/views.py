@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_named_account
 from brokers.models import Scope
+from common.api.csv_answers import csv_answer, document_csv, page_or_csv, read_is_csv
 from common.api.fields import FieldReader
-from common.api.pagination import fetch_page, read_page_request
+from common.api.pagination import read_page_request
 from common.api.views import ApiView
 from common.errors import NotFound
 from marketdata.errors import UnknownSymbol
@@ -19,6 +20,8 @@ from marketdata.selectors import find_instrument_spec
 from orders.api import operations
 from orders.api.documents import (
     CanceledOrder,
+    FillDocument,
+    OrderRow,
     OrderTested,
     cancel_all_document,
     cancel_document,
@@ -41,7 +44,7 @@ from orders.selectors.orders import (
     get_order,
     list_orders,
 )
-from orders.selectors.trades import FillFilter, fetch_fills
+from orders.selectors.trades import FillFilter, fetch_fills, iterate_fills
 from orders.services.cancel import cancel_all_orders, cancel_order
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import Result
@@ -72,15 +75,23 @@ class OrdersView(ApiView):
         )
 
     @operations.list_orders
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
         filters = reader.struct(OrderFilter)
+        is_csv = read_is_csv(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
-        page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
         now = timezone.now()
-        return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
+        return page_or_csv(
+            request,
+            list_orders(principal=caller_of(request), filters=filters),
+            wanted,
+            is_csv=is_csv,
+            show=lambda row: order_row(as_state(row, now=now)),
+            columns=OrderRow.__struct_fields__,
+            name="orders",
+        )
 
 
 class TestOrderView(ApiView):
@@ -174,12 +185,17 @@ class FillsView(ApiView):
     required_scope = Scope.READ.value
 
     @operations.list_fills
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
         filters = reader.struct(FillFilter)
+        is_csv = read_is_csv(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
+        if is_csv:
+            fills = iterate_fills(principal=caller_of(request), filters=filters)
+            lines = document_csv(FillDocument.__struct_fields__, map(fill_document, fills))
+            return csv_answer(lines, "fills")
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
 
