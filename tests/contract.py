@@ -1,5 +1,6 @@
 """Holds answers against the OpenAPI document: a client for tests that accepts no other ones."""
 
+import json
 import re
 from functools import cache
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.test import Client
 from django.urls import Resolver404, resolve
 from drf_spectacular.generators import SchemaGenerator
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 # What any address answers to a method that it does not have, and what nobody describes: our bugs.
 _UNDESCRIBED = {405, 500}
@@ -42,8 +43,13 @@ def check_answer(method: str, path: str, response: Any) -> None:
     if "json" not in media_type:
         return
     schema = described["content"][media_type]["schema"]
-    errors = list(_validator().evolve(schema=schema).iter_errors(response.json()))
+    errors = errors_of(json.loads(response.content), schema)
     assert not errors, f"{name}: {errors[0].json_path}: {errors[0].message}"
+
+
+def errors_of(value: Any, schema: dict[str, Any]) -> list[ValidationError]:
+    """What is wrong with a value of one of the document's schemas."""
+    return list(_validator().evolve(schema=schema).iter_errors(value))
 
 
 def _find_operation(method: str, path: str) -> dict[str, Any] | None:

@@ -172,6 +172,8 @@ def _as_sent(schema: Schema, kind: type[msgspec.Struct]) -> Schema:
     """A request with the words of its choices, and the other names of its fields."""
     properties = dict(schema["properties"])
     for name, choices in choices_of(kind).items():
+        if choices.any_case:
+            properties[name] = {"description": "In any case."} | properties[name]
         for word, meaning in choices.meanings.items():
             if properties[name].get("default") == meaning:
                 properties[name] = properties[name] | {"default": word}

@@ -176,7 +176,7 @@ def test_whole_numbers_have_bounds(value: int) -> None:
 
 
 def test_a_query_string_takes_digits() -> None:
-    reader = FieldReader.of_query({"trades": "10", "depth": "", "other": "ignored"})
+    reader = FieldReader.of_query({"trades": "10", "depth": ""})
     assert reader.integer("trades", minimum=1, maximum=1000) == 10
     assert reader.optional_integer("depth", minimum=1, maximum=50) is None
     reader.finish()
@@ -367,6 +367,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("extra", "unknown_field"),
         ("?", "unknown_field"),
     ]
+
+
+def test_unknown_parameters_of_a_query_string_are_refused() -> None:
+    reader = FieldReader.of_query({"page_size": "10", "limit": "2"})
+    assert reader.integer("page_size", minimum=1, maximum=1000) == 10
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert [(one.field, one.code) for one in raised.value.errors] == [("limit", "unknown_field")]
 
 
 def test_unknown_fields_may_be_ignored() -> None:

@@ -138,6 +138,7 @@ get_time = operation(
                 "time": serializers.DateTimeField(),
                 "epoch_milliseconds": serializers.IntegerField(),
             },
-        )
+        ),
+        **problems(),
     },
 )

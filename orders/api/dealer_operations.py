@@ -33,7 +33,7 @@ trade = operation(
     examples=[
         OpenApiExample(
             "Buy",
-            {"ticker": "AAPL", "action": "buy", "quantity": 10, "price": 150.00},
+            {"ticker": "AAPL", "action": "BUY", "quantity": 10, "price": 150.00},
             request_only=True,
         )
     ],

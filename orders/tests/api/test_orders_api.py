@@ -1,5 +1,6 @@
 """Orders and fills under `/api/v1/`."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -177,6 +178,14 @@ def test_an_off_tick_price_names_field_step_and_value(idle):
     assert "10.005" in error["detail"]
 
 
+def test_a_body_of_unknown_fields_gets_a_small_answer(idle):
+    raw = b"{" + b",".join(b'"m%d":1' % number for number in range(75_000)) + b"}"
+    answer = idle.post("/orders", raw=raw)
+    document = problem(answer, 422, "invalid")
+    assert len(answer.content) < 10_000
+    assert document["errors"][-1]["code"] == "more_errors"
+
+
 def test_malformed_json_is_400(idle):
     problem(idle.post("/orders", raw=b"{"), 400, "malformed")
 
@@ -333,6 +342,35 @@ def test_orders_are_filtered(a):
     for wrong in ({"side": "x"}, {"status": "x"}, {"since": "x"}, {"page_size": "0"}):
         assert a.get("/orders", **wrong).status_code == 422
     assert a.get("/orders", cursor="nonsense").status_code == 422
+
+
+def rows_of(answer: Any) -> list[dict[str, str]]:
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+
+
+def test_orders_and_fills_come_as_files_of_all_rows(a, b):
+    mine = [placed(a, "SELL", "10.00", "1", client_order_id=f"=c{n}") for n in range(3)]
+    taken = placed(b, "BUY", "10.00", "2")
+    placed(a, "SELL", "20.00", symbol="OTHER")
+    pages = a.get("/orders", symbol="ACME").json()["results"]
+    rows = rows_of(a.get("/orders", format="csv", symbol="ACME", page_size=1))
+    assert [row["id"] for row in rows] == [one["id"] for one in reversed(mine)]
+    assert list(rows[0]) == list(pages[0])
+    for row, document in zip(rows, pages, strict=True):
+        assert row.pop("client_order_id") == f"'{document.pop('client_order_id')}"
+        assert row == {
+            name: "" if value is None else str(value) for name, value in document.items()
+        }
+    fills = b.get("/fills").json()["results"]
+    rows = rows_of(b.get("/fills", format="csv", page_size=1, side="buy"))
+    assert rows == [{name: str(value) for name, value in fill.items()} for fill in fills]
+    assert {row["order_id"] for row in rows} == {taken["id"]} and len(rows) == 2
+    assert rows_of(b.get("/fills", format="csv", symbol="OTHER")) == []
+    for path in ("/orders", "/fills"):
+        problem(a.get(path, format="xml"), 422, "invalid")
+        problem(b.get(path, format="csv", account_id=mine[0]["account_id"]), 403, "other_account")
 
 
 def test_an_order_past_its_time_reads_expired_everywhere(transactional_db, valkey):
