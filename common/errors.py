@@ -23,17 +23,26 @@ SHOWN_ERRORS_MAX = 50
 
 
 class ExchangeError(Exception):
-    """Base of everything that the venue refuses. The docstring of a subclass is its title."""
+    """Base of everything that the venue refuses. The docstring of a subclass is its title.
+
+    `left_out` counts field errors that are not among its `errors`, since there are so many.
+    """
 
     code = "error"
     status = 400
     retry_after_seconds: int | None = None
 
     def __init__(
-        self, detail: str = "", *, errors: Sequence[FieldError] = (), **facts: Any
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        left_out: int = 0,
+        **facts: Any,
     ) -> None:
         self.detail = detail or self.title()
         self.errors = tuple(errors)
+        self.left_out = left_out
         self.facts: Mapping[str, Any] = facts
         super().__init__(self.detail)
 
@@ -46,8 +55,8 @@ class ExchangeError(Exception):
 
 def shown_errors(error: ExchangeError) -> Sequence[FieldError]:
     """The field errors of an answer: the first ones, and how many more there are."""
-    left_out = len(error.errors) - SHOWN_ERRORS_MAX
-    if left_out <= 0:
+    left_out = max(0, len(error.errors) - SHOWN_ERRORS_MAX) + error.left_out
+    if not left_out:
         return error.errors
     rest = FieldError("", "more_errors", f"{left_out} more errors are not listed.")
     return (*error.errors[:SHOWN_ERRORS_MAX], rest)

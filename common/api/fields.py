@@ -13,6 +13,7 @@ one yields None when it is missing or null. Nothing is rounded, stripped or gues
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from msgspec import NODEFAULT
 from common.api import values
 from common.api.declarations import NIL_UUID, plan_of
 from common.api.values import ValueRefused
-from common.errors import FieldError, ValidationFailed
+from common.errors import SHOWN_ERRORS_MAX, FieldError, ValidationFailed
 from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
 
@@ -44,13 +45,13 @@ class FieldReader:
         ignore_unknown: bool = False,
         is_text: bool = False,
         path: str = "",
-        errors: list[FieldError] | None = None,
+        errors: "_FoundErrors | None" = None,
     ) -> None:
         self._rest = dict(given)
         self._ignores_unknown = ignore_unknown
         self._is_text = is_text
         self._path = path
-        self._errors: list[FieldError] = [] if errors is None else errors
+        self._errors = errors or _FoundErrors()
 
     @classmethod
     def of_body(cls, body: Any, *, ignore_unknown: bool = False) -> "FieldReader":
@@ -79,7 +80,7 @@ class FieldReader:
 
     def refuse(self, name: str, code: str, detail: str) -> None:
         """Note an error of the field `name`, also for rules between fields."""
-        self._errors.append(FieldError(f"{self._path}{name}", code, detail))
+        self._errors.add(f"{self._path}{name}", code, detail)
 
     def finish(self) -> None:
         """Raise all that was found.
@@ -89,8 +90,9 @@ class FieldReader:
         """
         if self._rest and not self._ignores_unknown:
             self.refuse_unknown()
-        if self._errors:
-            raise ValidationFailed(errors=self._errors)
+        found = self._errors
+        if found.listed:
+            raise ValidationFailed(errors=found.listed, left_out=found.left_out)
 
     def skip(self, name: str) -> None:
         """Leave a field unread, whatever it holds."""
@@ -130,9 +132,11 @@ class FieldReader:
 
     def refuse_unknown(self) -> None:
         """Note every field that nobody has read."""
-        for name in self._rest:
+        room = SHOWN_ERRORS_MAX - len(self._errors.listed)
+        for name in islice(self._rest, room):
             shown = name if name.isprintable() and len(name) <= 100 else "?"
             self.refuse(shown, "unknown_field", "There is no such field.")
+        self._errors.left_out += max(0, len(self._rest) - room)
 
     # --- text -------------------------------------------------------------------------------------
 
@@ -264,7 +268,7 @@ class FieldReader:
         for index, value in enumerate(objects):
             path = f"{self._path}{name}.{index}"
             if type(value) is not dict:
-                self._errors.append(FieldError(path, "invalid_type", "Must be an object."))
+                self._errors.add(path, "invalid_type", "Must be an object.")
             else:
                 yield FieldReader(value, path=f"{path}.", errors=self._errors)
 
@@ -286,6 +290,23 @@ class FieldReader:
             return False
         self._rest.pop(name, None)
         return True
+
+
+class _FoundErrors:
+    """The errors of a request: as many as an answer lists, and how many more there are."""
+
+    __slots__ = ("left_out", "listed")
+
+    def __init__(self) -> None:
+        self.listed: list[FieldError] = []
+        self.left_out = 0
+
+    def add(self, field: str, code: str, detail: str) -> None:
+        """Note one."""
+        if len(self.listed) < SHOWN_ERRORS_MAX:
+            self.listed.append(FieldError(field, code, detail))
+        else:
+            self.left_out += 1
 
 
 def _read_list(value: Any, *, choices: Collection[str]) -> list[str]:

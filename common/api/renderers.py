@@ -42,14 +42,14 @@ def _to_json(value: Any) -> Any:
     kind = type(value)
     if kind is str or kind is int or value is None or kind is bool:
         return value
-    if isinstance(value, Document):
-        return value
     if kind is Decimal:
         return plain(value)
     if kind is dict:
         return {name: _to_json(member) for name, member in value.items()}
     if kind is list or kind is tuple:
         return [_to_json(member) for member in value]
+    if isinstance(value, Document):
+        return value
     if isinstance(value, datetime):
         return format_instant(value)
     if isinstance(value, str):  # a choice of a model, DRF's error text

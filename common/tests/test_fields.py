@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.api.fields import FieldReader
 from common.api.parsers import UnreadableNumber
-from common.errors import ValidationFailed
+from common.errors import ValidationFailed, shown_errors
 from common.money import plain
 
 _FIVE_CENTS = Decimal("0.05")
@@ -412,3 +412,28 @@ def test_lists_of_objects_are_read_with_their_places() -> None:
     wrong: Any
     for wrong in ([], [{}, {}, {}, {}]):
         assert _codes({"orders": wrong}, read) == [("orders", "invalid_length")]
+
+
+@pytest.mark.parametrize("number", [49, 50, 51, 75_000])
+def test_errors_are_listed_up_to_a_limit_and_counted_beyond_it(number: int) -> None:
+    reader = FieldReader({f"f{index}": 1 for index in range(number)})
+    reader.text("symbol", max_length=10)
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert len(raised.value.errors) + raised.value.left_out == number + 1
+    shown = shown_errors(raised.value)
+    assert [one.field for one in shown[:3]] == ["symbol", "f0", "f1"]
+    if number == 49:
+        assert len(shown) == 50
+    else:
+        assert (len(shown), shown[50].code) == (51, "more_errors")
+        assert shown[50].detail == f"{number + 1 - 50} more errors are not listed."
+
+
+def test_errors_of_many_objects_are_counted_together() -> None:
+    reader = FieldReader({"orders": [{"x": 1, "y": 2}] * 100})
+    for order in reader.objects("orders", max_length=100):
+        order.refuse_unknown()
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert (len(raised.value.errors), raised.value.left_out) == (50, 150)
