@@ -65,7 +65,9 @@ def _find_operation(method: str, path: str) -> dict[str, Any] | None:
 @cache
 def document() -> dict[str, Any]:
     """The OpenAPI document of the venue."""
-    return dict(SchemaGenerator(urlconf="exchange_project.urls").get_schema(request=None, public=True))
+    return dict(
+        SchemaGenerator(urlconf="exchange_project.urls").get_schema(request=None, public=True)
+    )
 
 
 @cache

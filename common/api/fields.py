@@ -21,7 +21,7 @@ import msgspec
 from msgspec import NODEFAULT
 
 from common.api import values
-from common.api.declarations import NIL_UUID, plan_of
+from common.api.declarations import NIL_UUID, FieldPlan, plan_of
 from common.api.values import ValueRefused
 from common.errors import SHOWN_ERRORS_MAX, FieldError, ValidationFailed
 from common.instants import EPOCH
@@ -71,7 +71,7 @@ class FieldReader:
 
         An empty value counts as missing.
         """
-        given = {name: value for name, value in query.items() if value != ""}
+        given = {name: None if value == "" else value for name, value in query.items()}
         return cls(given, ignore_unknown=ignore_unknown, is_text=True)
 
     def has(self, name: str) -> bool:
@@ -111,11 +111,7 @@ class FieldReader:
                 continue
             value = rest.pop(name, _ABSENT)
             if value is _ABSENT:
-                value = None
-                for other in field.other_names:
-                    if other in rest:
-                        name, value = other, rest.pop(other)
-                        break
+                name, value = self._take_other(field)
             if value is not None:
                 try:
                     given[field.name] = field.read(value)
@@ -271,6 +267,13 @@ class FieldReader:
                 self._errors.add(path, "invalid_type", "Must be an object.")
             else:
                 yield FieldReader(value, path=f"{path}.", errors=self._errors)
+
+    def _take_other(self, field: FieldPlan) -> tuple[str, Any]:
+        """A field by another of its names, with that name; None where it has none of them."""
+        for name in field.other_names:
+            if name in self._rest:
+                return name, self._rest.pop(name)
+        return field.name, None
 
     def _read(self, name: str, harmless: T, read: Callable[..., T], **rules: Any) -> T:
         """What `read` makes of a field; `harmless` where it is missing, null or refused."""

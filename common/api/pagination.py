@@ -55,7 +55,7 @@ class PageRequest:
 
     @property
     def limit(self) -> int:
-        """Rows to fetch: one more than shown, which tells whether there is another page."""
+        """Rows to fetch: one more than shown, to see whether there is another page."""
         return self.size + 1
 
 

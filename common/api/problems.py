@@ -52,7 +52,7 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[ExchangeError]], ...] = (
 
 
 def register_constraint_errors(by_name: Mapping[str, type[ExchangeError]]) -> None:
-    """Tell which error the breach of a named database constraint is; apps do so in `ready`."""
+    """Name the error that a breach of each database constraint is; apps do so in `ready`."""
     _constraint_errors.update(by_name)
 
 

@@ -19,6 +19,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 # The integer digits that NUMERIC(38, 8) holds.
 _LIMIT = 10 ** (MAX_DIGITS - DECIMAL_PLACES)
+_MOST, _LEAST = Decimal(_LIMIT), Decimal(-_LIMIT)
 _SMALLEST_STEP = Decimal(1).scaleb(-DECIMAL_PLACES)
 _ZERO = Decimal(0)
 _INSTANT_CHARACTERS_MAX = 40
@@ -47,7 +48,7 @@ def read_decimal(
         ValueRefused: no number, too many digits, off the step or out of the range.
     """
     number = _to_decimal(value)
-    if not -_LIMIT < number < _LIMIT:
+    if not _LEAST < number < _MOST:
         raise ValueRefused(
             "too_many_digits", f"At most {MAX_DIGITS - DECIMAL_PLACES} digits before the point."
         )
@@ -180,7 +181,7 @@ def _to_decimal(value: Any) -> Decimal:
     kind = type(value)
     if kind is Decimal or kind is int:
         if kind is int:
-            return Decimal(value) if -_LIMIT < value < _LIMIT else Decimal(_LIMIT)
+            return Decimal(value) if -_LIMIT < value < _LIMIT else _MOST
         return value
     if kind is UnreadableNumber:
         raise _unreadable(value.has_exponent)

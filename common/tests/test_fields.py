@@ -370,11 +370,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_unknown_parameters_of_a_query_string_are_refused() -> None:
-    reader = FieldReader.of_query({"page_size": "10", "limit": "2"})
+    reader = FieldReader.of_query({"page_size": "10", "limit": "2", "other": ""})
     assert reader.integer("page_size", minimum=1, maximum=1000) == 10
     with pytest.raises(ValidationFailed) as raised:
         reader.finish()
-    assert [(one.field, one.code) for one in raised.value.errors] == [("limit", "unknown_field")]
+    assert [(one.field, one.code) for one in raised.value.errors] == [
+        ("limit", "unknown_field"),
+        ("other", "unknown_field"),
+    ]
 
 
 def test_unknown_fields_may_be_ignored() -> None:

@@ -17,7 +17,7 @@ from common.errors import ExchangeError, shown_errors
 # What the services call a field, where this dialect calls it otherwise.
 _FIELD_NAMES = {"limit_price": "price"}
 _PATH_FIELDS = ("order_id",)
-_TOLD_FACTS = ("order_id",)
+_SHOWN_FACTS = ("order_id",)
 
 
 def error_document(error: ExchangeError, where: str = "body") -> dict[str, Any]:
@@ -35,8 +35,8 @@ def error_document(error: ExchangeError, where: str = "body") -> dict[str, Any]:
             }
             for one in shown_errors(error)
         ]
-    told = {name: error.facts[name] for name in _TOLD_FACTS if name in error.facts}
-    return {"detail": detail, **told}
+    facts = {name: error.facts[name] for name in _SHOWN_FACTS if name in error.facts}
+    return {"detail": detail, **facts}
 
 
 def error_response(error: ExchangeError, request: HttpRequest) -> HttpResponse:

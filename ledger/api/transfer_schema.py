@@ -30,7 +30,7 @@ class TransferRequest(serializers.Serializer):
         required=False,
         min_value=1,
         max_value=TIMEOUT_SECONDS_MAX,
-        help_text=f"Of a pending one; {TIMEOUT_SECONDS} by itself.",
+        help_text=f"Of a pending one; {TIMEOUT_SECONDS} by default.",
     )
     expected_version = serializers.IntegerField(
         required=False, min_value=0, help_text="409 `stale_version` if the source is at another."
@@ -116,7 +116,7 @@ post_transfer = operation(
     description="For the owner of the wallet that pays.",
     parameters=[IDEMPOTENCY_KEY],
     request=inline_serializer(
-        "PostTransfer", {"amount": amount_field("All that is held, by itself.", required=False)}
+        "PostTransfer", {"amount": amount_field("By default all that is held.", required=False)}
     ),
     responses={200: TransferDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )

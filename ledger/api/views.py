@@ -86,7 +86,7 @@ class StatementRequest:
 
 
 def read_statement_request(request: Request) -> StatementRequest:
-    """What the query string asks for: the last 30 days as JSON by itself.
+    """What the query string asks for: by default the last 30 days as JSON.
 
     Raises:
         ValidationFailed: a field is wrong, or the span is empty.

@@ -1,4 +1,4 @@
-"""Wallets under `/api/v1/`: a caller sees those of the own accounts."""
+"""Wallets under `/api/v1/`: a caller sees those of its own accounts."""
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone

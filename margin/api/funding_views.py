@@ -1,4 +1,4 @@
-"""Funding under `/api/v1/`: rates for everybody, payments for whom they concern."""
+"""Funding under `/api/v1/`: rates for everybody, payments for those they concern."""
 
 from uuid import UUID
 

@@ -131,7 +131,7 @@ class TradeHistoryView(ApiView):
 
 
 class AccountOrdersView(ApiView):
-    """`accounts/{id}/orders`: list them; tell of an execution elsewhere."""
+    """`accounts/{id}/orders`: list them; report an execution elsewhere."""
 
     required_scope = _READ_OR_BOOK
 
