@@ -9,6 +9,7 @@ from common.caching import clear_all_caches
 
 if TYPE_CHECKING:
     import redis
+    from django.test import Client
     from pytest_django import Settings
 
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 def _fresh_memory() -> None:
     """No test sees what another one left in this process's caches."""
     clear_all_caches()
+
+
+@pytest.fixture
+def client() -> "Client":
+    """A test client that holds every answer against the OpenAPI document."""
+    from tests.contract import ContractClient
+
+    return ContractClient()
 
 
 @pytest.fixture

@@ -18,18 +18,31 @@ class FieldError:
     detail: str
 
 
+# Field errors that an answer lists; a body may have tens of thousands.
+SHOWN_ERRORS_MAX = 50
+
+
 class ExchangeError(Exception):
-    """Base of everything that the venue refuses. The docstring of a subclass is its title."""
+    """Base of everything that the venue refuses. The docstring of a subclass is its title.
+
+    `left_out` counts field errors that are not among its `errors`, since there are so many.
+    """
 
     code = "error"
     status = 400
     retry_after_seconds: int | None = None
 
     def __init__(
-        self, detail: str = "", *, errors: Sequence[FieldError] = (), **facts: Any
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        left_out: int = 0,
+        **facts: Any,
     ) -> None:
         self.detail = detail or self.title()
         self.errors = tuple(errors)
+        self.left_out = left_out
         self.facts: Mapping[str, Any] = facts
         super().__init__(self.detail)
 
@@ -38,6 +51,15 @@ class ExchangeError(Exception):
         """First sentence of the class's docstring, which names the broken rule."""
         first_line = (cls.__doc__ or cls.__name__).split("\n")[0]
         return first_line.split(". ")[0].rstrip(".")
+
+
+def shown_errors(error: ExchangeError) -> Sequence[FieldError]:
+    """The field errors of an answer: the first ones, and how many more there are."""
+    left_out = max(0, len(error.errors) - SHOWN_ERRORS_MAX) + error.left_out
+    if not left_out:
+        return error.errors
+    rest = FieldError("", "more_errors", f"{left_out} more errors are not listed.")
+    return (*error.errors[:SHOWN_ERRORS_MAX], rest)
 
 
 class MalformedRequest(ExchangeError):

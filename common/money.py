@@ -61,6 +61,11 @@ def plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def plain_or_none(amount: Decimal | None) -> str | None:
+    """`plain`, or None."""
+    return None if amount is None else plain(amount)
+
+
 def ceil_div(numerator: int, denominator: int) -> int:
     """`numerator / denominator` rounded up, for integers of any sign."""
     return -(-numerator // denominator)

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from common.api.latency import api_latency
 from common.valkey import get_client
-from exchange_project.classic import schema
+from exchange_project.classic import operations
 from ledger.selectors import count_open_critical_alerts
 from marketdata.pricing import list_service_states
 from orders.gateway.admission import get_shard_status
@@ -41,7 +41,7 @@ class HealthView(APIView):
     authentication_classes: list[type] = []
     permission_classes: list[type] = []
 
-    @schema.health
+    @operations.health
     def get(self, request: Request) -> Response:
         document = health_document()
         response = Response(document, status=200 if document["status"] == _OK else 503)

@@ -151,7 +151,7 @@ def _read_cells(cells: Mapping[str, str], seen: set[str]) -> dict[str, Any]:
     Raises:
         ValidationFailed: names every cell that is wrong.
     """
-    reader = FieldReader.of_query(cells, ignore_unknown=False)
+    reader = FieldReader.of_query(cells)
     values: dict[str, Any] = {
         "symbol": reader.text("symbol", max_length=SYMBOL_LENGTH_MAX),
         "kind": reader.choice("kind", Instrument.Kind.values),

@@ -6,7 +6,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api import people_schema as schema
 from brokers.api.callers import caller_of
@@ -28,6 +27,7 @@ from brokers.services import (
 from brokers.services.mails import queue_password_reset_mail, queue_verification_mail
 from brokers.services.tokens import TOKEN_CHARACTERS_MAX
 from common.api.fields import FieldReader
+from common.api.views import ApiView
 
 EMAIL_CHARACTERS_MAX = 254
 NAME_CHARACTERS_MAX = 150
@@ -35,7 +35,7 @@ NAME_CHARACTERS_MAX = 150
 PASSWORD_CHARACTERS_MAX = 128
 
 
-class PublicView(APIView):
+class PublicView(ApiView):
     """A view that strangers may call, so often from one network address. Keys count for nothing."""
 
     authentication_classes: list[type] = []
@@ -91,7 +91,7 @@ class LogoutView(PublicView):
         return Response(status=204)
 
 
-class PersonView(APIView):
+class PersonView(ApiView):
     """`auth/me`."""
 
     required_scope = PERSON
@@ -109,7 +109,7 @@ class PersonView(APIView):
         return _answer(rename_user(user_id=caller_of(request).own_user_id, full_name=full_name))
 
 
-class PasswordView(APIView):
+class PasswordView(ApiView):
     """`auth/password`."""
 
     required_scope = PERSON
@@ -162,7 +162,7 @@ class VerifyEmailView(PublicView):
         return Response(status=204)
 
 
-class ResendVerificationView(APIView):
+class ResendVerificationView(ApiView):
     """`auth/email/verify/resend`."""
 
     required_scope = PERSON

@@ -5,20 +5,20 @@ The makers of operations serve `people_schema` too.
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
-    OpenApiParameter,
     OpenApiResponse,
-    extend_schema,
     inline_serializer,
 )
 from rest_framework import serializers
 
+from brokers.api.queries import AccountsQuery, DeliveriesQuery
 from brokers.models import Broker, Funding, Scope, TradingAccount
 from brokers.selectors import DELIVERY_STATUSES
 from brokers.services.keys import OVERLAP_SECONDS_MAX
-from common.api.schema import PAGING, page_of, problems
+from common.api import openapi
+from common.api.pagination import PageQuery
+from common.api.schema import page_of, problems
 
 _BROKERS, _ACCOUNTS, _WEBHOOKS = "brokers and keys", "accounts", "webhooks"
 _SECRET_HELP = "The key itself. Shown this once."
@@ -98,7 +98,7 @@ def request_of(title: str, /, **fields: serializers.Field) -> serializers.Serial
 def operation(
     tag: str, operation_id: str, summary: str, responses: dict[Any, Any], **options: Any
 ) -> Any:
-    return extend_schema(
+    return openapi.operation(
         tags=[tag], operation_id=operation_id, summary=summary, responses=responses, **options
     )
 
@@ -133,7 +133,7 @@ list_api_keys = operation(
     "api_keys_list",
     "Keys of the broker, or of a person's own account; newest first, revoked ones too",
     {200: page_of(ApiKeyDocument), **READ_ERRORS, **problems(422)},
-    parameters=list(PAGING),
+    query=(PageQuery,),
 )
 create_api_key = operation(
     _BROKERS,
@@ -181,7 +181,7 @@ list_accounts = operation(
     "accounts_list",
     "Accounts of the broker, newest first",
     {200: page_of(AccountDocument), **READ_ERRORS, **problems(422)},
-    parameters=[OpenApiParameter("document_number", OpenApiTypes.STR), *PAGING],
+    query=(AccountsQuery, PageQuery),
 )
 create_account = operation(
     _ACCOUNTS,
@@ -209,7 +209,7 @@ list_webhook_endpoints = operation(
     "webhook_endpoints_list",
     "Where events are delivered, newest first",
     {200: page_of(WebhookEndpointDocument), **READ_ERRORS, **problems(422)},
-    parameters=list(PAGING),
+    query=(PageQuery,),
 )
 create_webhook_endpoint = operation(
     _WEBHOOKS,
@@ -248,12 +248,7 @@ list_webhook_deliveries = operation(
     "webhook_deliveries_list",
     "Deliveries, newest first",
     {200: page_of(WebhookDeliveryDocument), **READ_ERRORS, **problems(422)},
-    parameters=[
-        OpenApiParameter("status", OpenApiTypes.STR, enum=list(DELIVERY_STATUSES)),
-        OpenApiParameter("event", OpenApiTypes.STR),
-        OpenApiParameter("endpoint_id", OpenApiTypes.UUID),
-        *PAGING,
-    ],
+    query=(DeliveriesQuery, PageQuery),
 )
 replay_webhook_delivery = operation(
     _WEBHOOKS,

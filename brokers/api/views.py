@@ -7,12 +7,12 @@ from uuid import UUID
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api import schema
 from brokers.api.callers import caller_of
 from brokers.api.documents import account_document, api_key_document, broker_document
 from brokers.api.permissions import ADMIN_OR_PERSON, VENUE_ADMIN, check_account_visible
+from brokers.api.queries import AccountsQuery
 from brokers.errors import OtherAccount
 from brokers.models import ApiKey, Funding, Scope, default_scopes
 from brokers.selectors import (
@@ -33,6 +33,7 @@ from brokers.services import (
 from brokers.services.keys import OVERLAP_SECONDS_MAX
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, list_page, read_page_request
+from common.api.views import ApiView
 
 _ZERO = Decimal(0)
 
@@ -41,7 +42,7 @@ def _created_key_document(created: CreatedKey) -> dict[str, Any]:
     return {**api_key_document(created.api_key), "key": created.secret}
 
 
-class BrokersView(APIView):
+class BrokersView(ApiView):
     """`brokers`: take one in."""
 
     required_scope = {"POST": VENUE_ADMIN}
@@ -65,7 +66,7 @@ class BrokersView(APIView):
         return Response({**document, "api_key": _created_key_document(key)}, status=201)
 
 
-class OwnBrokerView(APIView):
+class OwnBrokerView(ApiView):
     """`brokers/me`."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -83,7 +84,7 @@ class OwnBrokerView(APIView):
         )
 
 
-class ApiKeysView(APIView):
+class ApiKeysView(ApiView):
     """`api-keys`: list them, make one."""
 
     required_scope = ADMIN_OR_PERSON
@@ -123,7 +124,7 @@ def _own_key(request: Request, key_id: UUID) -> ApiKey:
     )
 
 
-class ApiKeyView(APIView):
+class ApiKeyView(ApiView):
     """`api-keys/{id}`: end it."""
 
     required_scope = {"DELETE": ADMIN_OR_PERSON}
@@ -135,7 +136,7 @@ class ApiKeyView(APIView):
         return Response(status=204)
 
 
-class RevokeApiKeyView(APIView):
+class RevokeApiKeyView(ApiView):
     """`api-keys/{id}/revoke`."""
 
     required_scope = {"POST": ADMIN_OR_PERSON}
@@ -148,7 +149,7 @@ class RevokeApiKeyView(APIView):
         return Response(api_key_document(api_key))
 
 
-class RotateApiKeyView(APIView):
+class RotateApiKeyView(ApiView):
     """`api-keys/{id}/rotate`."""
 
     required_scope = {"POST": ADMIN_OR_PERSON}
@@ -167,7 +168,7 @@ class RotateApiKeyView(APIView):
         return Response(_created_key_document(created), status=201)
 
 
-class AccountsView(APIView):
+class AccountsView(ApiView):
     """`accounts`: list them, open one."""
 
     required_scope = {"GET": Scope.READ.value, "POST": Scope.TRADE.value}
@@ -176,7 +177,7 @@ class AccountsView(APIView):
     def get(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        document_number = reader.optional_text("document_number", max_length=20)
+        document_number = reader.struct(AccountsQuery).document_number
         wanted = read_page_request(reader, int)
         reader.finish()
         accounts = list_accounts(broker_id=principal.own_broker_id, account_id=principal.account_id)
@@ -201,7 +202,7 @@ class AccountsView(APIView):
         return Response(account_document(account), status=201)
 
 
-class AccountView(APIView):
+class AccountView(ApiView):
     """`accounts/{id}`."""
 
     required_scope = {"GET": Scope.READ.value}

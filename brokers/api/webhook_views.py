@@ -4,15 +4,14 @@ from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api import schema
 from brokers.api.callers import caller_of
 from brokers.api.documents import webhook_delivery_document, webhook_endpoint_document
+from brokers.api.queries import DeliveriesQuery
 from brokers.errors import OtherAccount
 from brokers.models import Scope
 from brokers.selectors import (
-    DELIVERY_STATUSES,
     get_webhook_delivery,
     get_webhook_endpoint,
     list_webhook_deliveries,
@@ -26,6 +25,7 @@ from brokers.services import (
 )
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, list_page, read_page_request
+from common.api.views import ApiView
 
 _READ_OR_ADMIN = {
     "GET": Scope.READ.value,
@@ -47,7 +47,7 @@ def _broker_of(request: Request) -> UUID:
     return principal.own_broker_id
 
 
-class WebhookEndpointsView(APIView):
+class WebhookEndpointsView(ApiView):
     """`webhook-endpoints`: list them, add one."""
 
     required_scope = _READ_OR_ADMIN
@@ -66,7 +66,7 @@ class WebhookEndpointsView(APIView):
         return Response(webhook_endpoint_document(endpoint), status=201)
 
 
-class WebhookEndpointView(APIView):
+class WebhookEndpointView(ApiView):
     """`webhook-endpoints/{id}`: show, change, switch off."""
 
     required_scope = _READ_OR_ADMIN
@@ -93,7 +93,7 @@ class WebhookEndpointView(APIView):
         return Response(status=204)
 
 
-class WebhookDeliveriesView(APIView):
+class WebhookDeliveriesView(ApiView):
     """`webhook-deliveries`: list them."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -101,19 +101,20 @@ class WebhookDeliveriesView(APIView):
     @schema.list_webhook_deliveries
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        status = reader.optional_choice("status", DELIVERY_STATUSES)
-        event = reader.optional_text("event", max_length=40)
-        endpoint_id = reader.optional_uuid("endpoint_id")
+        filters = reader.struct(DeliveriesQuery)
         wanted = read_page_request(reader, int)
         reader.finish()
         deliveries = list_webhook_deliveries(
-            broker_id=_broker_of(request), endpoint_id=endpoint_id, status=status, event=event
+            broker_id=_broker_of(request),
+            endpoint_id=filters.endpoint_id,
+            status=filters.status,
+            event=filters.event,
         )
         page = fetch_page(deliveries, wanted)
         return Response(page.document(request, webhook_delivery_document))
 
 
-class ReplayWebhookDeliveryView(APIView):
+class ReplayWebhookDeliveryView(ApiView):
     """`webhook-deliveries/{id}/replay`."""
 
     required_scope = {"POST": Scope.ADMIN.value}

@@ -10,22 +10,27 @@ be looked at too; nothing read may be used before `finish()` has raised or retur
 one yields None when it is missing or null. Nothing is rounded, stripped or guessed.
 """
 
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 from uuid import UUID
 
-from common.api.values import ValueRefused, read_decimal, read_instant, read_integer
-from common.errors import FieldError, ValidationFailed
+import msgspec
+from msgspec import NODEFAULT
+
+from common.api import values
+from common.api.declarations import NIL_UUID, FieldPlan, plan_of
+from common.api.values import ValueRefused
+from common.errors import SHOWN_ERRORS_MAX, FieldError, ValidationFailed
 from common.instants import EPOCH
 from common.limits import BIGINT_MAX, SYMBOL_LENGTH_MAX
-from common.texts import text_error
 
-_NIL_UUID = UUID(int=0)
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ZERO = Decimal(0)
 _ABSENT = object()
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class FieldReader:
@@ -35,18 +40,18 @@ class FieldReader:
 
     def __init__(
         self,
-        values: Mapping[str, Any],
+        given: Mapping[str, Any],
         *,
         ignore_unknown: bool = False,
         is_text: bool = False,
         path: str = "",
-        errors: list[FieldError] | None = None,
+        errors: "_FoundErrors | None" = None,
     ) -> None:
-        self._rest = dict(values)
+        self._rest = dict(given)
         self._ignores_unknown = ignore_unknown
         self._is_text = is_text
         self._path = path
-        self._errors: list[FieldError] = [] if errors is None else errors
+        self._errors = errors or _FoundErrors()
 
     @classmethod
     def of_body(cls, body: Any, *, ignore_unknown: bool = False) -> "FieldReader":
@@ -61,12 +66,12 @@ class FieldReader:
         return cls(body, ignore_unknown=ignore_unknown)
 
     @classmethod
-    def of_query(cls, query: Mapping[str, Any], *, ignore_unknown: bool = True) -> "FieldReader":
+    def of_query(cls, query: Mapping[str, Any], *, ignore_unknown: bool = False) -> "FieldReader":
         """A reader of a query string, in which numbers and booleans are text; the last one counts.
 
         An empty value counts as missing.
         """
-        given = {name: value for name, value in query.items() if value != ""}
+        given = {name: None if value == "" else value for name, value in query.items()}
         return cls(given, ignore_unknown=ignore_unknown, is_text=True)
 
     def has(self, name: str) -> bool:
@@ -75,7 +80,7 @@ class FieldReader:
 
     def refuse(self, name: str, code: str, detail: str) -> None:
         """Note an error of the field `name`, also for rules between fields."""
-        self._errors.append(FieldError(f"{self._path}{name}", code, detail))
+        self._errors.add(f"{self._path}{name}", code, detail)
 
     def finish(self) -> None:
         """Raise all that was found.
@@ -85,28 +90,56 @@ class FieldReader:
         """
         if self._rest and not self._ignores_unknown:
             self.refuse_unknown()
-        if self._errors:
-            raise ValidationFailed(errors=self._errors)
+        found = self._errors
+        if found.listed:
+            raise ValidationFailed(errors=found.listed, left_out=found.left_out)
+
+    def skip(self, name: str) -> None:
+        """Leave a field unread, whatever it holds."""
+        self._rest.pop(name, None)
+
+    def struct(self, kind: type[S], **given: Any) -> S:
+        """The fields that `kind` declares, but for those that are `given` from elsewhere.
+
+        Rules between fields can be applied to it at once, since a wrong field holds a harmless
+        value of its type.
+        """
+        rest = self._rest
+        for field in plan_of(kind, self._is_text):
+            name = field.name
+            if name in given:
+                continue
+            value = rest.pop(name, _ABSENT)
+            if value is _ABSENT:
+                name, value = self._take_other(field)
+            if value is not None:
+                try:
+                    given[field.name] = field.read(value)
+                    continue
+                except ValueRefused as refused:
+                    self.refuse(name, refused.code, refused.detail)
+            elif field.default is not NODEFAULT:
+                given[field.name] = field.default
+                continue
+            else:
+                self.refuse(name, "required", "This field is required.")
+            given[field.name] = field.harmless
+        return kind(**given)
 
     def refuse_unknown(self) -> None:
         """Note every field that nobody has read."""
-        for name in self._rest:
+        room = SHOWN_ERRORS_MAX - len(self._errors.listed)
+        for name in islice(self._rest, room):
             shown = name if name.isprintable() and len(name) <= 100 else "?"
             self.refuse(shown, "unknown_field", "There is no such field.")
+        self._errors.left_out += max(0, len(self._rest) - room)
 
     # --- text -------------------------------------------------------------------------------------
 
     def text(self, name: str, *, max_length: int, min_length: int = 1) -> str:
         """Text without control characters, and not only blanks."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", "")
-        field = f"{self._path}{name}"
-        error = text_error(field, value, max_length=max_length, min_length=min_length)
-        if error is None:
-            return value
-        self._errors.append(error)
-        return ""
+        rules = {"max_length": max_length, "min_length": min_length}
+        return self._read(name, "", values.read_text, **rules)
 
     def optional_text(self, name: str, *, max_length: int, min_length: int = 1) -> str | None:
         """`text`, or None."""
@@ -115,15 +148,8 @@ class FieldReader:
         return self.text(name, max_length=max_length, min_length=min_length)
 
     def symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str:
-        """A symbol, or the code of an asset, in any case; in upper case.
-
-        ASCII alone: other letters may become ASCII ones in upper case ("ﬀ" becomes "FF").
-        """
-        value = self.text(name, max_length=max_length)
-        if value.isascii():
-            return value.upper()
-        self.refuse(name, "invalid_characters", "Only the characters of ASCII are allowed.")
-        return ""
+        """A symbol, or the code of an asset, in any case; in upper case. ASCII only."""
+        return self._read(name, "", values.read_symbol, max_length=max_length)
 
     def optional_symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str | None:
         """`symbol`, or None."""
@@ -131,14 +157,7 @@ class FieldReader:
 
     def choice(self, name: str, choices: Collection[str], *, any_case: bool = False) -> str:
         """One of `choices`; with `any_case` they are upper case and the value need not be."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", "")
-        wanted = value.upper() if any_case and value.isascii() else value
-        if wanted in choices:
-            return wanted
-        self.refuse(name, "invalid_choice", f"One of: {', '.join(choices)}.")
-        return ""
+        return self._read(name, "", values.read_choice, choices=choices, any_case=any_case)
 
     def optional_choice(
         self, name: str, choices: Collection[str], *, any_case: bool = False
@@ -150,13 +169,8 @@ class FieldReader:
         """A list of different `choices` without repetition, at least one; or None."""
         if self._is_absent(name):
             return None
-        values = self._take(name)
-        if type(values) is not list:
-            return self._wrong_type(name, values, "a list", [])
-        if not values or any(type(one) is not str or one not in choices for one in values):
-            self.refuse(name, "invalid_choice", f"A list of: {', '.join(choices)}.")
-            return []
-        return list(dict.fromkeys(values))
+        none: list[str] = []
+        return self._read(name, none, _read_list, choices=choices)
 
     # --- numbers ----------------------------------------------------------------------------------
 
@@ -170,14 +184,8 @@ class FieldReader:
         maximum: Decimal | None = None,
     ) -> Decimal:
         """An exact number from a JSON number or a string; by default at most eight decimals."""
-        value = self._take(name)
-        if value is None or value is _ABSENT:
-            return self._wrong_type(name, value, "a number", Decimal(0))
-        try:
-            return read_decimal(value, step=step, above=above, minimum=minimum, maximum=maximum)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return Decimal(0)
+        rules = {"step": step, "above": above, "minimum": minimum, "maximum": maximum}
+        return self._read(name, _ZERO, values.read_decimal, **rules)
 
     def optional_decimal(
         self,
@@ -195,15 +203,9 @@ class FieldReader:
 
     def integer(self, name: str, *, minimum: int, maximum: int, strict: bool | None = None) -> int:
         """A whole number. `strict` (the rule in a body): no strings, and no 10.0 either."""
-        value = self._take(name)
-        if value is None or value is _ABSENT:
-            return self._wrong_type(name, value, "a whole number", 0)
         is_strict = not self._is_text if strict is None else strict
-        try:
-            return read_integer(value, minimum=minimum, maximum=maximum, strict=is_strict)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return 0
+        rules = {"minimum": minimum, "maximum": maximum, "strict": is_strict}
+        return self._read(name, 0, values.read_integer, **rules)
 
     def optional_integer(
         self, name: str, *, minimum: int, maximum: int, strict: bool | None = None
@@ -225,12 +227,7 @@ class FieldReader:
 
     def boolean(self, name: str) -> bool:
         """true or false."""
-        value = self._take(name)
-        if self._is_text and value in ("true", "false"):
-            return bool(value == "true")
-        if type(value) is not bool:
-            return self._wrong_type(name, value, "true or false", False)
-        return bool(value)
+        return self._read(name, False, values.read_boolean, is_text=self._is_text)
 
     def optional_boolean(self, name: str) -> bool | None:
         """`boolean`, or None."""
@@ -238,14 +235,7 @@ class FieldReader:
 
     def instant(self, name: str, *, after: datetime | None = None) -> datetime:
         """An ISO 8601 date and time with a zone, later than `after`; in UTC."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", EPOCH)
-        try:
-            return read_instant(value, after=after)
-        except ValueRefused as refused:
-            self.refuse(name, refused.code, refused.detail)
-            return EPOCH
+        return self._read(name, EPOCH, values.read_instant, after=after)
 
     def optional_instant(self, name: str, *, after: datetime | None = None) -> datetime | None:
         """`instant`, or None."""
@@ -253,13 +243,7 @@ class FieldReader:
 
     def uuid(self, name: str) -> UUID:
         """A UUID in its usual form with hyphens."""
-        value = self._take(name)
-        if type(value) is not str:
-            return self._wrong_type(name, value, "text", _NIL_UUID)
-        if not _UUID.fullmatch(value):
-            self.refuse(name, "invalid_uuid", "A UUID.")
-            return _NIL_UUID
-        return UUID(value)
+        return self._read(name, NIL_UUID, values.read_uuid)
 
     def optional_uuid(self, name: str) -> UUID | None:
         """`uuid`, or None."""
@@ -270,26 +254,38 @@ class FieldReader:
 
         Call `refuse_unknown()` on each one whose fields must all be known.
         """
-        values = self._take(name)
-        if type(values) is not list:
-            return self._wrong_type(name, values, "a list of objects", [])
-        if not 0 < len(values) <= max_length:
-            self.refuse(name, "invalid_length", f"1 to {max_length} objects.")
-            return []
-        return list(self._read_objects(name, values))
-
-    def _read_objects(self, name: str, values: list[Any]) -> "Iterable[FieldReader]":
-        for index, value in enumerate(values):
-            path = f"{self._path}{name}.{index}"
-            if type(value) is not dict:
-                self._errors.append(FieldError(path, "invalid_type", "Must be an object."))
-            else:
-                yield FieldReader(value, path=f"{path}.", errors=self._errors)
+        none: list[Any] = []
+        objects = self._read(name, none, _read_objects_list, max_length=max_length)
+        return list(self._readers(name, objects))
 
     # --- plumbing ---------------------------------------------------------------------------------
 
-    def _take(self, name: str) -> Any:
-        return self._rest.pop(name, _ABSENT)
+    def _readers(self, name: str, objects: list[Any]) -> "Iterable[FieldReader]":
+        for index, value in enumerate(objects):
+            path = f"{self._path}{name}.{index}"
+            if type(value) is not dict:
+                self._errors.add(path, "invalid_type", "Must be an object.")
+            else:
+                yield FieldReader(value, path=f"{path}.", errors=self._errors)
+
+    def _take_other(self, field: FieldPlan) -> tuple[str, Any]:
+        """A field by another of its names, with that name; None where it has none of them."""
+        for name in field.other_names:
+            if name in self._rest:
+                return name, self._rest.pop(name)
+        return field.name, None
+
+    def _read(self, name: str, harmless: T, read: Callable[..., T], **rules: Any) -> T:
+        """What `read` makes of a field; `harmless` where it is missing, null or refused."""
+        value = self._rest.pop(name, None)
+        if value is None:
+            self.refuse(name, "required", "This field is required.")
+            return harmless
+        try:
+            return read(value, **rules)
+        except ValueRefused as refused:
+            self.refuse(name, refused.code, refused.detail)
+            return harmless
 
     def _is_absent(self, name: str) -> bool:
         """Whether the field is missing or null; a null is taken out, so that it is not unknown."""
@@ -298,9 +294,35 @@ class FieldReader:
         self._rest.pop(name, None)
         return True
 
-    def _wrong_type(self, name: str, value: Any, wanted: str, harmless: Any) -> Any:
-        if value is _ABSENT or value is None:
-            self.refuse(name, "required", "This field is required.")
+
+class _FoundErrors:
+    """The errors of a request: as many as an answer lists, and how many more there are."""
+
+    __slots__ = ("left_out", "listed")
+
+    def __init__(self) -> None:
+        self.listed: list[FieldError] = []
+        self.left_out = 0
+
+    def add(self, field: str, code: str, detail: str) -> None:
+        """Note one."""
+        if len(self.listed) < SHOWN_ERRORS_MAX:
+            self.listed.append(FieldError(field, code, detail))
         else:
-            self.refuse(name, "invalid_type", f"Must be {wanted}.")
-        return harmless
+            self.left_out += 1
+
+
+def _read_list(value: Any, *, choices: Collection[str]) -> list[str]:
+    if type(value) is not list:
+        raise values.wrong_type("a list")
+    if not value or any(type(one) is not str or one not in choices for one in value):
+        raise ValueRefused("invalid_choice", f"A list of: {', '.join(choices)}.")
+    return list(dict.fromkeys(value))
+
+
+def _read_objects_list(value: Any, *, max_length: int) -> list[Any]:
+    if type(value) is not list:
+        raise values.wrong_type("a list of objects")
+    if not 0 < len(value) <= max_length:
+        raise ValueRefused("invalid_length", f"1 to {max_length} objects.")
+    return value

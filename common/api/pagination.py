@@ -8,13 +8,15 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from msgspec import Meta
 from rest_framework.request import Request
 
+from common.api import declarations
 from common.api.fields import FieldReader
 from common.limits import BIGINT_MAX
 
@@ -25,6 +27,18 @@ _CURSOR_CHARACTERS_MAX = 100
 Row = TypeVar("Row")
 ModelRow = TypeVar("ModelRow", bound=Model)
 RowId = int | UUID
+
+
+class PageQuery(declarations.Request, frozen=True):
+    """Which page of a list is wanted."""
+
+    page_size: Annotated[int, Meta(ge=1, le=PAGE_SIZE_MAX, description="Rows of a page.")] = (
+        PAGE_SIZE
+    )
+    cursor: Annotated[
+        Annotated[str, Meta(max_length=_CURSOR_CHARACTERS_MAX)] | None,
+        Meta(description="From `next` or `previous`."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ class PageRequest:
 
     @property
     def limit(self) -> int:
-        """Rows to fetch: one more than shown, which tells whether there is another page."""
+        """Rows to fetch: one more than shown, to see whether there is another page."""
         return self.size + 1
 
 
@@ -69,8 +83,8 @@ def read_page_request(reader: FieldReader, id_type: type[int] | type[UUID]) -> P
 
     A wrong one is noted on `reader`, whose `finish` raises it.
     """
-    size = reader.optional_integer("page_size", minimum=1, maximum=PAGE_SIZE_MAX) or PAGE_SIZE
-    cursor = reader.optional_text("cursor", max_length=_CURSOR_CHARACTERS_MAX)
+    query = reader.struct(PageQuery)
+    size, cursor = query.page_size or PAGE_SIZE, query.cursor
     if not cursor:
         return PageRequest(size)
     try:

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from common import errors
 from common.api.renderers import encode_json
-from common.errors import ExchangeError, FieldError
+from common.errors import ExchangeError, FieldError, shown_errors
 
 _log = logging.getLogger("bourse.errors")
 
@@ -52,7 +52,7 @@ _TRANSLATIONS: tuple[tuple[type[Exception], type[ExchangeError]], ...] = (
 
 
 def register_constraint_errors(by_name: Mapping[str, type[ExchangeError]]) -> None:
-    """Tell which error the breach of a named database constraint is; apps do so in `ready`."""
+    """Name the error that a breach of each database constraint is; apps do so in `ready`."""
     _constraint_errors.update(by_name)
 
 
@@ -85,7 +85,8 @@ def problem_document(error: ExchangeError, request_id: str) -> dict[str, Any]:
     }
     if error.errors:
         document["errors"] = [
-            {"field": one.field, "code": one.code, "detail": one.detail} for one in error.errors
+            {"field": one.field, "code": one.code, "detail": one.detail}
+            for one in shown_errors(error)
         ]
     return document
 

@@ -11,19 +11,30 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from common.api.declarations import Document
 from common.money import plain
 
 _encoder = msgspec.json.Encoder()
 
 
 def encode_json(value: Any) -> bytes:
-    """`value` as JSON: Decimal as a plain string, datetime as RFC 3339, UUID as a string."""
-    return _encoder.encode(_to_json(value))
+    """`value` as JSON: Decimal as a plain string, datetime as RFC 3339, UUID as a string.
+
+    A `Document` is encoded as it is, since its amounts and instants are texts already.
+    """
+    return _encoder.encode(value if isinstance(value, Document) else _to_json(value))
 
 
 def format_instant(instant: datetime) -> str:
     """`instant` as RFC 3339 in UTC: always microseconds, always `Z`, so that it sorts as text."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def instant_or_none(instant: datetime | None) -> str | None:
+    """`format_instant`, or None."""
+    return None if instant is None else format_instant(instant)
 
 
 def _to_json(value: Any) -> Any:
@@ -37,6 +48,8 @@ def _to_json(value: Any) -> Any:
         return {name: _to_json(member) for name, member in value.items()}
     if kind is list or kind is tuple:
         return [_to_json(member) for member in value]
+    if isinstance(value, Document):
+        return value
     if isinstance(value, datetime):
         return format_instant(value)
     if isinstance(value, str):  # a choice of a model, DRF's error text

@@ -6,6 +6,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
+from common.api.openapi import parameters_of
+from common.api.pagination import PageQuery
 from common.api.problems import CONTENT_TYPE
 
 _TEXTS = {
@@ -13,6 +15,7 @@ _TEXTS = {
     401: "No key, or a wrong one",
     403: "The key may not do this",
     404: "There is no such thing",
+    411: "The body has no Content-Length",
     409: "It conflicts with what is there",
     413: "More than 1 MiB",
     415: "The body is not JSON",
@@ -41,9 +44,21 @@ class Problem(serializers.Serializer):
     errors = ProblemField(many=True, required=False)  # type: ignore[assignment]
 
 
+# What any operation may answer: a query string or a path that is not valid, a caller who sends too
+# much, a database that is away. And what any operation with a body may answer, too.
+_ANY_OPERATION = (422, 429, 503)
+_ANY_BODY = (400, 411, 413, 415)
+
+
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """Responses of these statuses, for `extend_schema`."""
-    return {(status, CONTENT_TYPE): OpenApiResponse(Problem, _TEXTS[status]) for status in statuses}
+    """Responses of these statuses and of those that any operation has, for `extend_schema`.
+
+    An operation with a body names 400.
+    """
+    every = {*statuses, *_ANY_OPERATION, *(_ANY_BODY if 400 in statuses else ())}
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(Problem, _TEXTS[status]) for status in sorted(every)
+    }
 
 
 def amount_field(help_text: str = "", **options: Any) -> serializers.DecimalField:
@@ -65,12 +80,7 @@ def page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
     )
 
 
-PAGING = (
-    OpenApiParameter(
-        "page_size", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
-    ),
-    OpenApiParameter("cursor", OpenApiTypes.STR, description="From `next` or `previous`."),
-)
+PAGING = tuple(parameters_of(PageQuery))
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,

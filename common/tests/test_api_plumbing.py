@@ -13,6 +13,8 @@ from rest_framework.request import Request
 
 from brokers.models import Funding, TradingAccount
 from brokers.tests.factories import AccountFactory, BrokerFactory
+from common.api.csv_answers import document_csv
+from common.api.declarations import Amount, Document
 from common.api.fields import FieldReader
 from common.api.latency import LatencyRing
 from common.api.pagination import PageRequest, fetch_page, make_page, read_page_request
@@ -22,6 +24,15 @@ from common.caching import TtlCache, clear_all_caches
 from common.errors import Throttled, ValidationFailed
 
 _ID = UUID("019c5e1a-7b2c-7d3e-8f40-a1b2c3d4e5f6")
+
+
+class _Shown(Document, frozen=True):
+    """An answer."""
+
+    id: UUID
+    price: Amount
+    note: str | None
+
 
 # --- renderers --------------------------------------------------------------------------------
 
@@ -48,6 +59,29 @@ _ID = UUID("019c5e1a-7b2c-7d3e-8f40-a1b2c3d4e5f6")
 )
 def test_json_out(value: object, text: str) -> None:
     assert encode_json(value).decode() == text
+
+
+def test_documents_are_encoded_wherever_they_are() -> None:
+    document = _Shown(id=_ID, price="1.5", note=None)
+    text = '{"id":"019c5e1a-7b2c-7d3e-8f40-a1b2c3d4e5f6","price":"1.5","note":null}'
+    assert encode_json(document).decode() == text
+    value = {"total": Decimal("2.50"), "results": [document], "first": (document,)}
+    assert encode_json(value).decode() == f'{{"total":"2.5","results":[{text}],"first":[{text}]}}'
+
+
+def test_documents_as_csv() -> None:
+    documents = [
+        _Shown(id=_ID, price="-1.5", note='=cmd|"x"'),
+        _Shown(id=_ID, price="2", note="-1+1"),
+        _Shown(id=_ID, price="3", note=None),
+    ]
+    lines = list(document_csv(_Shown.__struct_fields__, documents))
+    assert lines == [
+        "id,price,note\r\n",
+        f'{_ID},-1.5,"\'=cmd|""x"""\r\n',
+        f"{_ID},2,'-1+1\r\n",
+        f"{_ID},3,\r\n",
+    ]
 
 
 def test_instants_sort_as_text() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.api.fields import FieldReader
 from common.api.parsers import UnreadableNumber
-from common.errors import ValidationFailed
+from common.errors import ValidationFailed, shown_errors
 from common.money import plain
 
 _FIVE_CENTS = Decimal("0.05")
@@ -52,6 +52,11 @@ def _value(value: Any, read: Read) -> Any:
         (Decimal("-0"), "0"),
         ("9" * 30, "9" * 30),
         ("0007", "7"),
+        ("1e5", "100000"),
+        ("1e-05", "0.00001"),
+        ("1.50E-7", "0.00000015"),
+        ("-2E+2", "-200"),
+        (Decimal("0.00001"), "0.00001"),
     ],
 )
 def test_decimals_are_taken_as_they_are(given_value: Any, text: str) -> None:
@@ -75,7 +80,16 @@ def test_decimals_are_taken_as_they_are(given_value: Any, text: str) -> None:
         (".5", "not_a_number"),
         ("1,5", "not_a_number"),
         ("1_000", "not_a_number"),
-        ("1e5", "not_a_number"),
+        ("1e", "not_a_number"),
+        ("e5", "not_a_number"),
+        ("1e5.0", "not_a_number"),
+        ("1e 5", "not_a_number"),
+        ("1e٣", "not_a_number"),
+        ("1e999999999", "not_a_number"),
+        ("-1e-999999999", "not_a_number"),
+        ("1e" + "9" * 60, "not_a_number"),
+        ("1e30", "too_many_digits"),
+        ("1e-9", "too_many_decimals"),
         ("NaN", "not_a_number"),
         ("Infinity", "not_a_number"),
         ("٣", "not_a_number"),
@@ -162,7 +176,7 @@ def test_whole_numbers_have_bounds(value: int) -> None:
 
 
 def test_a_query_string_takes_digits() -> None:
-    reader = FieldReader.of_query({"trades": "10", "depth": "", "other": "ignored"})
+    reader = FieldReader.of_query({"trades": "10", "depth": ""})
     assert reader.integer("trades", minimum=1, maximum=1000) == 10
     assert reader.optional_integer("depth", minimum=1, maximum=50) is None
     reader.finish()
@@ -355,6 +369,17 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
+def test_unknown_parameters_of_a_query_string_are_refused() -> None:
+    reader = FieldReader.of_query({"page_size": "10", "limit": "2", "other": ""})
+    assert reader.integer("page_size", minimum=1, maximum=1000) == 10
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert [(one.field, one.code) for one in raised.value.errors] == [
+        ("limit", "unknown_field"),
+        ("other", "unknown_field"),
+    ]
+
+
 def test_unknown_fields_may_be_ignored() -> None:
     reader = FieldReader.of_body({"a": "x", "b": 1}, ignore_unknown=True)
     assert reader.text("a", max_length=5) == "x"
@@ -390,3 +415,28 @@ def test_lists_of_objects_are_read_with_their_places() -> None:
     wrong: Any
     for wrong in ([], [{}, {}, {}, {}]):
         assert _codes({"orders": wrong}, read) == [("orders", "invalid_length")]
+
+
+@pytest.mark.parametrize("number", [49, 50, 51, 75_000])
+def test_errors_are_listed_up_to_a_limit_and_counted_beyond_it(number: int) -> None:
+    reader = FieldReader({f"f{index}": 1 for index in range(number)})
+    reader.text("symbol", max_length=10)
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert len(raised.value.errors) + raised.value.left_out == number + 1
+    shown = shown_errors(raised.value)
+    assert [one.field for one in shown[:3]] == ["symbol", "f0", "f1"]
+    if number == 49:
+        assert len(shown) == 50
+    else:
+        assert (len(shown), shown[50].code) == (51, "more_errors")
+        assert shown[50].detail == f"{number + 1 - 50} more errors are not listed."
+
+
+def test_errors_of_many_objects_are_counted_together() -> None:
+    reader = FieldReader({"orders": [{"x": 1, "y": 2}] * 100})
+    for order in reader.objects("orders", max_length=100):
+        order.refuse_unknown()
+    with pytest.raises(ValidationFailed) as raised:
+        reader.finish()
+    assert (len(raised.value.errors), raised.value.left_out) == (50, 150)

@@ -24,7 +24,7 @@ from brokers.models import Broker, TradingAccount
 from brokers.tests.factories import AccountFactory
 from common import errors
 from common.api.problems import as_exchange_error, problem_document
-from common.errors import ExchangeError, FieldError
+from common.errors import SHOWN_ERRORS_MAX, ExchangeError, FieldError
 
 
 class TooLittle(ExchangeError):
@@ -296,3 +296,19 @@ def test_a_document_is_json() -> None:
     request.request_id = "r"  # type: ignore[attr-defined]
     assert json.dumps(problem_document(errors.NotFound(), "r"))
     assert SimpleNamespace(**problem_document(errors.NotFound(), "r")).status == 404
+
+
+@pytest.mark.parametrize("number", [SHOWN_ERRORS_MAX, SHOWN_ERRORS_MAX + 1, 75_000])
+def test_a_document_lists_the_first_errors_and_counts_the_rest(number: int) -> None:
+    found = [FieldError(f"f{index}", "unknown_field", "No.") for index in range(number)]
+    shown = problem_document(errors.ValidationFailed(errors=found), "r")["errors"]
+    assert [one["field"] for one in shown[:SHOWN_ERRORS_MAX]] == [
+        one.field for one in found[:SHOWN_ERRORS_MAX]
+    ]
+    left_out = number - SHOWN_ERRORS_MAX
+    more = {
+        "field": "",
+        "code": "more_errors",
+        "detail": f"{left_out} more errors are not listed.",
+    }
+    assert shown[SHOWN_ERRORS_MAX:] == ([more] if left_out else [])

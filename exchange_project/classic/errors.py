@@ -12,12 +12,12 @@ from rest_framework.request import Request
 
 from common.api.problems import problem_headers, translate_or_log
 from common.api.renderers import encode_json
-from common.errors import ExchangeError
+from common.errors import ExchangeError, shown_errors
 
 # What the services call a field, where this dialect calls it otherwise.
 _FIELD_NAMES = {"limit_price": "price"}
 _PATH_FIELDS = ("order_id",)
-_TOLD_FACTS = ("order_id",)
+_SHOWN_FACTS = ("order_id",)
 
 
 def error_document(error: ExchangeError, where: str = "body") -> dict[str, Any]:
@@ -33,10 +33,10 @@ def error_document(error: ExchangeError, where: str = "body") -> dict[str, Any]:
                 "msg": one.detail,
                 "type": one.code,
             }
-            for one in error.errors
+            for one in shown_errors(error)
         ]
-    told = {name: error.facts[name] for name in _TOLD_FACTS if name in error.facts}
-    return {"detail": detail, **told}
+    facts = {name: error.facts[name] for name in _SHOWN_FACTS if name in error.facts}
+    return {"detail": detail, **facts}
 
 
 def error_response(error: ExchangeError, request: HttpRequest) -> HttpResponse:

@@ -15,9 +15,24 @@ from brokers.services import register_broker
 from common.api.fields import FieldReader
 from common.api.ratelimits import Bucket
 from common.errors import FieldError, NotFound, ValidationFailed
-from exchange_project.classic import errors, schema
-from exchange_project.classic.cents import to_cents, to_whole
-from exchange_project.classic.orders import order_document, place_classic_order, read_order
+from exchange_project.classic import errors, operations
+from exchange_project.classic.cents import to_cents
+from exchange_project.classic.documents import (
+    ClassicBalance,
+    ClassicPlaced,
+    ClassicRegistered,
+    ClassicReset,
+    ClassicTradeCount,
+    book_document,
+    order_document,
+    price_document,
+)
+from exchange_project.classic.orders import place_classic_order, read_order
+from exchange_project.classic.requests import (
+    ClassicDepthQuery,
+    ClassicPriceQuery,
+    ClassicRegisterRequest,
+)
 from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.selectors.books import get_book
@@ -26,10 +41,7 @@ from orders.selectors.trades import count_trades, get_broker_net, get_last_and_a
 from orders.services.accounts import get_broker_id
 from orders.services.cancel import cancel_order
 from orders.services.venue import reset_venue
-from orders.types import BookLevel, Result
-
-_TRADES_DEFAULT, _TRADES_MAX = 50, 1000
-_DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
+from orders.types import Result
 
 
 class ClassicView(APIView):
@@ -44,16 +56,16 @@ class RegisterView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.register
+    @operations.register
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data, ignore_unknown=True)
-        name = reader.text("name", max_length=100)
-        webhook_url = reader.optional_text("webhook_url", max_length=500)
+        wanted = reader.struct(ClassicRegisterRequest)
         reader.finish()
-        registered = register_broker(name=name, webhook_url=webhook_url, is_self_registered=True)
-        return Response(
-            {"broker_id": registered.broker.id, "api_key": registered.secret}, status=201
+        registered = register_broker(
+            name=wanted.name, webhook_url=wanted.webhook_url, is_self_registered=True
         )
+        answer = ClassicRegistered(registered.broker.id, registered.secret)
+        return Response(answer, status=201)
 
 
 class OrdersView(ClassicView):
@@ -61,11 +73,11 @@ class OrdersView(ClassicView):
 
     required_scope = Scope.TRADE.value
 
-    @schema.place_order
+    @operations.place_order
     def post(self, request: Request) -> Response:
         order = read_order(request.data)
         placed = place_classic_order(principal=caller_of(request), order=order)
-        return Response({"order_id": placed.order.id}, status=201)
+        return Response(ClassicPlaced(placed.order.id), status=201)
 
 
 class OrderView(ClassicView):
@@ -73,7 +85,7 @@ class OrderView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_order
+    @operations.get_order
     def get(self, request: Request, order_id: str) -> Response:
         order = get_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         return Response(order_document(order))
@@ -86,7 +98,7 @@ class CancelView(ClassicView):
     rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
-    @schema.cancel_order
+    @operations.cancel_order
     def post(self, request: Request, order_id: str) -> HttpResponse:
         result = cancel_order(principal=caller_of(request), order_id=_read_order_id(order_id))
         if result == Result.FORBIDDEN:
@@ -99,23 +111,16 @@ class PriceView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_price
+    @operations.get_price
     def get(self, request: Request, symbol: str) -> Response:
-        reader = FieldReader.of_query(request.query_params)
-        trades = reader.optional_integer("trades", minimum=1, maximum=_TRADES_MAX)
+        reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
+        trades = reader.struct(ClassicPriceQuery).trades
         reader.finish()
         instrument = find_instrument_spec(symbol)
-        summary = instrument and get_last_and_average(instrument.id, trades or _TRADES_DEFAULT)
+        summary = instrument and get_last_and_average(instrument.id, trades)
         if not summary:
             raise NotFound(f"There are no trades of {symbol[:20]}")
-        return Response(
-            {
-                "symbol": symbol,
-                "last_price": to_cents(summary.last_price),
-                "average_price": to_cents(summary.average_price),
-                "trades_in_average": summary.count,
-            }
-        )
+        return Response(price_document(symbol, summary))
 
 
 class BookView(ClassicView):
@@ -123,21 +128,14 @@ class BookView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_book
+    @operations.get_book
     def get(self, request: Request, symbol: str) -> Response:
-        reader = FieldReader.of_query(request.query_params)
-        depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
+        reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
+        depth = reader.struct(ClassicDepthQuery).depth
         reader.finish()
         instrument = find_instrument_spec(symbol)
-        book = instrument and get_book(instrument, depth)
-        return Response(
-            {
-                "symbol": symbol,
-                "depth": depth,
-                "asks": [_level(level) for level in book.asks] if book else [],
-                "bids": [_level(level) for level in book.bids] if book else [],
-            }
-        )
+        book = get_book(instrument, depth) if instrument else None
+        return Response(book_document(symbol, depth, book))
 
 
 class BalanceView(ClassicView):
@@ -145,16 +143,11 @@ class BalanceView(ClassicView):
 
     required_scope = Scope.READ.value
 
-    @schema.get_balance
+    @operations.get_balance
     def get(self, request: Request) -> Response:
         broker_id = get_broker_id(caller_of(request))
-        return Response(
-            {
-                "broker_id": broker_id,
-                "broker_name": caller_of(request).broker_name,
-                "balance": to_cents(get_broker_net(broker_id)),
-            }
-        )
+        net = to_cents(get_broker_net(broker_id))
+        return Response(ClassicBalance(broker_id, caller_of(request).broker_name, net))
 
 
 class TradeCountView(ClassicView):
@@ -162,9 +155,9 @@ class TradeCountView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.count_trades
+    @operations.count_trades
     def get(self, request: Request) -> Response:
-        return Response({"count": count_trades()})
+        return Response(ClassicTradeCount(count_trades()))
 
 
 class ResetView(ClassicView):
@@ -172,10 +165,10 @@ class ResetView(ClassicView):
 
     required_scope = VENUE_ADMIN
 
-    @schema.reset
+    @operations.reset
     def post(self, request: Request) -> Response:
         reset_venue()
-        return Response({"status": "ok"})
+        return Response(ClassicReset("ok"))
 
 
 def _read_order_id(text: str) -> UUID:
@@ -190,11 +183,3 @@ def _read_order_id(text: str) -> UUID:
         raise ValidationFailed(
             errors=[FieldError("order_id", "invalid_uuid", "order_id must be a UUID")]
         ) from error
-
-
-def _level(level: BookLevel) -> dict[str, int]:
-    return {
-        "price": to_cents(level.price),
-        "total_quantity": to_whole(level.quantity),
-        "order_count": level.order_count,
-    }

@@ -73,7 +73,7 @@ def page_of(
     request: HttpRequest, rows: QuerySet[Row], id_type: type[int] | type[UUID], *, size: int
 ) -> Page:
     """The page of rows, not ordered yet, that `cursor` asks for; the newest first."""
-    wanted = read_page_request(FieldReader.of_query(request.GET), id_type)
+    wanted = read_page_request(FieldReader.of_query(request.GET, ignore_unknown=True), id_type)
     return fetch_page(rows, replace(wanted, size=size))
 
 

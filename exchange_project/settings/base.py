@@ -315,6 +315,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Bourse",
     "DESCRIPTION": "A stock and derivatives exchange with a broker back office.",
     "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
@@ -347,9 +348,6 @@ SPECTACULAR_SETTINGS = {
         "Side": "orders.models.Side",
         "OrderType": "orders.models.Order.Type",
         "OrderStatus": "orders.models.Order.Status",
-        "ClassicSide": "exchange_project.classic.schema.SIDES",
-        "ClassicOrderType": "exchange_project.classic.schema.ORDER_TYPES",
-        "ClassicOrderStatus": "exchange_project.classic.schema.STATUSES",
     },
 }
 

@@ -1,9 +1,14 @@
 """The OpenAPI document is valid, without a warning, and tells how to authenticate."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 from django.core.management import call_command
+from django.http import JsonResponse
+
+from tests.contract import check_answer, document, errors_of
 
 
 def test_the_document_is_valid_and_complete(tmp_path: Path):
@@ -21,3 +26,61 @@ def test_the_document_is_valid_and_complete(tmp_path: Path):
     assert len(document["paths"]["/orders"]["post"]["security"]) == 4
     assert document["paths"]["/api/v1/auth/me"]["get"]["security"] == [{"bearerToken": []}]
     assert "security" not in document["paths"]["/api/v1/auth/token"]["post"]
+
+
+def test_examples_of_requests_are_valid():
+    tried = 0
+    for path in document()["paths"].values():
+        for operation in path.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                for example in content.get("examples", {}).values():
+                    assert list(errors_of(example["value"], content["schema"])) == [], operation
+                    tried += 1
+    assert tried > 8
+
+
+def test_a_request_is_described_with_all_names_of_its_fields():
+    schema = document()["components"]["schemas"]["DealRequest"]
+    deal: dict[str, Any] = {"symbol": "AAPL", "side": "BUY", "quantity": "10"}
+    for body in (deal, {"ticker": "AAPL", "action": "BUY", "quantity": 10, "limit_price": 1.5}):
+        assert list(errors_of(body, schema)) == []
+    for body in ({"side": "BUY", "quantity": "10"}, deal | {"other": 1}, deal | {"quantity": True}):
+        assert len(list(errors_of(body, schema))) == 1
+
+
+def test_words_of_a_dialect_are_described_as_they_are_sent():
+    properties = document()["components"]["schemas"]["ClassicOrderRequest"]["properties"]
+    assert properties["order_type"]["default"] == "limit"
+    assert document()["components"]["schemas"]["ClassicOrderType"]["enum"] == ["limit", "market"]
+
+
+def test_every_operation_says_what_may_go_wrong():
+    for path, operations in document()["paths"].items():
+        for operation in operations.values():
+            expected = set() if path == "/health" else {"422", "429", "503"}
+            if "requestBody" in operation:
+                expected |= {"400", "411", "413", "415"}
+            assert expected <= set(operation["responses"]), operation["operationId"]
+
+
+_ORDER = "/api/v1/orders/01890000-0000-7000-8000-000000000000"
+_CASH = {"account_id": 1, "asset": "USD", "balances": []}
+_CASH |= dict.fromkeys(("balance", "held_amount", "available_balance"), "1.5")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "media_type", "body"),
+    [
+        ("/api/v1/balance", 418, "application/json", _CASH),
+        ("/api/v1/balance", 200, "text/html", _CASH),
+        ("/api/v1/balance", 200, "application/json", {"account_id": 1}),
+        ("/api/v1/balance", 200, "application/json", _CASH | {"balance": 1.5}),
+        ("/api/v1/balance", 200, "application/json", _CASH | {"balance": "1E+3"}),
+        (_ORDER, 404, "application/json", {"detail": "There is no such order"}),
+        ("/balance", 403, "application/json", {"code": "missing_scope"}),
+    ],
+)
+def test_an_answer_that_is_not_as_described_fails_a_test(path, status, media_type, body):
+    check_answer("GET", "/api/v1/balance", JsonResponse(_CASH))
+    with pytest.raises(AssertionError):
+        check_answer("GET", path, JsonResponse(body, status=status, content_type=media_type))

@@ -59,12 +59,14 @@ class ReasonForm(forms.Form):
 
 
 class _AmountField(forms.DecimalField):
-    """An amount as the API takes it: no exponent, no digits of other scripts."""
+    """An amount as the API takes it, but without an exponent: no digits of other scripts."""
 
     def to_python(self, value: Any) -> Any:
         """The exact number."""
         if value in self.empty_values:
             return None
+        if "e" in value.lower():
+            raise forms.ValidationError("Write it without an exponent.", code="not_a_number")
         try:
             return read_decimal(value.strip())
         except ValueRefused as refused:

@@ -1,10 +1,13 @@
 """The trial balance in the OpenAPI document. The classes describe; nothing goes through."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
 from common.api.schema import amount_field, problems
+from ledger.api.queries import TrialBalanceQuery
 from ledger.types import AccountKind
 
 
@@ -25,20 +28,11 @@ class TrialBalanceAsset(_Sums):
     lines = TrialBalanceLine(many=True)
 
 
-get_trial_balance = extend_schema(
+get_trial_balance = operation(
     tags=["money"],
     operation_id="trial_balance",
     summary="Get the trial balance of the ledger (the venue's admin key)",
-    parameters=[
-        OpenApiParameter("asset", OpenApiTypes.STR, description="Only of this asset."),
-        OpenApiParameter(
-            "at",
-            OpenApiTypes.DATETIME,
-            description="As of this instant (exclusive), summed from every posting before it, "
-            "which may take long; now by itself.",
-        ),
-        OpenApiParameter("format", enum=["json", "csv"], default="json"),
-    ],
+    query=(TrialBalanceQuery, FormatQuery),
     responses={
         (200, "application/json"): inline_serializer(
             "TrialBalance",

@@ -5,16 +5,18 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.permissions import VENUE_ADMIN
+from common.api.csv_answers import read_is_csv
 from common.api.fields import FieldReader
+from common.api.views import ApiView
 from ledger.api import control_schema as schema
+from ledger.api.queries import TrialBalanceQuery
 from ledger.reports import trial_balance_csv
 from ledger.selectors import AssetBalance, BalanceSum, get_trial_balance
 
 
-class TrialBalanceView(APIView):
+class TrialBalanceView(ApiView):
     """`trial-balance`: what all accounts have, by asset and kind; as of now or of an instant."""
 
     required_scope = VENUE_ADMIN
@@ -22,12 +24,10 @@ class TrialBalanceView(APIView):
     @schema.get_trial_balance
     def get(self, request: Request) -> Response | HttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        asset = reader.optional_symbol("asset")
-        at = reader.optional_instant("at")
-        kind = reader.optional_choice("format", ("json", "csv")) or "json"
+        wanted, is_csv = reader.struct(TrialBalanceQuery), read_is_csv(reader)
         reader.finish()
-        balances = get_trial_balance(asset=asset, at=at)
-        if kind == "csv":
+        balances = get_trial_balance(asset=wanted.asset, at=wanted.at)
+        if is_csv:
             return HttpResponse(
                 trial_balance_csv(balances),
                 content_type="text/csv; charset=utf-8",
@@ -35,7 +35,7 @@ class TrialBalanceView(APIView):
             )
         return Response(
             {
-                "at": at,
+                "at": wanted.at,
                 "is_balanced": all(balance.is_balanced for balance in balances),
                 "assets": [_asset_document(balance) for balance in balances],
             }

@@ -4,13 +4,13 @@ from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
+from common.api.views import ApiView
 from ledger.api import money_schema as schema
 from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import conversion_document
@@ -21,7 +21,7 @@ from ledger.selectors.wallets import get_wallet
 from ledger.services import convert, quote_conversion
 
 
-class ConversionQuotesView(APIView):
+class ConversionQuotesView(ApiView):
     """`conversions/quotes`: what one would get, for some seconds."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -54,7 +54,7 @@ class ConversionQuotesView(APIView):
         return Response(conversion_document(quote), status=201)
 
 
-class ConversionsView(APIView):
+class ConversionsView(ApiView):
     """`conversions`: list them, use a quote."""
 
     required_scope = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
@@ -78,7 +78,7 @@ class ConversionsView(APIView):
         return Response(conversion_document(conversion), status=200 if is_used else 201)
 
 
-class ConversionView(APIView):
+class ConversionView(ApiView):
     """`conversions/{id}`."""
 
     required_scope = {"GET": Scope.READ.value}

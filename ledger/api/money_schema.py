@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import IDEMPOTENCY_KEY, PAGING, amount_field, page_of, problems
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import IDEMPOTENCY_KEY, amount_field, page_of, problems
+from ledger.api.queries import RequestsQuery
 from ledger.api.wallet_schema import TAGS
 from ledger.models import MoneyRequest
 
@@ -56,27 +58,21 @@ _REQUEST_BODY = inline_serializer(
         ),
     },
 )
-_FILTERS = [
-    OpenApiParameter("wallet_id", OpenApiTypes.INT64, description="Only of this wallet."),
-    OpenApiParameter("account_id", OpenApiTypes.INT64, description="Only of this account."),
-    OpenApiParameter("status", enum=MoneyRequest.Status.values),
-    *PAGING,
-]
 _REQUEST_PAGE = page_of(MoneyRequestDocument)
 
 
 def _listing(name: str) -> Any:
-    return extend_schema(
+    return operation(
         tags=TAGS,
         operation_id=f"{name}s_list",
         summary=f"List {name}s, newest first",
-        parameters=_FILTERS,
+        query=(RequestsQuery, PageQuery),
         responses={200: _REQUEST_PAGE, **problems(401, 403, 404, 422)},
     )
 
 
 def _asking(name: str, description: str) -> Any:
-    return extend_schema(
+    return operation(
         tags=TAGS,
         operation_id=f"{name}s_request",
         summary=f"Ask for a {name}",
@@ -88,7 +84,7 @@ def _asking(name: str, description: str) -> Any:
 
 
 def _getting(name: str) -> Any:
-    return extend_schema(
+    return operation(
         tags=TAGS,
         operation_id=f"{name}s_get",
         summary=f"Get a {name}",
@@ -97,7 +93,7 @@ def _getting(name: str) -> Any:
 
 
 def _canceling(name: str) -> Any:
-    return extend_schema(
+    return operation(
         tags=TAGS,
         operation_id=f"{name}s_cancel",
         summary=f"Cancel a {name} that waits for approval",
@@ -120,7 +116,7 @@ request_withdrawal = _asking(
 get_withdrawal = _getting("withdrawal")
 cancel_withdrawal = _canceling("withdrawal")
 
-quote_conversion = extend_schema(
+quote_conversion = operation(
     tags=TAGS,
     operation_id="conversions_quote",
     summary="Ask what a conversion would bring",
@@ -139,7 +135,7 @@ quote_conversion = extend_schema(
     ),
     responses={201: ConversionDocument, **problems(400, 401, 403, 404, 422)},
 )
-convert = extend_schema(
+convert = operation(
     tags=TAGS,
     operation_id="conversions_convert",
     summary="Convert at a quote",
@@ -152,14 +148,14 @@ convert = extend_schema(
         **problems(400, 401, 403, 404, 409, 422),
     },
 )
-list_conversions = extend_schema(
+list_conversions = operation(
     tags=TAGS,
     operation_id="conversions_list",
     summary="List conversions, newest first",
-    parameters=[*PAGING],
+    query=(PageQuery,),
     responses={200: page_of(ConversionDocument), **problems(401, 403, 422)},
 )
-get_conversion = extend_schema(
+get_conversion = operation(
     tags=TAGS,
     operation_id="conversions_get",
     summary="Get a conversion by the id of its quote",

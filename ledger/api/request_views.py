@@ -5,17 +5,18 @@ from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible, check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.views import ApiView
 from common.limits import LINE_LENGTH_MAX
 from ledger.api import money_schema as schema
 from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import request_document
+from ledger.api.queries import RequestsQuery
 from ledger.models import MoneyRequest
 from ledger.selectors import get_request, list_requests
 from ledger.selectors.wallets import get_wallet
@@ -26,7 +27,7 @@ _WITHDRAWAL = MoneyRequest.Kind.WITHDRAWAL.value
 _SCOPES = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
 
 
-class DepositsView(APIView):
+class DepositsView(ApiView):
     """`deposits`: list them, ask for one."""
 
     required_scope = _SCOPES
@@ -41,7 +42,7 @@ class DepositsView(APIView):
         return _ask(request, request_deposit)
 
 
-class DepositView(APIView):
+class DepositView(ApiView):
     """`deposits/{id}`."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -51,7 +52,7 @@ class DepositView(APIView):
         return Response(request_document(_own_request(request, request_id, _DEPOSIT)))
 
 
-class CancelDepositView(APIView):
+class CancelDepositView(ApiView):
     """`deposits/{id}/cancel`."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -63,7 +64,7 @@ class CancelDepositView(APIView):
         return _cancel(request, request_id, _DEPOSIT)
 
 
-class WithdrawalsView(APIView):
+class WithdrawalsView(ApiView):
     """`withdrawals`: list them, ask for one, which holds its amount."""
 
     required_scope = _SCOPES
@@ -78,7 +79,7 @@ class WithdrawalsView(APIView):
         return _ask(request, request_withdrawal)
 
 
-class WithdrawalView(APIView):
+class WithdrawalView(ApiView):
     """`withdrawals/{id}`."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -88,7 +89,7 @@ class WithdrawalView(APIView):
         return Response(request_document(_own_request(request, request_id, _WITHDRAWAL)))
 
 
-class CancelWithdrawalView(APIView):
+class CancelWithdrawalView(ApiView):
     """`withdrawals/{id}/cancel`: frees what is held."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -103,20 +104,18 @@ class CancelWithdrawalView(APIView):
 def _list(request: Request, kind: str) -> Response:
     principal = caller_of(request)
     reader = FieldReader.of_query(request.query_params)
-    account_id = reader.optional_row_id("account_id")
-    wallet_id = reader.optional_row_id("wallet_id")
-    status = reader.optional_choice("status", MoneyRequest.Status.values)
+    filters = reader.struct(RequestsQuery)
     wanted = read_page_request(reader, UUID)
     reader.finish()
-    check_named_account(principal, account_id)
-    if wallet_id is not None:
-        get_wallet(wallet_id, principal=principal)
+    check_named_account(principal, filters.account_id)
+    if filters.wallet_id is not None:
+        get_wallet(filters.wallet_id, principal=principal)
     requests = list_requests(
         kind=kind,
         broker_id=principal.own_broker_id,
-        account_id=principal.account_id or account_id,
-        wallet_id=wallet_id,
-        status=status,
+        account_id=principal.account_id or filters.account_id,
+        wallet_id=filters.wallet_id,
+        status=filters.status,
     )
     return Response(fetch_page(requests, wanted).document(request, request_document))
 

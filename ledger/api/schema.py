@@ -1,16 +1,19 @@
 """Balances and statements in the OpenAPI document. The classes describe; nothing goes through."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, amount_field, page_of, problems
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import amount_field, page_of, problems
+from ledger.api.queries import EntriesQuery, StatementQuery
 from ledger.types import CLIENT_KINDS, EntryKind
 
 _TAGS = ["accounts"]
 _CLIENT_KINDS = sorted(str(kind) for kind in CLIENT_KINDS)
 _ENTRY_KINDS = [str(kind) for kind in EntryKind]
-_ASSET = OpenApiParameter("asset", OpenApiTypes.STR, description="Only of this asset.")
 
 
 class BalanceDocument(serializers.Serializer):
@@ -47,7 +50,7 @@ class StatementAccount(serializers.Serializer):
     closing_balance = amount_field()
 
 
-list_balances = extend_schema(
+list_balances = operation(
     tags=_TAGS,
     operation_id="accounts_balances",
     summary="List the balances of an account",
@@ -62,24 +65,18 @@ list_balances = extend_schema(
         **problems(401, 403, 404),
     },
 )
-list_entries = extend_schema(
+list_entries = operation(
     tags=_TAGS,
     operation_id="accounts_entries",
     summary="List what was booked on an account, newest first",
-    parameters=[_ASSET, *PAGING],
+    query=(EntriesQuery, PageQuery),
     responses={200: page_of(BookedLine), **problems(401, 403, 404, 422)},
 )
-get_statement = extend_schema(
+get_statement = operation(
     tags=_TAGS,
     operation_id="accounts_statement",
     summary="Get the statement of an account, oldest first",
-    parameters=[
-        OpenApiParameter(
-            "since", OpenApiTypes.DATETIME, description="30 days before `until` by itself."
-        ),
-        OpenApiParameter("until", OpenApiTypes.DATETIME, description="Now by itself; exclusive."),
-        OpenApiParameter("format", enum=["json", "csv"], default="json"),
-    ],
+    query=(StatementQuery, FormatQuery),
     responses={
         (200, "application/json"): inline_serializer(
             "Statement",

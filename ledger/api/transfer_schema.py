@@ -1,12 +1,13 @@
 """Transfers in the OpenAPI document. The classes describe; nothing goes through them."""
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import IDEMPOTENCY_KEY, PAGING, Problem, amount_field, page_of, problems
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import IDEMPOTENCY_KEY, Problem, amount_field, page_of, problems
+from ledger.api.queries import TransfersQuery
 from ledger.api.wallet_schema import TAGS
-from ledger.selectors.transfers import DIRECTIONS
 from ledger.services.transfers.orders import BATCH_MAX, TIMEOUT_SECONDS, TIMEOUT_SECONDS_MAX
 from ledger.types import TransferReason, TransferStatus
 
@@ -29,7 +30,7 @@ class TransferRequest(serializers.Serializer):
         required=False,
         min_value=1,
         max_value=TIMEOUT_SECONDS_MAX,
-        help_text=f"Of a pending one; {TIMEOUT_SECONDS} by itself.",
+        help_text=f"Of a pending one; {TIMEOUT_SECONDS} by default.",
     )
     expected_version = serializers.IntegerField(
         required=False, min_value=0, help_text="409 `stale_version` if the source is at another."
@@ -59,21 +60,14 @@ class TransferResult(serializers.Serializer):
     problem = Problem(allow_null=True)
 
 
-list_transfers = extend_schema(
+list_transfers = operation(
     tags=TAGS,
     operation_id="transfers_list",
     summary="List transfers, newest first",
-    parameters=[
-        OpenApiParameter("wallet_id", OpenApiTypes.INT, description="Only of this wallet."),
-        OpenApiParameter("direction", enum=DIRECTIONS, description="Seen from the caller."),
-        OpenApiParameter("status", enum=_STATUSES),
-        OpenApiParameter("since", OpenApiTypes.DATETIME, description="By created_at."),
-        OpenApiParameter("until", OpenApiTypes.DATETIME, description="Exclusive."),
-        *PAGING,
-    ],
+    query=(TransfersQuery, PageQuery),
     responses={200: page_of(TransferDocument), **problems(401, 403, 404, 422)},
 )
-create_transfer = extend_schema(
+create_transfer = operation(
     tags=TAGS,
     operation_id="transfers_create",
     summary="Transfer money to another wallet",
@@ -82,7 +76,7 @@ create_transfer = extend_schema(
     request=TransferRequest,
     responses={201: TransferDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
-create_transfers = extend_schema(
+create_transfers = operation(
     tags=TAGS,
     operation_id="transfers_batch",
     summary="Make up to 1,000 transfers at once",
@@ -109,24 +103,24 @@ create_transfers = extend_schema(
         **problems(400, 401, 403, 404, 409, 413, 422, 503),
     },
 )
-get_transfer = extend_schema(
+get_transfer = operation(
     tags=TAGS,
     operation_id="transfers_get",
     summary="Get a transfer that one sends or gets",
     responses={200: TransferDocument, **problems(401, 403, 404)},
 )
-post_transfer = extend_schema(
+post_transfer = operation(
     tags=TAGS,
     operation_id="transfers_post",
     summary="Post a pending transfer, in full or in part; the rest is freed",
     description="For the owner of the wallet that pays.",
     parameters=[IDEMPOTENCY_KEY],
     request=inline_serializer(
-        "PostTransfer", {"amount": amount_field("All that is held, by itself.", required=False)}
+        "PostTransfer", {"amount": amount_field("By default all that is held.", required=False)}
     ),
     responses={200: TransferDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
-void_transfer = extend_schema(
+void_transfer = operation(
     tags=TAGS,
     operation_id="transfers_void",
     summary="Void a pending transfer: its hold is freed",

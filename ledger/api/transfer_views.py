@@ -6,7 +6,6 @@ from uuid import UUID
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.models import Scope
@@ -15,14 +14,15 @@ from common.api.fields import FieldReader
 from common.api.pagination import make_page, read_page_request
 from common.api.problems import problem_document
 from common.api.renderers import encode_json
+from common.api.views import ApiView
 from common.ids import new_uuid
 from common.limits import BIGINT_MAX, LINE_LENGTH_MAX
 from ledger.api import transfer_schema as schema
 from ledger.api.idempotency import idempotent, read_request_key, replay
+from ledger.api.queries import TransfersQuery
 from ledger.api.wallet_documents import transfer_document
 from ledger.errors import TransferRefused
-from ledger.models import Transfer
-from ledger.selectors.transfers import DIRECTIONS, get_transfer, list_transfers
+from ledger.selectors.transfers import get_transfer, list_transfers
 from ledger.selectors.wallets import get_wallet, list_wallets
 from ledger.services.transfers.finishing import post_transfer, void_transfer
 from ledger.services.transfers.making import make_transfer, make_transfers
@@ -40,7 +40,7 @@ _EMAIL_LENGTH_MAX = 254
 _CREATED = 201
 
 
-class TransfersView(APIView):
+class TransfersView(ApiView):
     """`transfers`: list them, make one."""
 
     required_scope = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
@@ -49,22 +49,19 @@ class TransfersView(APIView):
     def get(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        wallet_id = reader.optional_row_id("wallet_id")
-        direction = reader.optional_choice("direction", DIRECTIONS)
-        status = reader.optional_choice("status", Transfer.Status.values, any_case=True)
-        since, until = reader.optional_instant("since"), reader.optional_instant("until")
+        filters = reader.struct(TransfersQuery)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         rows = list_transfers(
             broker_id=principal.own_broker_id,
-            wallet_ids=_own_wallets(principal, wallet_id),
+            wallet_ids=_own_wallets(principal, filters.wallet_id),
             limit=wanted.limit,
             before=_as_uuid(wanted.before),
             after=_as_uuid(wanted.after),
-            direction=direction,
-            status=status,
-            since=since,
-            until=until,
+            direction=filters.direction,
+            status=filters.status,
+            since=filters.since,
+            until=filters.until,
         )
         page = make_page(rows, wanted, lambda row: row.id)
         return Response(page.document(request, transfer_document))
@@ -83,7 +80,7 @@ class TransfersView(APIView):
         return Response(transfer_document(_made(outcome)), status=_CREATED)
 
 
-class TransferBatchView(APIView):
+class TransferBatchView(ApiView):
     """`transfers/batch`: up to 1,000 in one transaction, each for itself or all or none."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -106,7 +103,7 @@ class TransferBatchView(APIView):
         return Response({"linked_id": linked_id, "results": [write(one) for one in outcomes]})
 
 
-class TransferView(APIView):
+class TransferView(ApiView):
     """`transfers/{id}`: for both sides."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -117,7 +114,7 @@ class TransferView(APIView):
         return Response(transfer_document(transfer))
 
 
-class PostTransferView(APIView):
+class PostTransferView(ApiView):
     """`transfers/{id}/post`: let a pending transfer happen."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -134,7 +131,7 @@ class PostTransferView(APIView):
         return Response(transfer_document(transfer))
 
 
-class VoidTransferView(APIView):
+class VoidTransferView(ApiView):
     """`transfers/{id}/void`: end a pending transfer, from either side."""
 
     required_scope = {"POST": Scope.TRANSFER.value}

@@ -8,16 +8,18 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible
 from brokers.models import Scope
 from brokers.selectors import get_account
+from common.api.csv_answers import read_is_csv
 from common.api.fields import FieldReader
 from common.api.pagination import make_page, read_page_request
+from common.api.views import ApiView
 from ledger.api import schema
 from ledger.api.documents import balance_document, line_document, stream_csv, stream_json
+from ledger.api.queries import EntriesQuery, StatementQuery
 from ledger.selectors import list_balances, list_posted_lines, list_statement_sections
 from ledger.types import StatementSection
 
@@ -26,7 +28,7 @@ _DEFAULT_SPAN = timedelta(days=30)
 _SPAN_OF_BEGINNING = datetime.min.replace(tzinfo=UTC) + _DEFAULT_SPAN
 
 
-class BalancesView(APIView):
+class BalancesView(ApiView):
     """`accounts/{id}/balances`."""
 
     required_scope = Scope.READ.value
@@ -38,7 +40,7 @@ class BalancesView(APIView):
         return Response({"account_id": account_id, "balances": balances})
 
 
-class EntriesView(APIView):
+class EntriesView(ApiView):
     """`accounts/{id}/entries`: the lines booked on the account, newest first."""
 
     required_scope = Scope.READ.value
@@ -47,7 +49,7 @@ class EntriesView(APIView):
     def get(self, request: Request, account_id: int) -> Response:
         _check_visible(request, account_id)
         reader = FieldReader.of_query(request.query_params)
-        asset = reader.optional_symbol("asset")
+        asset = reader.struct(EntriesQuery).asset
         wanted = read_page_request(reader, int)
         reader.finish()
         lines = list_posted_lines(
@@ -61,7 +63,7 @@ class EntriesView(APIView):
         return Response(page.document(request, line_document))
 
 
-class StatementView(APIView):
+class StatementView(ApiView):
     """`accounts/{id}/statement`: all that was booked in a span of time, streamed."""
 
     required_scope = Scope.READ.value
@@ -84,19 +86,19 @@ class StatementRequest:
 
 
 def read_statement_request(request: Request) -> StatementRequest:
-    """What the query string asks for: the last 30 days as JSON by itself.
+    """What the query string asks for: by default the last 30 days as JSON.
 
     Raises:
         ValidationFailed: a field is wrong, or the span is empty.
     """
     reader = FieldReader.of_query(request.query_params)
-    until = reader.optional_instant("until") or timezone.now()
-    since = reader.optional_instant("since") or max(until, _SPAN_OF_BEGINNING) - _DEFAULT_SPAN
-    kind = reader.optional_choice("format", ("json", "csv"))
+    query, is_csv = reader.struct(StatementQuery), read_is_csv(reader)
+    until = query.until or timezone.now()
+    since = query.since or max(until, _SPAN_OF_BEGINNING) - _DEFAULT_SPAN
     if since >= until:
         reader.refuse("since", "not_before_until", "since must be before until.")
     reader.finish()
-    return StatementRequest(since, until, kind == "csv")
+    return StatementRequest(since, until, is_csv)
 
 
 def statement_response(

@@ -1,25 +1,18 @@
 """Wallets in the OpenAPI document. The classes describe; nothing goes through them."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import IDEMPOTENCY_KEY, PAGING, amount_field, page_of, problems
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import IDEMPOTENCY_KEY, amount_field, page_of, problems
+from ledger.api.queries import BalanceQuery, StatementQuery, WalletsQuery
 from ledger.api.schema import StatementAccount
 from ledger.models import LedgerAccount
 
 TAGS = ["money"]
-_CURRENCY = OpenApiParameter("currency", OpenApiTypes.STR, description="Only in this currency.")
-_ACCOUNT = OpenApiParameter("account_id", OpenApiTypes.INT, description="Only of this account.")
-_STATUS = OpenApiParameter("status", enum=LedgerAccount.Status.values)
-_AT = OpenApiParameter("at", OpenApiTypes.DATETIME, description="Now by itself; inclusive.")
-_SPAN = (
-    OpenApiParameter(
-        "since", OpenApiTypes.DATETIME, description="30 days before `until` by itself."
-    ),
-    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Now by itself; exclusive."),
-    OpenApiParameter("format", enum=["json", "csv"], default="json"),
-)
 
 
 class WalletDocument(serializers.Serializer):
@@ -43,14 +36,14 @@ class WalletBalance(serializers.Serializer):
     version = serializers.IntegerField()
 
 
-list_wallets = extend_schema(
+list_wallets = operation(
     tags=TAGS,
     operation_id="wallets_list",
     summary="List wallets, newest first",
-    parameters=[_ACCOUNT, _CURRENCY, _STATUS, *PAGING],
+    query=(WalletsQuery, PageQuery),
     responses={200: page_of(WalletDocument), **problems(401, 403, 404, 422)},
 )
-open_wallet = extend_schema(
+open_wallet = operation(
     tags=TAGS,
     operation_id="wallets_open",
     summary="Open a wallet, or a closed one again",
@@ -66,13 +59,13 @@ open_wallet = extend_schema(
     ),
     responses={201: WalletDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
-get_wallet = extend_schema(
+get_wallet = operation(
     tags=TAGS,
     operation_id="wallets_get",
     summary="Get a wallet",
     responses={200: WalletDocument, **problems(401, 403, 404)},
 )
-close_wallet = extend_schema(
+close_wallet = operation(
     tags=TAGS,
     operation_id="wallets_close",
     summary="Close an empty wallet",
@@ -80,18 +73,18 @@ close_wallet = extend_schema(
     request=None,
     responses={200: WalletDocument, **problems(401, 403, 404, 409, 422, 503)},
 )
-get_wallet_balance = extend_schema(
+get_wallet_balance = operation(
     tags=TAGS,
     operation_id="wallets_balance",
     summary="Get the balance of a wallet as of an instant",
-    parameters=[_AT],
+    query=(BalanceQuery,),
     responses={200: WalletBalance, **problems(401, 403, 404, 422)},
 )
-get_wallet_statement = extend_schema(
+get_wallet_statement = operation(
     tags=TAGS,
     operation_id="wallets_statement",
     summary="Get the statement of a wallet, oldest first",
-    parameters=[*_SPAN],
+    query=(StatementQuery, FormatQuery),
     responses={
         (200, "application/json"): inline_serializer(
             "WalletStatement",

@@ -1,10 +1,9 @@
-"""Wallets under `/api/v1/`: a caller sees those of the own accounts."""
+"""Wallets under `/api/v1/`: a caller sees those of its own accounts."""
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_named_account
@@ -12,17 +11,18 @@ from brokers.models import Scope
 from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.views import ApiView
 from ledger.api import wallet_schema as schema
 from ledger.api.idempotency import idempotent
+from ledger.api.queries import BalanceQuery, WalletsQuery
 from ledger.api.views import read_statement_request, statement_response
 from ledger.api.wallet_documents import wallet_document
-from ledger.models import LedgerAccount
 from ledger.selectors import list_statement_sections
 from ledger.selectors.wallets import get_balance_at, get_wallet, list_wallets, wallet_of
 from ledger.services.wallets import close_wallet, open_wallet
 
 
-class WalletsView(APIView):
+class WalletsView(ApiView):
     """`wallets`: list them, open one."""
 
     required_scope = {"GET": Scope.READ.value, "POST": Scope.TRANSFER.value}
@@ -31,17 +31,15 @@ class WalletsView(APIView):
     def get(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        account_id = reader.optional_row_id("account_id")
-        currency = reader.optional_symbol("currency")
-        status = reader.optional_choice("status", LedgerAccount.Status.values, any_case=True)
+        filters = reader.struct(WalletsQuery)
         wanted = read_page_request(reader, int)
         reader.finish()
-        check_named_account(principal, account_id)
+        check_named_account(principal, filters.account_id)
         wallets = list_wallets(
             broker_id=principal.own_broker_id,
-            account_id=principal.account_id or account_id,
-            currency=currency,
-            status=status,
+            account_id=principal.account_id or filters.account_id,
+            currency=filters.currency,
+            status=filters.status,
         )
         page = fetch_page(wallets, wanted)
         return Response(page.document(request, lambda row: wallet_document(wallet_of(row))))
@@ -59,7 +57,7 @@ class WalletsView(APIView):
         return Response(wallet_document(wallet), status=201)
 
 
-class WalletView(APIView):
+class WalletView(ApiView):
     """`wallets/{id}`."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -69,7 +67,7 @@ class WalletView(APIView):
         return Response(wallet_document(get_wallet(wallet_id, principal=caller_of(request))))
 
 
-class CloseWalletView(APIView):
+class CloseWalletView(ApiView):
     """`wallets/{id}/close`."""
 
     required_scope = {"POST": Scope.TRANSFER.value}
@@ -81,7 +79,7 @@ class CloseWalletView(APIView):
         return Response(wallet_document(close_wallet(wallet_id=wallet.id)))
 
 
-class WalletBalanceView(APIView):
+class WalletBalanceView(ApiView):
     """`wallets/{id}/balance`: what was posted up to an instant."""
 
     required_scope = {"GET": Scope.READ.value}
@@ -91,7 +89,7 @@ class WalletBalanceView(APIView):
         wallet = get_wallet(wallet_id, principal=caller_of(request))
         reader = FieldReader.of_query(request.query_params)
         now = timezone.now()
-        at = reader.optional_instant("at") or now
+        at = reader.struct(BalanceQuery).at or now
         if at > now:
             reader.refuse("at", "in_the_future", "Nobody knows the balance of a later instant.")
         reader.finish()
@@ -107,7 +105,7 @@ class WalletBalanceView(APIView):
         )
 
 
-class WalletStatementView(APIView):
+class WalletStatementView(ApiView):
     """`wallets/{id}/statement`: all that was booked in a span of time, streamed."""
 
     required_scope = {"GET": Scope.READ.value}

@@ -1,16 +1,15 @@
 """Rates and payments of funding in the OpenAPI document. The classes describe."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, amount_field, page_of, problems
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import amount_field, page_of, problems
+from margin.api.queries import FundingsQuery, PaymentsQuery, PeriodQuery
 from margin.api.schema import TAGS
-
-_PERIOD = [
-    OpenApiParameter("since", OpenApiTypes.DATETIME, description="By due_at."),
-    OpenApiParameter("until", OpenApiTypes.DATETIME, description="By due_at, exclusive."),
-]
 
 
 class FundingDocument(serializers.Serializer):
@@ -58,27 +57,22 @@ class FundingPaymentDocument(serializers.Serializer):
     booked_at = serializers.DateTimeField(allow_null=True)
 
 
-list_fundings = extend_schema(
+list_fundings = operation(
     tags=TAGS,
     operation_id="fundings_list",
     summary="List the fundings of all perpetuals, newest first",
-    parameters=[
-        OpenApiParameter("symbol", OpenApiTypes.STR),
-        *_PERIOD,
-        OpenApiParameter("format", enum=["json", "csv"], default="json", description="csv: all."),
-        *PAGING,
-    ],
+    query=(FundingsQuery, FormatQuery, PageQuery),
     responses={
         (200, "application/json"): page_of(FundingDocument),
         (200, "text/csv"): OpenApiTypes.STR,
         **problems(401, 403, 404, 422),
     },
 )
-list_funding_rates = extend_schema(
+list_funding_rates = operation(
     tags=TAGS,
     operation_id="funding_rates_list",
     summary="List a perpetual's funding rates, newest first",
-    parameters=[*_PERIOD, *PAGING],
+    query=(PeriodQuery, PageQuery),
     responses={
         200: inline_serializer(
             "FundingRates",
@@ -95,17 +89,11 @@ list_funding_rates = extend_schema(
         **problems(401, 403, 404, 422),
     },
 )
-list_funding_payments = extend_schema(
+list_funding_payments = operation(
     tags=TAGS,
     operation_id="funding_payments_list",
     summary="List what positions paid and got by funding, newest first",
-    parameters=[
-        OpenApiParameter("account_id", OpenApiTypes.INT),
-        OpenApiParameter("symbol", OpenApiTypes.STR),
-        *_PERIOD,
-        OpenApiParameter("format", enum=["json", "csv"], default="json", description="csv: all."),
-        *PAGING,
-    ],
+    query=(PaymentsQuery, FormatQuery, PageQuery),
     responses={
         (200, "application/json"): page_of(FundingPaymentDocument),
         (200, "text/csv"): OpenApiTypes.STR,

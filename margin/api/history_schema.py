@@ -1,21 +1,15 @@
 """Liquidations and margin calls in the OpenAPI document. The classes describe."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from common.api.schema import PAGING, amount_field, page_of, problems
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import amount_field, page_of, problems
+from margin.api.queries import LiquidationsQuery, MarginCallsQuery
 from margin.api.schema import TAGS
 from margin.models import Liquidation, LiquidationStep
-
-_FILTERS = [
-    OpenApiParameter("account_id", OpenApiTypes.INT),
-    OpenApiParameter("asset", OpenApiTypes.STR, description="Only in this quote asset."),
-    OpenApiParameter("since", OpenApiTypes.DATETIME),
-    OpenApiParameter("until", OpenApiTypes.DATETIME, description="Exclusive."),
-    OpenApiParameter("format", enum=["json", "csv"], default="json", description="csv: all."),
-    *PAGING,
-]
 
 
 class _OfAccount(serializers.Serializer):
@@ -71,31 +65,28 @@ class MarginCallDocument(_OfAccount):
     is_open = serializers.BooleanField()
 
 
-list_liquidations = extend_schema(
+list_liquidations = operation(
     tags=TAGS,
     operation_id="liquidations_list",
     summary="List liquidations, newest first",
-    parameters=[OpenApiParameter("outcome", enum=Liquidation.Outcome.values), *_FILTERS],
+    query=(LiquidationsQuery, FormatQuery, PageQuery),
     responses={
         (200, "application/json"): page_of(LiquidationSummary),
         (200, "text/csv"): OpenApiTypes.STR,
         **problems(401, 403, 404, 422),
     },
 )
-get_liquidation = extend_schema(
+get_liquidation = operation(
     tags=TAGS,
     operation_id="liquidations_get",
     summary="Get a liquidation with its steps",
     responses={200: LiquidationDocument, **problems(401, 403, 404)},
 )
-list_margin_calls = extend_schema(
+list_margin_calls = operation(
     tags=TAGS,
     operation_id="margin_calls_list",
     summary="List margin calls, newest first",
-    parameters=[
-        OpenApiParameter("open", OpenApiTypes.BOOL, description="Only those that are, or are not."),
-        *_FILTERS,
-    ],
+    query=(MarginCallsQuery, FormatQuery, PageQuery),
     responses={
         (200, "application/json"): page_of(MarginCallDocument),
         (200, "text/csv"): OpenApiTypes.STR,

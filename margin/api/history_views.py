@@ -5,7 +5,6 @@ from uuid import UUID
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import (
@@ -16,7 +15,7 @@ from brokers.api.permissions import (
 from common.api.csv_answers import page_or_csv, read_is_csv
 from common.api.fields import FieldReader
 from common.api.pagination import read_page_request
-from common.limits import BIGINT_MAX
+from common.api.views import ApiView
 from margin.api import history_schema as schema
 from margin.api.history_documents import (
     CALL_COLUMNS,
@@ -25,12 +24,12 @@ from margin.api.history_documents import (
     full_liquidation_document,
     liquidation_document,
 )
-from margin.models import Liquidation
+from margin.api.queries import HistoryQuery, LiquidationsQuery, MarginCallsQuery
 from margin.selectors.calls import list_margin_calls
 from margin.selectors.liquidations import HistoryFilter, get_liquidation, list_liquidations
 
 
-class LiquidationsView(APIView):
+class LiquidationsView(ApiView):
     """`liquidations`: what was liquidated, newest first."""
 
     required_scope = READER_OR_VENUE
@@ -38,15 +37,15 @@ class LiquidationsView(APIView):
     @schema.list_liquidations
     def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        filters = _read_filters(request, reader)
-        outcome = reader.optional_choice("outcome", Liquidation.Outcome.values, any_case=True)
+        query = reader.struct(LiquidationsQuery)
+        filters = _filters(request, query)
         wanted = read_page_request(reader, UUID)
         is_csv = read_is_csv(reader)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
         return page_or_csv(
             request,
-            list_liquidations(filters, outcome=outcome),
+            list_liquidations(filters, outcome=query.outcome),
             wanted,
             is_csv=is_csv,
             show=liquidation_document,
@@ -55,7 +54,7 @@ class LiquidationsView(APIView):
         )
 
 
-class LiquidationView(APIView):
+class LiquidationView(ApiView):
     """`liquidations/{id}`: one with its steps."""
 
     required_scope = READER_OR_VENUE
@@ -70,7 +69,7 @@ class LiquidationView(APIView):
         return Response(full_liquidation_document(found))
 
 
-class MarginCallsView(APIView):
+class MarginCallsView(ApiView):
     """`margin-calls`: who was asked for collateral, newest first."""
 
     required_scope = READER_OR_VENUE
@@ -78,15 +77,15 @@ class MarginCallsView(APIView):
     @schema.list_margin_calls
     def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        filters = _read_filters(request, reader)
-        is_open = reader.optional_boolean("open")
+        query = reader.struct(MarginCallsQuery)
+        filters = _filters(request, query)
         wanted = read_page_request(reader, int)
         is_csv = read_is_csv(reader)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
         return page_or_csv(
             request,
-            list_margin_calls(filters, is_open=is_open),
+            list_margin_calls(filters, is_open=query.open),
             wanted,
             is_csv=is_csv,
             show=call_document,
@@ -95,14 +94,13 @@ class MarginCallsView(APIView):
         )
 
 
-def _read_filters(request: Request, reader: FieldReader) -> HistoryFilter:
+def _filters(request: Request, query: HistoryQuery) -> HistoryFilter:
     """What the query asks for, within what the caller may see."""
     caller = caller_of(request)
-    account_id = reader.optional_integer("account_id", minimum=1, maximum=BIGINT_MAX)
     return HistoryFilter(
         broker_id=caller.broker_id,
-        account_id=account_id or caller.account_id,
-        asset=reader.optional_symbol("asset"),
-        since=reader.optional_instant("since"),
-        until=reader.optional_instant("until"),
+        account_id=query.account_id or caller.account_id,
+        asset=query.asset,
+        since=query.since,
+        until=query.until,
     )

@@ -1,11 +1,14 @@
 """Positions, collateral and the margin report in the OpenAPI document. The classes describe."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from common.api.csv_answers import FormatQuery
+from common.api.openapi import operation
 from common.api.schema import IDEMPOTENCY_KEY, amount_field, problems
-from margin.selectors.report import SORTS, RiskLevel
+from margin.api.queries import ReportQuery
+from margin.selectors.report import RiskLevel
 
 TAGS = ["margin"]
 RISK_LEVELS = [(level.value, level.value.capitalize()) for level in RiskLevel]
@@ -87,19 +90,19 @@ class MarginReportDocument(serializers.Serializer):
     results = MarginReportLine(many=True)
 
 
-get_positions = extend_schema(
+get_positions = operation(
     tags=TAGS,
     operation_id="positions_get",
     summary="Get an account's positions in perpetuals",
     responses={200: PositionsDocument, **problems(401, 403, 404)},
 )
-get_margin_account = extend_schema(
+get_margin_account = operation(
     tags=TAGS,
     operation_id="margin_accounts_get",
     summary="Get what an account's collateral carries",
     responses={200: MarginAccountDocument, **problems(401, 403, 404)},
 )
-move_collateral = extend_schema(
+move_collateral = operation(
     tags=TAGS,
     operation_id="margin_accounts_move_collateral",
     summary="Move collateral in from cash, or out what is free",
@@ -118,37 +121,25 @@ _FREEZE = inline_serializer(
     "FreezeMarginAccount",
     {"asset": serializers.CharField(), "reason": serializers.CharField(max_length=200)},
 )
-freeze_margin_account = extend_schema(
+freeze_margin_account = operation(
     tags=TAGS,
     operation_id="margin_accounts_freeze",
     summary="Freeze a collateral: no orders, nothing moves out (the venue's own key)",
     request=_FREEZE,
     responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
-unfreeze_margin_account = extend_schema(
+unfreeze_margin_account = operation(
     tags=TAGS,
     operation_id="margin_accounts_unfreeze",
     summary="Un-freeze a collateral (the venue's own key)",
     request=_FREEZE,
     responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
-get_margin_report = extend_schema(
+get_margin_report = operation(
     tags=TAGS,
     operation_id="margin_report_get",
     summary="List accounts by how near they are to liquidation",
-    parameters=[
-        OpenApiParameter("asset", OpenApiTypes.STR, description="Only in this quote asset."),
-        OpenApiParameter("account_id", OpenApiTypes.INT),
-        OpenApiParameter(
-            "search", OpenApiTypes.STR, description="An id, or how a document begins."
-        ),
-        OpenApiParameter("at_risk", OpenApiTypes.BOOL, description="Only those near or beyond."),
-        OpenApiParameter("sort", enum=SORTS, default="risk"),
-        OpenApiParameter("order", enum=["asc", "desc"], default="desc"),
-        OpenApiParameter("page", OpenApiTypes.INT, default=1),
-        OpenApiParameter("page_size", OpenApiTypes.INT, default=100, description="At most 1,000."),
-        OpenApiParameter("format", enum=["json", "csv"], default="json"),
-    ],
+    query=(ReportQuery, FormatQuery),
     responses={
         (200, "application/json"): MarginReportDocument,
         (200, "text/csv"): OpenApiTypes.STR,

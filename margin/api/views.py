@@ -6,13 +6,13 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import READER_OR_VENUE, VENUE_ADMIN, check_named_account
 from brokers.models import Scope
-from common.api.csv_answers import csv_answer, document_csv
+from common.api.csv_answers import csv_answer, document_csv, read_is_csv
 from common.api.fields import FieldReader
+from common.api.views import ApiView
 from common.ids import new_uuid
 from common.limits import LINE_LENGTH_MAX
 from common.money import to_units8
@@ -28,11 +28,11 @@ from margin.api.documents import (
     report_line,
     state_document,
 )
+from margin.api.queries import ReportQuery
 from margin.calculations import margin_state
 from margin.models import MarginAccount
 from margin.selectors.accounts import list_positions
 from margin.selectors.report import (
-    SORTS,
     ReportFilter,
     find_account_margins,
     get_margin_report,
@@ -44,11 +44,8 @@ from margin.services.freezing import (
     unfreeze_margin_account,
 )
 
-_SEARCH_LENGTH_MAX = 20
-_PAGE_MAX, _PAGE_SIZE_MAX, _PAGE_SIZE = 1_000_000, 1_000, 100
 
-
-class PositionsView(APIView):
+class PositionsView(ApiView):
     """`positions/{account_id}`: an account's perpetuals, and what carries them."""
 
     required_scope = Scope.READ.value
@@ -65,7 +62,7 @@ class PositionsView(APIView):
         return Response({**_account_document(account_id), "positions": positions})
 
 
-class MarginAccountView(APIView):
+class MarginAccountView(ApiView):
     """`margin/accounts/{id}`: what an account's collateral carries, by quote asset."""
 
     required_scope = Scope.READ.value
@@ -76,7 +73,7 @@ class MarginAccountView(APIView):
         return Response(_account_document(account_id))
 
 
-class CollateralView(APIView):
+class CollateralView(ApiView):
     """`margin/accounts/{id}/collateral`: move it in from cash, or out what is free."""
 
     required_scope = Scope.TRANSFER.value
@@ -103,7 +100,7 @@ class CollateralView(APIView):
         return Response(document, status=HTTPStatus.CREATED)
 
 
-class FreezeView(APIView):
+class FreezeView(ApiView):
     """`margin/accounts/{id}/freeze`: the venue's own key lets an account do nothing any more."""
 
     required_scope = {"POST": VENUE_ADMIN}
@@ -114,7 +111,7 @@ class FreezeView(APIView):
         return Response(freeze_document(changed))
 
 
-class UnfreezeView(APIView):
+class UnfreezeView(ApiView):
     """`margin/accounts/{id}/unfreeze`: and lets it trade again."""
 
     required_scope = {"POST": VENUE_ADMIN}
@@ -125,7 +122,7 @@ class UnfreezeView(APIView):
         return Response(freeze_document(changed))
 
 
-class MarginReportView(APIView):
+class MarginReportView(ApiView):
     """`margin-report`: who is how near to liquidation; all accounts for the venue's own key."""
 
     required_scope = READER_OR_VENUE
@@ -134,31 +131,30 @@ class MarginReportView(APIView):
     def get(self, request: Request) -> Response | StreamingHttpResponse:
         caller = caller_of(request)
         reader = FieldReader.of_query(request.query_params)
-        filters = ReportFilter(
-            asset=reader.optional_symbol("asset") or "",
-            broker_id=caller.broker_id,
-            account_id=reader.optional_row_id("account_id") or caller.account_id,
-            search=reader.optional_text("search", max_length=_SEARCH_LENGTH_MAX) or "",
-            is_at_risk=reader.optional_boolean("at_risk") or False,
-        )
-        sort = reader.optional_choice("sort", SORTS) or "risk"
-        is_descending = reader.optional_choice("order", ("asc", "desc")) != "asc"
-        page = reader.optional_integer("page", minimum=1, maximum=_PAGE_MAX) or 1
-        size = reader.optional_integer("page_size", minimum=1, maximum=_PAGE_SIZE_MAX)
-        kind = reader.optional_choice("format", ("json", "csv")) or "json"
+        query, is_csv = reader.struct(ReportQuery), read_is_csv(reader)
         reader.finish()
+        filters = ReportFilter(
+            asset=query.asset or "",
+            broker_id=caller.broker_id,
+            account_id=query.account_id or caller.account_id,
+            search=query.search or "",
+            is_at_risk=query.at_risk,
+        )
         check_named_account(caller, filters.account_id)
-        if kind == "csv":
-            lines = stream_margin_report(filters=filters, sort=sort, is_descending=is_descending)
+        is_descending = query.order == "desc"
+        if is_csv:
+            lines = stream_margin_report(
+                filters=filters, sort=query.sort, is_descending=is_descending
+            )
             return csv_answer(
                 document_csv(REPORT_COLUMNS, map(report_line, lines)), "margin-report"
             )
         report = get_margin_report(
             filters=filters,
-            sort=sort,
+            sort=query.sort,
             is_descending=is_descending,
-            page=page,
-            page_size=size or _PAGE_SIZE,
+            page=query.page,
+            page_size=query.page_size,
         )
         return Response(report_document(report))
 

@@ -1,10 +1,12 @@
 """Instruments in the OpenAPI document. The classes describe; no request goes through them."""
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from common.api.schema import PAGING, amount_field, page_of, problems
+from common.api.openapi import operation
+from common.api.pagination import PageQuery
+from common.api.schema import amount_field, page_of, problems
+from marketdata.api.queries import CandlesQuery, InstrumentsQuery
 from marketdata.models import Candle, Instrument
 
 _TAGS = ["market data"]
@@ -93,48 +95,29 @@ class PriceDocument(serializers.Serializer):
     stale = serializers.BooleanField(help_text="Too old: nobody may deal on it.")
 
 
-list_instruments = extend_schema(
+list_instruments = operation(
     operation_id="instruments_list",
     tags=_TAGS,
     summary="List instruments",
-    parameters=[
-        OpenApiParameter("kind", enum=Instrument.Kind.values),
-        OpenApiParameter("state", enum=Instrument.State.values),
-        OpenApiParameter("quote", OpenApiTypes.STR, description="Code of the quote asset."),
-        *PAGING,
-    ],
+    query=(InstrumentsQuery, PageQuery),
     responses={200: page_of(InstrumentDocument), **problems(401, 403, 422)},
 )
-get_instrument = extend_schema(
+get_instrument = operation(
     operation_id="instruments_get",
     tags=_TAGS,
     summary="Get an instrument with its limits",
     responses={200: InstrumentDocument, **problems(401, 403, 404)},
 )
-list_candles = extend_schema(
+list_candles = operation(
     operation_id="instruments_candles",
     tags=_TAGS,
     summary="List candles of the trades on the book",
     description="Oldest first; the newest may still change. An interval without trades has no "
     "candle, unless `fill` is true.",
-    parameters=[
-        OpenApiParameter("interval", enum=Candle.Interval.values, default="1m"),
-        OpenApiParameter("since", OpenApiTypes.DATETIME, description="Those from here on."),
-        OpenApiParameter("until", OpenApiTypes.DATETIME, description="Those before this."),
-        OpenApiParameter(
-            "limit",
-            {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-            description="The first ones with `since`, else the last ones.",
-        ),
-        OpenApiParameter(
-            "fill",
-            OpenApiTypes.BOOL,
-            description="Repeat the last close, with volume 0, where nobody traded.",
-        ),
-    ],
+    query=(CandlesQuery,),
     responses={200: CandlesDocument, **problems(401, 403, 404, 422)},
 )
-get_price = extend_schema(
+get_price = operation(
     operation_id="price_get",
     tags=_TAGS,
     summary="Get the market price of a share, a crypto currency or a perpetual",
@@ -143,7 +126,7 @@ get_price = extend_schema(
     "on.",
     responses={200: PriceDocument, **problems(401, 403, 404, 422, 429, 503)},
 )
-get_time = extend_schema(
+get_time = operation(
     tags=_TAGS,
     operation_id="time_retrieve",
     summary="Get the venue's clock",
@@ -155,6 +138,7 @@ get_time = extend_schema(
                 "time": serializers.DateTimeField(),
                 "epoch_milliseconds": serializers.IntegerField(),
             },
-        )
+        ),
+        **problems(),
     },
 )

@@ -5,10 +5,10 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.views import ApiView
 from marketdata.api import schema
 from marketdata.api.documents import (
     candles_document,
@@ -16,7 +16,7 @@ from marketdata.api.documents import (
     instrument_row,
     price_document,
 )
-from marketdata.models import Instrument
+from marketdata.api.queries import CandlesQuery, InstrumentsQuery
 from marketdata.pricing import get_last_price
 from marketdata.selectors import (
     get_instrument_spec,
@@ -26,10 +26,8 @@ from marketdata.selectors import (
 )
 from marketdata.types import CandleInterval
 
-_CANDLES_DEFAULT, _CANDLES_MAX = 100, 1_000
 
-
-class InstrumentsView(APIView):
+class InstrumentsView(ApiView):
     """`instruments`: newest first, by kind, state and quote asset."""
 
     required_scope = "read"
@@ -37,16 +35,14 @@ class InstrumentsView(APIView):
     @schema.list_instruments
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        kind = reader.optional_choice("kind", Instrument.Kind.values, any_case=True)
-        state = reader.optional_choice("state", Instrument.State.values, any_case=True)
-        quote = reader.optional_symbol("quote")
+        filters = reader.struct(InstrumentsQuery)
         wanted = read_page_request(reader, int)
         reader.finish()
-        instruments = list_instruments(kind=kind, state=state, quote=quote)
+        instruments = list_instruments(kind=filters.kind, state=filters.state, quote=filters.quote)
         return Response(fetch_page(instruments, wanted).document(request, instrument_row))
 
 
-class InstrumentView(APIView):
+class InstrumentView(ApiView):
     """`instruments/{symbol}`."""
 
     required_scope = "read"
@@ -56,7 +52,7 @@ class InstrumentView(APIView):
         return Response(instrument_document(get_instrument_spec(symbol)))
 
 
-class CandlesView(APIView):
+class CandlesView(ApiView):
     """`instruments/{symbol}/candles`, oldest first."""
 
     required_scope = "read"
@@ -64,22 +60,19 @@ class CandlesView(APIView):
     @schema.list_candles
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        chosen = reader.optional_choice("interval", list(CandleInterval)) or CandleInterval.MINUTE
-        since, until = reader.optional_instant("since"), reader.optional_instant("until")
-        limit = reader.optional_integer("limit", minimum=1, maximum=_CANDLES_MAX)
-        has_gaps_filled = reader.optional_boolean("fill") or False
+        query = reader.struct(CandlesQuery)
         reader.finish()
-        instrument, interval = get_instrument_spec(symbol), CandleInterval(chosen)
-        wanted: dict[str, Any] = {"since": since, "limit": limit or _CANDLES_DEFAULT}
-        if has_gaps_filled:
-            wanted["until"] = until or datetime.now(UTC)
+        instrument, interval = get_instrument_spec(symbol), CandleInterval(query.interval)
+        wanted: dict[str, Any] = {"since": query.since, "limit": query.limit}
+        if query.fill:
+            wanted["until"] = query.until or datetime.now(UTC)
             bars = list_bars_without_gaps(instrument.id, interval, **wanted)
         else:
-            bars = list_bars(instrument.id, interval, until=until, **wanted)
+            bars = list_bars(instrument.id, interval, until=query.until, **wanted)
         return Response(candles_document(instrument.symbol, interval, bars))
 
 
-class PriceView(APIView):
+class PriceView(ApiView):
     """`price/{ticker}`: the market price, also one that is too old to deal on, marked `stale`."""
 
     required_scope = "read"
@@ -89,7 +82,7 @@ class PriceView(APIView):
         return Response(price_document(get_last_price(symbol=ticker)))
 
 
-class TimeView(APIView):
+class TimeView(ApiView):
     """`time`: for everybody, so that a client can set its clock before it has a key."""
 
     authentication_classes = ()

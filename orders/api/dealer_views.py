@@ -7,7 +7,6 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_named_account
@@ -15,36 +14,32 @@ from brokers.models import Scope
 from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
+from common.api.views import ApiView
 from ledger.api.idempotency import idempotent, read_request_key
 from ledger.types import RequestKey
 from marketdata.models import Instrument
 from marketdata.selectors import find_instrument_spec
 from marketdata.types import InstrumentSpec
-from orders.api import dealer_schema as schema
+from orders.api import dealer_operations as operations
 from orders.api.documents import (
     fill_document,
     order_document,
     order_row,
 )
 from orders.api.portfolio_documents import (
+    HoldingsDocument,
     cash_document,
     deal_document,
     portfolio_document,
     position_document,
 )
-from orders.api.reading import (
-    DealRequest,
-    read_booking_request,
-    read_deal_request,
-    read_fill_filter,
-    read_one_account_id,
-    read_order_filter,
-)
+from orders.api.reading import read_booking_request, read_deal_request, read_one_account_id
+from orders.api.requests import DealRequest, ExecutionRequest
 from orders.api.sandbox import answer_as_forced
 from orders.selectors.holdings import list_holdings
-from orders.selectors.orders import as_state, list_orders
+from orders.selectors.orders import OrderFilter, as_state, list_orders
 from orders.selectors.portfolio import get_portfolio
-from orders.selectors.trades import fetch_fills
+from orders.selectors.trades import FillFilter, fetch_fills
 from orders.services.booked import book_order, execute_order
 from orders.services.dealer import Quote, deal, quote_market
 from orders.services.perpetuals import deal_perpetual
@@ -52,12 +47,12 @@ from orders.services.perpetuals import deal_perpetual
 _READ_OR_BOOK = {"GET": Scope.READ.value, "POST": Scope.BOOK.value}
 
 
-class TradeView(APIView):
+class TradeView(ApiView):
     """`trade`: buy or sell at the market price, at once."""
 
     required_scope = Scope.TRADE.value
 
-    @schema.trade
+    @operations.trade
     def post(self, request: Request) -> HttpResponseBase:
         caller = caller_of(request)
         # A key is a digest of the raw body, which can be read before it is parsed alone.
@@ -106,12 +101,12 @@ def _deal_perpetual(
     return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
 
 
-class PortfolioView(APIView):
+class PortfolioView(ApiView):
     """`portfolio` of the bound account, or of `account_id`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_portfolio
+    @operations.get_portfolio
     def get(self, request: Request) -> Response:
         reader = FieldReader.of_query(request.query_params)
         account_id = read_one_account_id(reader, caller_of(request), "Whose portfolio it is.")
@@ -119,39 +114,39 @@ class PortfolioView(APIView):
         return Response(portfolio_document(account_id, get_portfolio(account_id)))
 
 
-class TradeHistoryView(APIView):
+class TradeHistoryView(ApiView):
     """`trades/{account_id}`: the account's half of its trades, newest first."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_account_trades
+    @operations.list_account_trades
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
-        filters = read_fill_filter(reader, account_id=account_id)
+        filters = reader.struct(FillFilter, account_id=account_id)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
 
 
-class AccountOrdersView(APIView):
-    """`accounts/{id}/orders`: list them; tell of an execution elsewhere."""
+class AccountOrdersView(ApiView):
+    """`accounts/{id}/orders`: list them; report an execution elsewhere."""
 
     required_scope = _READ_OR_BOOK
 
-    @schema.list_account_orders
+    @operations.list_account_orders
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         reader = FieldReader.of_query(request.query_params)
-        filters = read_order_filter(reader, account_id=account_id)
+        filters = reader.struct(OrderFilter, account_id=account_id)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
         now = timezone.now()
         return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
 
-    @schema.book_order
+    @operations.book_order
     def post(self, request: Request, account_id: int) -> Response:
         wanted = read_booking_request(request.data)
         placed = book_order(
@@ -166,40 +161,40 @@ class AccountOrdersView(APIView):
         return Response(order_document(placed.order), status=201 if placed.was_created else 200)
 
 
-class ExecuteView(APIView):
+class ExecuteView(ApiView):
     """`orders/{id}/execute`: settle a booked order, whole or in part."""
 
     required_scope = Scope.BOOK.value
 
-    @schema.execute_order
+    @operations.execute_order
     @idempotent
     def post(self, request: Request, order_id: UUID) -> HttpResponseBase:
         reader = FieldReader.of_body(request.data)
-        quantity = reader.optional_decimal("quantity")
+        quantity = reader.struct(ExecutionRequest).quantity
         reader.finish()
         order = execute_order(principal=caller_of(request), order_id=order_id, quantity=quantity)
         return Response(order_document(order))
 
 
-class AccountBalanceView(APIView):
+class AccountBalanceView(ApiView):
     """`accounts/{id}/balance`: the account's cash."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_account_balance
+    @operations.get_account_balance
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         return Response(cash_document(account_id))
 
 
-class PositionsView(APIView):
+class PositionsView(ApiView):
     """`accounts/{id}/positions`: what the account holds, without market prices."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_positions
+    @operations.list_positions
     def get(self, request: Request, account_id: int) -> Response:
         check_named_account(caller_of(request), account_id)
         holdings, _ = list_holdings(account_id)
         positions = [position_document(holding) for holding in holdings]
-        return Response({"account_id": account_id, "positions": positions})
+        return Response(HoldingsDocument(account_id, positions))

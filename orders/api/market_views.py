@@ -2,58 +2,56 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
 from common.api.pagination import list_page
+from common.api.views import ApiView
 from marketdata.models import Instrument
 from marketdata.selectors import find_mark, get_instrument_spec
-from orders.api import schema
+from orders.api import operations
 from orders.api.documents import book_document, ticker_document, trade_document
-from orders.api.portfolio_documents import cash_document
+from orders.api.portfolio_documents import cash_document, net_document
+from orders.api.queries import DepthQuery
 from orders.selectors.books import get_book
 from orders.selectors.trades import get_broker_net, get_last_and_average, list_trades
 from orders.services.accounts import get_broker_id
 
-_DEPTH_DEFAULT, _DEPTH_MAX = 10, 50
 
-
-class BookView(APIView):
+class BookView(ApiView):
     """`instruments/{symbol}/book`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_book
+    @operations.get_book
     def get(self, request: Request, symbol: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
-        depth = reader.optional_integer("depth", minimum=1, maximum=_DEPTH_MAX) or _DEPTH_DEFAULT
+        depth = reader.struct(DepthQuery).depth
         reader.finish()
         instrument = get_instrument_spec(symbol)
         return Response(book_document(instrument.symbol, depth, get_book(instrument, depth)))
 
 
-class TradesView(APIView):
+class TradesView(ApiView):
     """`instruments/{symbol}/trades`, newest first."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_trades
+    @operations.list_trades
     def get(self, request: Request, symbol: str) -> Response:
         trades = list_trades(get_instrument_spec(symbol).id)
         return Response(list_page(request, trades, trade_document, id_type=UUID))
 
 
-class TickerView(APIView):
+class TickerView(ApiView):
     """`instruments/{symbol}/ticker`."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_ticker
+    @operations.get_ticker
     def get(self, request: Request, symbol: str) -> Response:
         instrument = get_instrument_spec(symbol)
         summary = get_last_and_average(instrument.id, 1)
@@ -64,22 +62,16 @@ class TickerView(APIView):
         return Response(ticker_document(instrument.symbol, book, last_price, mark))
 
 
-class BalanceView(APIView):
+class BalanceView(ApiView):
     """`balance`: the cash of the account that a key is bound to; else the broker's net."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_balance
+    @operations.get_balance
     def get(self, request: Request) -> Response:
         account_id = caller_of(request).account_id
         if account_id is not None:
             return Response(cash_document(account_id))
         broker_id = get_broker_id(caller_of(request))
-        return Response(
-            {
-                "broker_id": broker_id,
-                "broker_name": caller_of(request).broker_name,
-                "asset": settings.VENUE_CURRENCY,
-                "balance": get_broker_net(broker_id),
-            }
-        )
+        net = get_broker_net(broker_id)
+        return Response(net_document(broker_id, caller_of(request).broker_name, net))

@@ -2,11 +2,15 @@
 
 from brokers.types import Principal
 from marketdata.services import list_symbol
-from orders.api.reading import OrderRequest
-from orders.services.place import PreparedOrder, prepare_order
+from orders.api.requests import PlaceOrderRequest
+from orders.services.accounts import resolve_account
+from orders.services.dealer import deal, quote_market
+from orders.services.place import PreparedOrder, place_prepared, prepare_order
+from orders.services.sandbox import Trigger, find_trigger_of_request
+from orders.types import PlacedOrder
 
 
-def prepare_requested_order(*, principal: Principal, request: OrderRequest) -> PreparedOrder:
+def prepare_requested_order(*, principal: Principal, request: PlaceOrderRequest) -> PreparedOrder:
     """Prepare what `POST orders` asked for. Raises as `prepare_order` and `list_symbol`."""
     return prepare_order(
         principal=principal,
@@ -21,3 +25,38 @@ def prepare_requested_order(*, principal: Principal, request: OrderRequest) -> P
         valid_until=request.valid_until,
         client_order_id=request.client_order_id,
     )
+
+
+def place_requested_order(*, principal: Principal, request: PlaceOrderRequest) -> PlacedOrder:
+    """Place what `POST orders` asked for. Raises as `place_order`.
+
+    What a sandbox account wants refused or filled in part is dealt with the venue instead, since
+    nobody can foresee a book. It raises as `deal`.
+    """
+    trigger = find_trigger_of_request(
+        principal=principal,
+        account_id=request.account_id,
+        document_number=request.document_number,
+        client_order_id=request.client_order_id,
+    )
+    if trigger in (Trigger.REJECT, Trigger.PARTIAL):
+        return _deal_instead(principal, request)
+    return place_prepared(prepare_requested_order(principal=principal, request=request))
+
+
+def _deal_instead(principal: Principal, request: PlaceOrderRequest) -> PlacedOrder:
+    account_id, _ = resolve_account(
+        principal=principal,
+        account_id=request.account_id,
+        document_number=request.document_number,
+    )
+    dealt = deal(
+        principal=principal,
+        account_id=account_id,
+        quote=quote_market(symbol=request.symbol),
+        side=request.side,
+        quantity=request.quantity,
+        limit_price=request.limit_price,
+        client_order_id=request.client_order_id,
+    )
+    return PlacedOrder(dealt.order, dealt.was_created)

@@ -1,37 +1,48 @@
 """Orders and fills under `/api/v1/`: parse, permit, call, answer."""
 
-from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from brokers.api.callers import caller_of
 from brokers.api.permissions import check_named_account
 from brokers.models import Scope
+from common.api.csv_answers import csv_answer, document_csv, page_or_csv, read_is_csv
 from common.api.fields import FieldReader
-from common.api.pagination import fetch_page, read_page_request
+from common.api.pagination import read_page_request
 from common.api.ratelimits import Bucket
+from common.api.views import ApiView
 from common.errors import NotFound
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
-from orders.api import schema
-from orders.api.documents import cancel_document, fill_document, order_document, order_row
-from orders.api.reading import (
-    place_requested_order,
-    read_account_id,
-    read_fill_filter,
-    read_one_account_id,
-    read_order_filter,
-    read_order_request,
+from orders.api import operations
+from orders.api.documents import (
+    CanceledOrder,
+    FillDocument,
+    OrderRow,
+    OrderTested,
+    cancel_all_document,
+    cancel_document,
+    fill_document,
+    order_document,
+    order_row,
 )
+from orders.api.placing import place_requested_order
+from orders.api.reading import read_one_account_id, read_order_request
+from orders.api.requests import CancelAllRequest
 from orders.api.sandbox import answer_as_forced
 from orders.errors import OrderOfAnother
-from orders.selectors.orders import as_state, find_order_by_client_id, get_order, list_orders
-from orders.selectors.trades import fetch_fills
+from orders.selectors.orders import (
+    OrderFilter,
+    as_state,
+    find_order_by_client_id,
+    get_order,
+    list_orders,
+)
+from orders.selectors.trades import FillFilter, fetch_fills, iterate_fills
 from orders.services.cancel import cancel_all_orders, cancel_order
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import Result
@@ -39,12 +50,12 @@ from orders.types import Result
 _READ_OR_TRADE = {"GET": Scope.READ.value, "POST": Scope.TRADE.value, "DELETE": Scope.TRADE.value}
 
 
-class OrdersView(APIView):
+class OrdersView(ApiView):
     """`orders`: place one, list them."""
 
     required_scope = _READ_OR_TRADE
 
-    @schema.place_order
+    @operations.place_order
     def post(self, request: Request) -> HttpResponseBase:
         caller = caller_of(request)
         wanted = read_order_request(request.data, caller)
@@ -61,24 +72,32 @@ class OrdersView(APIView):
             answer=place,
         )
 
-    @schema.list_orders
-    def get(self, request: Request) -> Response:
+    @operations.list_orders
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        filters = read_order_filter(reader)
+        filters = reader.struct(OrderFilter)
+        is_csv = read_is_csv(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
-        page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
         now = timezone.now()
-        return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
+        return page_or_csv(
+            request,
+            list_orders(principal=caller_of(request), filters=filters),
+            wanted,
+            is_csv=is_csv,
+            show=lambda row: order_row(as_state(row, now=now)),
+            columns=OrderRow.__struct_fields__,
+            name="orders",
+        )
 
 
-class TestOrderView(APIView):
+class TestOrderView(ApiView):
     """`orders/test`: says what is wrong with an order's shape, and sends nothing."""
 
     required_scope = Scope.TRADE.value
 
-    @schema.test_order
+    @operations.test_order
     def post(self, request: Request) -> Response:
         wanted = read_order_request(request.data, caller_of(request))
         instrument = find_instrument_spec(wanted.symbol)
@@ -94,70 +113,62 @@ class TestOrderView(APIView):
             client_order_id=wanted.client_order_id,
         )
         check_still_valid(wanted.valid_until)
-        return Response({"is_valid": True})
+        return Response(OrderTested(is_valid=True))
 
 
-class OrderView(APIView):
+class OrderView(ApiView):
     """`orders/{id}`: show it, cancel it."""
 
     required_scope = _READ_OR_TRADE
     rate_bucket = {"DELETE": Bucket.CANCELS}
     allowed_while_suspended = True
 
-    @schema.get_order
+    @operations.get_order
     def get(self, request: Request, order_id: UUID) -> Response:
         return Response(order_document(get_order(principal=caller_of(request), order_id=order_id)))
 
-    @schema.delete_order
+    @operations.delete_order
     def delete(self, request: Request, order_id: UUID) -> Response:
         return Response(_cancel(request, order_id))
 
 
-class CancelView(APIView):
+class CancelView(ApiView):
     """`orders/{id}/cancel`."""
 
     required_scope = Scope.TRADE.value
     rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
-    @schema.cancel_order
+    @operations.cancel_order
     def post(self, request: Request, order_id: UUID) -> Response:
         return Response(_cancel(request, order_id))
 
 
-class CancelAllView(APIView):
+class CancelAllView(ApiView):
     """`orders/cancel-all`: every open order, or those of a symbol or an account."""
 
     required_scope = Scope.TRADE.value
     rate_bucket = Bucket.CANCELS
     allowed_while_suspended = True
 
-    @schema.cancel_all
+    @operations.cancel_all
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
-        symbol = reader.optional_symbol("symbol")
-        account_id = read_account_id(reader)
+        wanted = reader.struct(CancelAllRequest)
         reader.finish()
-        check_named_account(caller_of(request), account_id)
+        check_named_account(caller_of(request), wanted.account_id)
         results = cancel_all_orders(
-            principal=caller_of(request), symbol=symbol, account_id=account_id
+            principal=caller_of(request), symbol=wanted.symbol, account_id=wanted.account_id
         )
-        return Response(
-            {
-                "canceled": sum(result == Result.CANCELED for result in results.values()),
-                "results": [
-                    {"order_id": order_id, "result": result} for order_id, result in results.items()
-                ],
-            }
-        )
+        return Response(cancel_all_document(results))
 
 
-class OrderByClientIdView(APIView):
+class OrderByClientIdView(ApiView):
     """`orders/by-client-id/{client_order_id}`: how to ask after an answer was lost."""
 
     required_scope = Scope.READ.value
 
-    @schema.get_order_by_client_id
+    @operations.get_order_by_client_id
     def get(self, request: Request, client_order_id: str) -> Response:
         reader = FieldReader.of_query(request.query_params)
         account_id = read_one_account_id(reader, caller_of(request), "Whose order it is.")
@@ -169,23 +180,28 @@ class OrderByClientIdView(APIView):
         return Response(order_document(order))
 
 
-class FillsView(APIView):
+class FillsView(ApiView):
     """`fills` of the caller's orders, newest first."""
 
     required_scope = Scope.READ.value
 
-    @schema.list_fills
-    def get(self, request: Request) -> Response:
+    @operations.list_fills
+    def get(self, request: Request) -> Response | StreamingHttpResponse:
         reader = FieldReader.of_query(request.query_params)
-        filters = read_fill_filter(reader)
+        filters = reader.struct(FillFilter)
+        is_csv = read_is_csv(reader)
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
+        if is_csv:
+            fills = iterate_fills(principal=caller_of(request), filters=filters)
+            lines = document_csv(FillDocument.__struct_fields__, map(fill_document, fills))
+            return csv_answer(lines, "fills")
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
 
 
-def _cancel(request: Request, order_id: UUID) -> dict[str, Any]:
+def _cancel(request: Request, order_id: UUID) -> CanceledOrder:
     result = cancel_order(principal=caller_of(request), order_id=order_id)
     if result == Result.FORBIDDEN:
         raise OrderOfAnother

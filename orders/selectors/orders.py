@@ -1,16 +1,18 @@
 """Orders as they stand. An open order past its `valid_until` reads EXPIRED, swept or not."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from msgspec import Meta
 
 from brokers.types import Principal
+from common.api.declarations import Moment, Request, RowId, Symbol
 from common.errors import NotFound
+from orders.choices import ClientOrderId, OrderStatusChoice, SideChoice
 from orders.errors import OrderOfAnother
 from orders.models import Fill, Order, OrderKey
 from orders.types import OrderFill, OrderState, OrderTerms
@@ -19,17 +21,19 @@ _OPEN = Order.OPEN_STATUSES
 _EXPIRED = Order.Status.EXPIRED
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFilter:
-    """Which orders a list shows; None: all. `since` and `until` are about `created_at`."""
+class OrderFilter(Request, frozen=True):
+    """Which orders a list shows; None: all."""
 
-    symbol: str | None = None
-    side: str | None = None
-    status: str | None = None
-    account_id: int | None = None
-    client_order_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    account_id: RowId | None = None
+    symbol: Annotated[Symbol | None, Meta(description="In any case.")] = None
+    side: SideChoice | None = None
+    status: Annotated[
+        OrderStatusChoice | None,
+        Meta(description="As orders show it: one past its `valid_until` is EXPIRED."),
+    ] = None
+    client_order_id: ClientOrderId | None = None
+    since: Annotated[Moment | None, Meta(description="Created at that time or later.")] = None
+    until: Annotated[Moment | None, Meta(description="Created before that time.")] = None
 
 
 class OwnedOrder(NamedTuple):

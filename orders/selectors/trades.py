@@ -1,18 +1,23 @@
 """Trades and fills, and what is computed of them: prices, a broker's net."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
+from msgspec import Meta
 
 from brokers.types import Principal
+from common.api.declarations import Moment, Request, RowId, Symbol
 from common.api.pagination import Page, PageRequest, make_page
+from orders.choices import SideChoice, VenueChoice
 from orders.models import BrokerNet, Fill, Trade, Venue
 from orders.types import PriceSummary
+
+_CHUNK = 1_000
 
 
 def list_trades(instrument_id: int) -> "QuerySet[Trade]":
@@ -20,17 +25,16 @@ def list_trades(instrument_id: int) -> "QuerySet[Trade]":
     return Trade.objects.filter(instrument_id=instrument_id, venue=Venue.BOOK)
 
 
-@dataclass(frozen=True, slots=True)
-class FillFilter:
-    """Which fills a list shows; None: all. `since` and `until` are about `executed_at`."""
+class FillFilter(Request, frozen=True):
+    """Which fills a list shows; None: all."""
 
-    account_id: int | None = None
-    symbol: str | None = None
+    account_id: RowId | None = None
+    symbol: Annotated[Symbol | None, Meta(description="In any case.")] = None
     order_id: UUID | None = None
-    side: str | None = None
-    venue: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    side: SideChoice | None = None
+    venue: VenueChoice | None = None
+    since: Annotated[Moment | None, Meta(description="Executed at that time or later.")] = None
+    until: Annotated[Moment | None, Meta(description="Executed before that time.")] = None
 
 
 def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilter) -> Page:
@@ -39,12 +43,7 @@ def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilte
     Pages go by trade: the two fills of a trade between accounts of one broker stay together, so a
     page may hold one more than was asked for.
     """
-    fills = Fill.objects.select_related("instrument", "trade").filter(
-        account__broker=principal.broker_id
-    )
-    if principal.account_id is not None:
-        fills = fills.filter(account_id=principal.account_id)
-    fills = fills.filter(_matching(filters))
+    fills = _list_fills(principal, filters)
     if wanted.after is not None:
         fills = fills.filter(trade_id__gt=wanted.after).order_by("trade_id", "side")
     elif wanted.before is not None:
@@ -52,6 +51,21 @@ def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilte
     else:
         fills = fills.order_by("-trade_id", "-side")
     return _page_of_whole_trades(list(fills[: wanted.limit + 1]), wanted)
+
+
+def iterate_fills(*, principal: Principal, filters: FillFilter) -> Iterator[Fill]:
+    """All fills of the principal's accounts, newest first, read in chunks."""
+    fills = _list_fills(principal, filters).order_by("-trade_id", "-side")
+    return fills.iterator(chunk_size=_CHUNK)
+
+
+def _list_fills(principal: Principal, filters: FillFilter) -> "QuerySet[Fill]":
+    fills = Fill.objects.select_related("instrument", "trade").filter(
+        account__broker=principal.broker_id
+    )
+    if principal.account_id is not None:
+        fills = fills.filter(account_id=principal.account_id)
+    return fills.filter(_matching(filters))
 
 
 def _matching(filters: FillFilter) -> Q:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from brokers.services import RegisteredBroker, register_broker
 from brokers.types import Principal
@@ -16,6 +15,7 @@ from orders.gateway.process import drop_link
 from orders.services.place import place_order
 from orders.tests.live_engine import live_engine
 from orders.types import PlacedOrder
+from tests.contract import ContractClient
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,7 +37,7 @@ class Api:
 
     def __init__(self, key: str | None, prefix: str = "") -> None:
         self.key = key
-        self._client = Client(raise_request_exception=False)
+        self._client = ContractClient(raise_request_exception=False)
         self._prefix = prefix
         self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
 

@@ -1,6 +1,8 @@
 """Orders and fills under `/api/v1/`."""
 
+import csv
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from brokers.models import TradingAccount
 from brokers.services import create_api_key, find_or_create_account
 from common.valkey import get_client
 from marketdata.models import Instrument
+from marketdata.tests.factories import make_instrument
 from orders.models import Order
 from orders.streams import command_stream
 from orders.tests.fixtures import Api, register
@@ -100,6 +103,7 @@ def test_get_shows_what_post_answered(a):
         order(price=10, quantity=5),
         order(price=None, quantity=5, order_type="limit") | {"price": "10.0"},
         order(side="buy", symbol="acme", time_in_force="gtc"),
+        order(price="1e1", quantity="50e-1"),
     ],
 )
 def test_numbers_and_words_are_taken_in_several_forms(a, body):
@@ -136,7 +140,8 @@ def test_valid_until_makes_it_gtd_and_market_is_ioc(a):
         ({"time_in_force": "ıoc"}, "time_in_force"),
         ({"limit_price": "10.005"}, "limit_price"),
         ({"limit_price": "ten"}, "limit_price"),
-        ({"limit_price": "1e1"}, "limit_price"),
+        ({"limit_price": "1e-9"}, "limit_price"),
+        ({"limit_price": "1e999999999"}, "limit_price"),
         ({"limit_price": "NaN"}, "limit_price"),
         ({"limit_price": True}, "limit_price"),
         ({"limit_price": "-1"}, "limit_price"),
@@ -173,8 +178,30 @@ def test_an_off_tick_price_names_field_step_and_value(idle):
     assert "10.005" in error["detail"]
 
 
+def test_a_body_of_unknown_fields_gets_a_small_answer(idle):
+    raw = b"{" + b",".join(b'"m%d":1' % number for number in range(75_000)) + b"}"
+    answer = idle.post("/orders", raw=raw)
+    document = problem(answer, 422, "invalid")
+    assert len(answer.content) < 10_000
+    assert document["errors"][-1]["code"] == "more_errors"
+
+
 def test_malformed_json_is_400(idle):
     problem(idle.post("/orders", raw=b"{"), 400, "malformed")
+
+
+def test_a_member_that_is_sent_twice_is_400(idle):
+    raw = b'{"document_number":"1","symbol":"ACME","side":"BUY","side":"SELL","quantity":1}'
+    document = problem(idle.post("/orders", raw=raw), 400, "malformed")
+    assert document["detail"] == "The member side was sent twice."
+    assert get_client().xlen(command_stream(0)) == 0
+
+
+@pytest.mark.parametrize("price", ["1e-05", "1E-5", "0.1e-4", "1e1"])
+def test_an_exponent_is_taken_where_the_number_is_exact(idle, price):
+    make_instrument("FINE", tick_size=Decimal("0.00001"), lot_size=Decimal(10))
+    body = f'{{"document_number":"1","symbol":"FINE","side":"BUY","quantity":1e1,"price":{price}}}'
+    assert idle.post("/orders/test", raw=body.encode()).json() == {"is_valid": True}
 
 
 def test_unknown_symbol_without_open_listing(idle, settings):
@@ -315,6 +342,35 @@ def test_orders_are_filtered(a):
     for wrong in ({"side": "x"}, {"status": "x"}, {"since": "x"}, {"page_size": "0"}):
         assert a.get("/orders", **wrong).status_code == 422
     assert a.get("/orders", cursor="nonsense").status_code == 422
+
+
+def rows_of(answer: Any) -> list[dict[str, str]]:
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+
+
+def test_orders_and_fills_come_as_files_of_all_rows(a, b):
+    mine = [placed(a, "SELL", "10.00", "1", client_order_id=f"=c{n}") for n in range(3)]
+    taken = placed(b, "BUY", "10.00", "2")
+    placed(a, "SELL", "20.00", symbol="OTHER")
+    pages = a.get("/orders", symbol="ACME").json()["results"]
+    rows = rows_of(a.get("/orders", format="csv", symbol="ACME", page_size=1))
+    assert [row["id"] for row in rows] == [one["id"] for one in reversed(mine)]
+    assert list(rows[0]) == list(pages[0])
+    for row, document in zip(rows, pages, strict=True):
+        assert row.pop("client_order_id") == f"'{document.pop('client_order_id')}"
+        assert row == {
+            name: "" if value is None else str(value) for name, value in document.items()
+        }
+    fills = b.get("/fills").json()["results"]
+    rows = rows_of(b.get("/fills", format="csv", page_size=1, side="buy"))
+    assert rows == [{name: str(value) for name, value in fill.items()} for fill in fills]
+    assert {row["order_id"] for row in rows} == {taken["id"]} and len(rows) == 2
+    assert rows_of(b.get("/fills", format="csv", symbol="OTHER")) == []
+    for path in ("/orders", "/fills"):
+        problem(a.get(path, format="xml"), 422, "invalid")
+        problem(b.get(path, format="csv", account_id=mine[0]["account_id"]), 403, "other_account")
 
 
 def test_an_order_past_its_time_reads_expired_everywhere(transactional_db, valkey):
