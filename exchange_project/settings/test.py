@@ -23,3 +23,5 @@ AUTH_ATTEMPTS_PER_MINUTE = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 PRICE_PROVIDERS_EQUITY = ["simulated"]
 PRICE_PROVIDERS_CRYPTO = ["simulated"]
+# What a thread of the hot lane has read, it does not keep a connection for.
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # noqa: F405

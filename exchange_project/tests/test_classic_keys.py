@@ -11,6 +11,8 @@ from orders.models import Order, Trade
 from orders.tests.fixtures import Api, register
 from orders.tests.live_engine import live_engine
 
+pytestmark = pytest.mark.usefixtures("both_lanes")
+
 PATHS = [
     ("post", "/register"),
     ("post", "/orders"),

@@ -13,6 +13,8 @@ from marketdata.services import create_asset, create_instrument
 from marketdata.snapshots import book_key
 from orders.tests.fixtures import Api, register
 
+pytestmark = pytest.mark.usefixtures("both_lanes")
+
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 

@@ -13,6 +13,8 @@ from orders.models import Order, Trade
 from orders.streams import command_stream
 from orders.tests.fixtures import Api, register
 
+pytestmark = pytest.mark.usefixtures("both_lanes")
+
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 

@@ -15,7 +15,9 @@ from orders.gateway.process import drop_link
 from orders.services.place import place_order
 from orders.tests.live_engine import live_engine
 from orders.types import PlacedOrder
-from tests.contract import ContractClient
+from tests.support.lanes import LaneClient, both_lanes
+
+__all__ = ["both_lanes"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,7 +39,7 @@ class Api:
 
     def __init__(self, key: str | None, prefix: str = "") -> None:
         self.key = key
-        self._client = ContractClient(raise_request_exception=False)
+        self._client = LaneClient(raise_request_exception=False)
         self._prefix = prefix
         self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
 

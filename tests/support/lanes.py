@@ -1,22 +1,23 @@
-"""Requests through either HTTP lane, answered as Django's test client answers.
+"""Django's test client through either HTTP lane: the views, or the hot lane in front of them.
 
-A module whose fixture `lane` is parametrized runs all of its tests through both lanes: see
-`both_lanes`.
+A module that names `both_lanes` in `pytestmark` runs each of its tests once through each lane.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import pytest
 from django.http import HttpResponse
-from django.test import Client
+from django.test.client import FakePayload
 
 from exchange_project.hot.application import HotLane
 from exchange_project.hot.requests import Message, Receive, Scope, Send, read_body
 from exchange_project.hot.threads import run_in_thread
 from orders.gateway.process import get_link
+from tests.contract import ContractClient, check_answer
 
 DJANGO, HOT = "django", "hot"
 
@@ -24,36 +25,39 @@ _current = DJANGO
 _SECONDS_MAX = 20.0
 
 
-class HotClient:
-    """Sends requests through the hot lane, on the loop of the process's link to the engines.
+@pytest.fixture(params=[DJANGO, HOT])
+def both_lanes(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
+    """Let all requests of a test go through a lane; yields its name.
 
-    What is not hot is answered by Django's client, and counted in `passed_on`.
+    The hot lane reads the database in other threads, so the test commits what it makes.
+    """
+    global _current
+    _current = request.param
+    yield request.param
+    _current = DJANGO
+
+
+class LaneClient(ContractClient):
+    """A test client of the lane that the running test is about.
+
+    `passed_on` counts what the hot lane left to Django.
     """
 
-    def __init__(self) -> None:
-        self._lane = HotLane(self._rest)
-        self.passed_on = 0
+    passed_on = 0
 
-    def generic(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> HttpResponse:
-        """The response to one request. `path` may have a query string."""
-        path, _, query = path.partition("?")
-        sent = {"host": "testserver", **{k.lower(): v for k, v in (headers or {}).items()}}
-        scope: Scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in sent.items()],
-            "client": ("127.0.0.1", 1),
-        }
-        called = asyncio.run_coroutine_threadsafe(self._call(scope, body), get_link().loop)
-        return called.result(_SECONDS_MAX)
+    def request(self, **environ: Any) -> Any:
+        """The answer to a request, which is as the OpenAPI document says."""
+        if _current == DJANGO:
+            return super().request(**environ)
+        environ = {**self._base_environ(), **environ}
+        called = asyncio.run_coroutine_threadsafe(self._call_hot(environ), get_link().loop)
+        response = called.result(_SECONDS_MAX)
+        response.json = partial(self._parse_json, response)  # type: ignore[attr-defined]
+        check_answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], response)
+        return response
 
-    async def _call(self, scope: Scope, body: bytes) -> HttpResponse:
-        response = HttpResponse()
+    async def _call_hot(self, environ: dict[str, Any]) -> HttpResponse:
+        body = environ["wsgi.input"].read()
         messages: list[Message] = []
 
         async def receive() -> Message:
@@ -62,71 +66,62 @@ class HotClient:
         async def send(message: Message) -> None:
             messages.append(message)
 
-        await self._lane(scope, receive, send)
-        start, *bodies = messages
-        response.status_code = start["status"]
-        response.headers.clear() if hasattr(response.headers, "clear") else None
-        for name in list(response.headers):
-            del response.headers[name]
-        for name, value in start["headers"]:
-            response.headers[name.decode("latin-1")] = value.decode("latin-1")
-        response.content = b"".join(message.get("body", b"") for message in bodies)
+        async def rest(scope: Scope, receive: Receive, send: Send) -> None:
+            self.passed_on += 1
+            await read_body(receive, 10_000_000)
+            answer = await run_in_thread(lambda: self._call_django(environ, body))
+            await _send_answer(send, answer)
+
+        await HotLane(rest)(_scope_of(environ), receive, send)
+        return _answer_of(messages)
+
+    def _call_django(self, environ: dict[str, Any], body: bytes) -> Any:
+        """Django's response, of which nothing is left to be produced."""
+        response = super().request(**{**environ, "wsgi.input": FakePayload(body)})
+        if response.streaming:
+            response.streaming_content = list(response.streaming_content)
         return response
 
-    async def _rest(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.passed_on += 1
-        body = await read_body(receive, 10_000_000)
-        answer = await run_in_thread(lambda: _by_django(scope, body))
-        headers = [
-            (name.lower().encode("latin-1"), value.encode("latin-1"))
-            for name, value in answer.headers.items()
-        ]
-        content = (
-            b"".join(answer.streaming_content)  # type: ignore[attr-defined]
-            if answer.streaming
-            else answer.content
-        )
-        await send(
-            {"type": "http.response.start", "status": answer.status_code, "headers": headers}
-        )
-        await send({"type": "http.response.body", "body": content})
+
+def _scope_of(environ: dict[str, Any]) -> Scope:
+    """WSGI's environment as ASGI's scope."""
+    headers = [
+        (name[5:].replace("_", "-").lower().encode(), str(value).encode("latin-1"))
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers.append((name.replace("_", "-").lower().encode(), str(environ[name]).encode()))
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    return {
+        "type": "http",
+        "method": environ["REQUEST_METHOD"],
+        "path": path,
+        "raw_path": quote(path, safe="/:@!$&'()*+,;=~").encode(),
+        "query_string": environ.get("QUERY_STRING", "").encode(),
+        "headers": [(b"host", environ["SERVER_NAME"].encode()), *headers],
+        "client": (environ["REMOTE_ADDR"], 1),
+    }
 
 
-class DjangoClient:
-    """The same requests through Django's views."""
-
-    def generic(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Any:
-        """The response to one request. `path` may have a query string."""
-        sent = dict(headers or {})
-        content_type = sent.pop("content-type", "")
-        client = Client(raise_request_exception=False)
-        return client.generic(method, path, body, content_type=content_type, headers=sent)
+def _answer_of(messages: list[Message]) -> HttpResponse:
+    """ASGI's messages as a response of Django's."""
+    start, *bodies = messages
+    response = HttpResponse(b"".join(message.get("body", b"") for message in bodies))
+    del response["Content-Type"]
+    response.status_code = start["status"]
+    for name, value in start["headers"]:
+        response[name.decode("latin-1")] = value.decode("latin-1")
+    return response
 
 
-def current_client() -> HotClient | DjangoClient:
-    """A client of the lane that the running test is about."""
-    return HotClient() if _current == HOT else DjangoClient()
-
-
-@pytest.fixture(params=[DJANGO, HOT])
-def both_lanes(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
-    """Run a test once through each lane: `current_client` is of that lane meanwhile."""
-    global _current
-    _current = request.param
-    yield request.param
-    _current = DJANGO
-
-
-def with_query(path: str, query: Mapping[str, Any]) -> str:
-    """A path with its query string."""
-    return f"{path}?{urlencode(query)}" if query else path
-
-
-def _by_django(scope: Scope, body: bytes) -> Any:
-    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-    headers.pop("host", None)
-    query = scope["query_string"].decode()
-    path = scope["path"] + (f"?{query}" if query else "")
-    return DjangoClient().generic(scope["method"], path, body, headers)
+async def _send_answer(send: Send, answer: Any) -> None:
+    """A response of Django's as ASGI's messages."""
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    headers = [
+        (name.lower().encode("latin-1"), str(value).encode("latin-1"))
+        for name, value in answer.headers.items()
+    ]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -17,6 +17,8 @@ from orders.models import Order
 from orders.streams import command_stream
 from orders.tests.fixtures import Api, register
 
+pytestmark = pytest.mark.usefixtures("both_lanes")
+
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 

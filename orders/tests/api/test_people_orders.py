@@ -16,6 +16,8 @@ from orders.engine.runner import Engine
 from orders.models import Order
 from orders.tests.fixtures import Api
 
+pytestmark = pytest.mark.usefixtures("both_lanes")
+
 _ORDER = {"symbol": "ACME", "side": "BUY", "quantity": "2", "limit_price": "10"}
 
 
