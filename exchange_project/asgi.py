@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange_project.settings.base"
 django.setup()
 
 from exchange_project.front.proxy import DjangoProxy  # noqa: E402
+from exchange_project.hot import database  # noqa: E402
 from exchange_project.hot.application import HotLane  # noqa: E402
 from exchange_project.hot.requests import Receive, Scope, Send  # noqa: E402
 from orders.gateway.process import close_link, open_link  # noqa: E402
@@ -35,5 +36,6 @@ async def _live(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await _proxy.close()
+    await database.close()
     await close_link()
     await send({"type": "lifespan.shutdown.complete"})

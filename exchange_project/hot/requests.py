@@ -1,10 +1,14 @@
 """A hot request, read from ASGI's messages: what handlers need of it and nothing else."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from django.http import QueryDict
 
 from brokers.types import Principal
+from common.api.fields import FieldReader
 from common.api.parsers import BODY_BYTES_MAX, parse_json
 from common.api.ratelimits import RateLimit
 from common.errors import MalformedRequest, PayloadTooLarge
@@ -13,6 +17,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+Query = TypeVar("Query", bound=msgspec.Struct)
 
 BODY_SECONDS_MAX = 30.0
 
@@ -67,6 +73,25 @@ class HotRequest:
         """The parsed body; an empty object for an empty one. Raises as `body` and `parse_json`."""
         body = await self.body()
         return parse_json(body) if body else {}
+
+    def query(self, wanted: type[Query], *, ignore_unknown: bool = False) -> Query:
+        """The query string, as `wanted` declares it.
+
+        Raises:
+            ValidationFailed: a parameter is wrong or, unless that is ignored, unknown.
+        """
+        reader = FieldReader.of_query(self._query_params(), ignore_unknown=ignore_unknown)
+        values = reader.struct(wanted)
+        reader.finish()
+        return values
+
+    def check_no_query(self) -> None:
+        """See that there is no query string. Raises `ValidationFailed`."""
+        if self.query_string:
+            FieldReader.of_query(self._query_params()).finish()
+
+    def _query_params(self) -> Mapping[str, Any]:
+        return QueryDict(self.query_string) if self.query_string else {}
 
 
 async def read_body(receive: Receive, limit_bytes: int) -> bytes:

@@ -12,6 +12,7 @@ from exchange_project.classic import views as classic_views
 from exchange_project.hot import classic, v1
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, classic_problem, problem
+from orders.api import market_views
 from orders.api import views as order_views
 
 # Gets the part of the path that varies. None: the Django view has to answer after all.
@@ -41,6 +42,14 @@ _ENDPOINTS = {
     "POST /api/v1/orders": _of_v1(order_views.OrdersView, v1.place_order),
     "POST /api/v1/orders/{id}/cancel": _of_v1(order_views.CancelView, v1.cancel_order),
     "DELETE /api/v1/orders/{id}": _of_v1(order_views.OrderView, v1.cancel_order),
+    "GET /orders/{id}": _of_classic(classic_views.OrderView, classic.get_order),
+    "GET /stocks/{symbol}/price": _of_classic(classic_views.PriceView, classic.get_price),
+    "GET /stocks/{symbol}/book": _of_classic(classic_views.BookView, classic.get_book),
+    "GET /balance": _of_classic(classic_views.BalanceView, classic.get_balance),
+    "GET /api/v1/orders/{id}": _of_v1(order_views.OrderView, v1.get_order),
+    "GET /api/v1/instruments/{symbol}/book": _of_v1(market_views.BookView, v1.get_book),
+    "GET /api/v1/instruments/{symbol}/ticker": _of_v1(market_views.TickerView, v1.get_ticker),
+    "GET /api/v1/balance": _of_v1(market_views.BalanceView, v1.get_balance),
 }
 _ORDER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Where the part that varies stands in a path that is split at its slashes.

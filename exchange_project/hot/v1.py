@@ -4,15 +4,19 @@ from typing import TypeAlias
 from uuid import UUID
 
 from common.errors import NotFound
-from exchange_project.hot import orders
+from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
-from exchange_project.hot.threads import run_in_thread
-from orders.api.documents import cancel_document, order_document
+from exchange_project.hot.threads import run_cached
+from marketdata.models import Instrument
+from marketdata.selectors import get_instrument_spec
+from orders.api.documents import book_document, cancel_document, order_document, ticker_document
 from orders.api.placing import prepare_requested_order
+from orders.api.portfolio_documents import net_document
+from orders.api.queries import DepthQuery
 from orders.api.reading import read_order_request
 from orders.errors import OrderOfAnother
-from orders.selectors.orders import get_order
+from orders.services.accounts import get_broker_id
 from orders.services.sandbox import parse_trigger
 from orders.types import Result
 
@@ -37,5 +41,42 @@ async def cancel_order(request: HotRequest, order_id: str) -> Answer:
         raise OrderOfAnother
     if result == Result.UNKNOWN_ORDER:
         raise NotFound("There is no such order")
-    order = await run_in_thread(lambda: get_order(principal=caller, order_id=wanted))
+    order = await reads.get_order(caller, wanted)
     return json_response(cancel_document(result, order))
+
+
+async def get_order(request: HotRequest, order_id: str) -> Answer:
+    """`GET orders/{id}`."""
+    request.check_no_query()
+    return json_response(order_document(await reads.get_order(request.caller, UUID(order_id))))
+
+
+async def get_book(request: HotRequest, symbol: str) -> Answer:
+    """`GET instruments/{symbol}/book`."""
+    depth = request.query(DepthQuery).depth
+    instrument = await run_cached(lambda: get_instrument_spec(symbol))
+    book = await reads.get_book(instrument, depth)
+    return json_response(book_document(instrument.symbol, depth, book))
+
+
+async def get_ticker(request: HotRequest, symbol: str) -> Answer:
+    """`GET instruments/{symbol}/ticker`. That of a perpetual, with its mark, is Django's."""
+    request.check_no_query()
+    instrument = await run_cached(lambda: get_instrument_spec(symbol))
+    if instrument.kind == Instrument.Kind.PERPETUAL:
+        return None
+    summary = await reads.get_prices(instrument.id, 1)
+    book = await reads.get_book(instrument, 1)
+    last_price = None if summary is None else summary.last_price
+    return json_response(ticker_document(instrument.symbol, book, last_price, None))
+
+
+async def get_balance(request: HotRequest, _: str) -> Answer:
+    """`GET balance` of a broker's key: its net. The cash of a bound account is Django's."""
+    request.check_no_query()
+    caller = request.caller
+    if caller.account_id is not None:
+        return None
+    broker_id = get_broker_id(caller)
+    net = await reads.get_broker_net(broker_id)
+    return json_response(net_document(broker_id, caller.broker_name, net))

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from msgspec import Meta
@@ -14,7 +15,8 @@ from common.api.declarations import Moment, Request, RowId, Symbol
 from common.errors import NotFound
 from orders.choices import ClientOrderId, OrderStatusChoice, SideChoice
 from orders.errors import OrderOfAnother
-from orders.models import Fill, Order, OrderKey
+from orders.models import Order, OrderKey
+from orders.selectors import statements
 from orders.types import OrderFill, OrderState, OrderTerms
 
 _OPEN = Order.OPEN_STATUSES
@@ -62,10 +64,14 @@ def get_stored_order(order_id: UUID) -> OrderState:
     Raises:
         NotFound: there is no such order.
     """
-    row = Order.objects.select_related("instrument").filter(id=order_id).first()
-    if row is None:
-        raise NotFound("There is no such order")
-    return _with_fills(row)
+    with connection.cursor() as cursor:
+        row = cursor.execute(statements.ORDER, [order_id]).fetchone()
+        if row is None:
+            raise NotFound("There is no such order")
+        fills = []
+        if statements.has_fills(row):
+            fills = cursor.execute(statements.FILLS, [order_id]).fetchall()
+    return statements.read_order(row, fills, now=timezone.now())
 
 
 def find_order_by_client_id(
@@ -80,12 +86,9 @@ def find_order_by_client_id(
 
 def find_order_by_key(*, account_id: int, client_order_id: str) -> OrderState | None:
     """The order that claimed `client_order_id` of an account, with its fills."""
-    claim = (
-        OrderKey.objects.select_related("order__instrument")
-        .filter(account_id=account_id, client_order_id=client_order_id)
-        .first()
-    )
-    return None if claim is None else _with_fills(claim.order)
+    claims = OrderKey.objects.filter(account_id=account_id, client_order_id=client_order_id)
+    order_id = claims.values_list("order_id", flat=True).first()
+    return None if order_id is None else get_stored_order(order_id)
 
 
 def check_own_order(*, principal: Principal, order: OrderState) -> None:
@@ -159,31 +162,6 @@ def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) 
 def _owned(orders: "QuerySet[Order]") -> list[OwnedOrder]:
     rows = orders.order_by("id").values_list("id", "broker_id", "instrument__shard")
     return [OwnedOrder(*row) for row in rows]
-
-
-def _with_fills(order: Order) -> OrderState:
-    fills: tuple[OrderFill, ...] = ()
-    if order.filled_quantity:
-        rows = (
-            Fill.objects.filter(order_id=order.id)
-            .select_related("counter_account__broker")
-            .order_by("trade_id")
-        )
-        fills = tuple(_fill(row) for row in rows)
-    return as_state(order, now=timezone.now(), fills=fills)
-
-
-def _fill(row: Fill) -> OrderFill:
-    counterparty = row.counter_account
-    return OrderFill(
-        trade_id=row.trade_id,
-        price=row.price,
-        quantity=row.quantity,
-        fee=row.fee,
-        liquidity_role=row.liquidity_role,
-        executed_at=row.executed_at,
-        counterparty_broker="" if counterparty is None else counterparty.broker.name,
-    )
 
 
 def _is_overdue(order: Order, now: datetime) -> bool:

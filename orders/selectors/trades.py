@@ -7,14 +7,16 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Q, QuerySet
 from msgspec import Meta
 
 from brokers.types import Principal
 from common.api.declarations import Moment, Request, RowId, Symbol
 from common.api.pagination import Page, PageRequest, make_page
 from orders.choices import SideChoice, VenueChoice
-from orders.models import BrokerNet, Fill, Trade, Venue
+from orders.models import Fill, Trade, Venue
+from orders.selectors import statements
 from orders.types import PriceSummary
 
 _CHUNK = 1_000
@@ -92,19 +94,17 @@ def _page_of_whole_trades(rows: list[Fill], wanted: PageRequest) -> Page:
 
 def get_last_and_average(instrument_id: int, trades: int) -> PriceSummary | None:
     """Last price and the exact sum of the last `trades` prices; None without trades."""
-    newest_first = list_trades(instrument_id).order_by("-id")
-    prices = list(newest_first.values_list("price", flat=True)[:trades])
-    if not prices:
-        return None
-    return PriceSummary(last_price=prices[0], total=sum(prices, Decimal(0)), count=len(prices))
+    with connection.cursor() as cursor:
+        cursor.execute(statements.LAST_PRICES, [instrument_id, trades])
+        return statements.read_prices(cursor.fetchall())
 
 
 def get_broker_net(broker_id: UUID) -> Decimal:
     """What a broker sold minus what it bought on the book, in the venue's currency."""
-    total = BrokerNet.objects.filter(
-        broker_id=broker_id, asset__code=settings.VENUE_CURRENCY
-    ).aggregate(total=Sum("net_amount"))["total"]
-    return total or Decimal(0)
+    with connection.cursor() as cursor:
+        cursor.execute(statements.BROKER_NET, [broker_id, settings.VENUE_CURRENCY])
+        net: Decimal = cursor.fetchone()[0]
+        return net
 
 
 def count_trades() -> int:

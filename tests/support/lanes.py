@@ -49,7 +49,7 @@ class LaneClient(ContractClient):
         """The answer to a request, which is as the OpenAPI document says."""
         if _current == DJANGO:
             return super().request(**environ)
-        environ = {**self._base_environ(), **environ}
+        environ = {**self._base_environ(), **environ}  # type: ignore[attr-defined]
         called = asyncio.run_coroutine_threadsafe(self._call_hot(environ), get_link().loop)
         response = called.result(_SECONDS_MAX)
         response.json = partial(self._parse_json, response)  # type: ignore[attr-defined]

@@ -349,7 +349,7 @@ def test_orders_are_filtered(a):
 def rows_of(answer: Any) -> list[dict[str, str]]:
     assert answer.status_code == 200
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+    return list(csv.DictReader(answer.getvalue().decode().splitlines()))
 
 
 def test_orders_and_fills_come_as_files_of_all_rows(a, b):
