@@ -7,7 +7,9 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.http import JsonResponse
+from msgspec import inspect
 
+from common.api.declarations import Document
 from tests.contract import check_answer, document, errors_of
 
 
@@ -84,3 +86,22 @@ def test_an_answer_that_is_not_as_described_fails_a_test(path, status, media_typ
     check_answer("GET", "/api/v1/balance", JsonResponse(_CASH))
     with pytest.raises(AssertionError):
         check_answer("GET", path, JsonResponse(body, status=status, content_type=media_type))
+
+
+def test_no_answer_has_a_field_that_would_be_encoded_otherwise():
+    unfit = (inspect.FloatType, inspect.DecimalType, inspect.DateTimeType, inspect.AnyType)
+    kinds = _subclasses(Document)
+    assert len(kinds) > 30
+    for kind in kinds:
+        pending: list[Any] = [inspect.type_info(kind)]
+        while pending:
+            one = pending.pop()
+            assert not isinstance(one, unfit), kind
+            pending += getattr(one, "types", ())
+            pending += [field.type for field in getattr(one, "fields", ())]
+            pending += [getattr(one, name) for name in ("type", "item_type") if hasattr(one, name)]
+
+
+def _subclasses(kind: type) -> set[type]:
+    found: set[type] = set(kind.__subclasses__())
+    return found.union(*map(_subclasses, found))

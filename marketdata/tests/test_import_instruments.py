@@ -112,7 +112,7 @@ WRONG = """symbol,kind,base,quote,tick_size,lot_size
 GOOD,EQUITY,,,,
 bad symbol,EQUITY,,,,
 NOKIND,BOND,,,,
-NUMBERS,EQUITY,,,1e-2,-1
+NUMBERS,EQUITY,,,1e99,-1
 
 HALF,SPOT,,USDT,,
 GOOD,EQUITY,,,,
