@@ -52,7 +52,8 @@ class HotLane:
 async def _answer(endpoint: Endpoint, request: HotRequest, argument: str) -> HotResponse | None:
     """What the endpoint answers, refusals included; None: the Django view has to."""
     try:
-        await _admit(endpoint, request)
+        if not endpoint.is_public:
+            await _admit(endpoint, request)
         return await endpoint.handle(request, argument)
     except ClientGone:
         raise
@@ -75,9 +76,9 @@ def _find_hot(scope: Scope) -> tuple[Endpoint, str] | None:
     if scope["type"] != "http" or not settings.HOT_LANE:
         return None
     found = find_endpoint(scope["method"], scope["path"])
-    if found is None or not _is_usual(scope):
+    if found is None:
         return None
-    return found
+    return found if found[0].is_public or _is_usual(scope) else None
 
 
 def _is_usual(scope: Scope) -> bool:

@@ -9,7 +9,8 @@ from typing import NamedTuple, TypeAlias
 
 from common.errors import ExchangeError
 from exchange_project.classic import views as classic_views
-from exchange_project.hot import classic, v1
+from exchange_project.health import HealthView
+from exchange_project.hot import classic, health, v1
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, classic_problem, problem
 from orders.api import market_views
@@ -20,11 +21,12 @@ Handler: TypeAlias = Callable[[HotRequest, str], Awaitable[HotResponse | None]]
 
 
 class Endpoint(NamedTuple):
-    """A hot method of a Django view."""
+    """A hot method of a Django view. One that is public needs no key, and takes any host."""
 
     view: type
     handle: Handler
     show_error: Callable[[ExchangeError, HotRequest], HotResponse]
+    is_public: bool = False
 
 
 def _of_v1(view: type, handle: Handler) -> Endpoint:
@@ -37,6 +39,7 @@ def _of_classic(view: type, handle: Handler) -> Endpoint:
 
 _ID, _SYMBOL = "{id}", "{symbol}"
 _ENDPOINTS = {
+    "GET /health": Endpoint(HealthView, health.get_health, classic_problem, is_public=True),
     "POST /orders": _of_classic(classic_views.OrdersView, classic.place_order),
     "POST /orders/{id}/cancel": _of_classic(classic_views.CancelView, classic.cancel_order),
     "POST /api/v1/orders": _of_v1(order_views.OrdersView, v1.place_order),

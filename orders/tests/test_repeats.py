@@ -75,7 +75,6 @@ def test_a_repeated_refusal_is_the_same_refusal(engine):
 
 
 def test_twenty_threads_with_one_client_order_id_get_one_order(alpha, settings):
-    settings.WEB_THREADS = 40
     instrument = list_symbol("ACME")
 
     def send(_: int) -> PlacedOrder:

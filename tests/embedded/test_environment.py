@@ -94,4 +94,4 @@ def test_example_tells_of_every_variable_that_the_settings_read():
 
     # BIND is given by the supervisor, from HOST and PORT of `make run`; ENV_FILE names the file.
     assert set(read) - told - {"BIND", "ENV_FILE"} == set()
-    assert {"SECRET_KEY", "REDIS_URL", "WEB_THREADS"} <= set(read)
+    assert {"SECRET_KEY", "REDIS_URL", "DJANGO_THREADS"} <= set(read)

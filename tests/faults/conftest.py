@@ -16,7 +16,7 @@ def venue() -> Iterator[TrialVenue]:
     with trial_venue(
         processes=("engine-0", "django", "web"),
         standby=True,
-        environ={"WEB_WORKERS": "2", "WEB_THREADS": "32"},
+        environ={"WEB_WORKERS": "2", "DJANGO_THREADS": "16"},
     ) as running:
         yield running
 

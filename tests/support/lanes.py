@@ -13,6 +13,7 @@ import pytest
 from django.http import HttpResponse
 from django.test.client import FakePayload
 
+from exchange_project.hot import database
 from exchange_project.hot.application import HotLane
 from exchange_project.hot.requests import Message, Receive, Scope, Send, read_body
 from exchange_project.hot.threads import run_in_thread
@@ -35,6 +36,8 @@ def both_lanes(request: pytest.FixtureRequest, transactional_db: None) -> Iterat
     _current = request.param
     yield request.param
     _current = DJANGO
+    if request.param == HOT:
+        asyncio.run_coroutine_threadsafe(database.close(), get_link().loop).result(_SECONDS_MAX)
 
 
 class LaneClient(ContractClient):
