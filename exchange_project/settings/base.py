@@ -87,6 +87,17 @@ PREMIUM_SAMPLES_KEPT_DAYS: int = env.int("PREMIUM_SAMPLES_KEPT_DAYS", default=30
 if not 0 <= PREMIUM_SAMPLES_KEPT_DAYS <= 36_500:
     raise environ.ImproperlyConfigured("PREMIUM_SAMPLES_KEPT_DAYS is from 0 to 36500")
 
+# Of the venue's own market, prices that move other people's money average over so much of a quote
+# asset; the second one is that of single assets.
+IMPACT_NOTIONAL: Decimal = env("IMPACT_NOTIONAL", cast=Decimal, default=Decimal(1_000))
+IMPACT_NOTIONAL_OF: dict[str, Decimal] = env.dict(
+    "IMPACT_NOTIONAL_OF",
+    cast={"value": Decimal},
+    default={"BTC": Decimal("0.01"), "ETH": Decimal("0.3")},
+)
+if not all(0 < one <= 10**12 for one in (IMPACT_NOTIONAL, *IMPACT_NOTIONAL_OF.values())):
+    raise environ.ImproperlyConfigured("IMPACT_NOTIONAL and IMPACT_NOTIONAL_OF are above 0")
+
 # --- market prices --------------------------------------------------------------------------------
 # Price services for shares and for crypto currencies, in the order in which they are asked.
 _PRICE_PROVIDERS = {"yahoo", "alphavantage", "book", "fixed", "simulated"}

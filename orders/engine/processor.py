@@ -211,7 +211,7 @@ class Processor:
             orders.tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
         if trades:
             free_taken_hold(order, self._context, changes)
-            state.last_prices[instrument_id] = trades[-1].price
+            self._note_last_price(instrument_id, trades)
             changes.touched_instruments.add(instrument_id)
         if order.is_resting:
             order.status = "PARTIALLY_FILLED" if trades else "OPEN"
@@ -224,6 +224,13 @@ class Processor:
         else:
             order.status = "FILLED"
         return trades
+
+    def _note_last_price(self, instrument_id: int, trades: list[TradeRow]) -> None:
+        """The price that bands lie around; an account's trade with itself makes none."""
+        for trade in reversed(trades):
+            if trade.buy.account_id != trade.sell.account_id:
+                self._state.last_prices[instrument_id] = trade.price
+                return
 
     def _deal(self, order: LiveOrder, command: PlaceOrder) -> list[TradeRow]:
         """Fill an order at the mark, on the dealer's account."""

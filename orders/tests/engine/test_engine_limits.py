@@ -76,6 +76,26 @@ def test_the_band_lies_around_the_last_price(harness: Harness) -> None:
     assert refusal(harness.place(seller, SELL, 1, 1_210)) == ""
 
 
+def test_an_account_does_not_move_the_band_by_trading_with_itself(harness: Harness) -> None:
+    change(harness.instrument, price_band_rate=D("0.1"))
+    buyer, seller = make_account(name="B"), make_account(name="S")
+    # A market without other trades has no band.
+    harness.place(seller, SELL, 1, 500)
+    assert harness.place(seller, BUY, 1, 500).status == "FILLED"
+    assert harness.engine.state.last_prices == {}
+    harness.place(seller, SELL, 1, 1_000)
+    harness.place(buyer, BUY, 1, 1_000)
+
+    harness.place(seller, SELL, 1, 1_100)
+    assert harness.place(seller, BUY, 1, 1_100).status == "FILLED"
+
+    for _ in range(2):
+        refused = harness.place(buyer, BUY, 1, 1_101)
+        assert refused.facts == {"reference_price": 10 * 10**8}
+        harness.restart()
+    check_all(harness.engine)
+
+
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_a_market_order_stops_at_its_collar(harness: Harness, side: Any) -> None:
     change(harness.instrument, market_collar_rate=D("0.05"))
