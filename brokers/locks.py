@@ -4,9 +4,19 @@ from uuid import UUID
 
 from django.db import connection
 
-from brokers.models import ApiKey, User
+from brokers.models import ApiKey, Broker, TradingAccount, User
 
 _RETAIL_BROKER_LOCK = 0x72657461
+
+
+def lock_account(account_id: int) -> TradingAccount:
+    """The trading account, locked until the transaction ends, as the engines lock it."""
+    return TradingAccount.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
+def lock_broker(broker_id: UUID) -> Broker:
+    """The broker, locked until the transaction ends; references to the row stay possible."""
+    return Broker.objects.select_for_update(no_key=True).get(pk=broker_id)
 
 
 def lock_api_key(key_id: UUID) -> ApiKey:

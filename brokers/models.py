@@ -177,6 +177,52 @@ class TradingAccount(TimeStampedModel):
         return f"{self.id} ({self.document_number})"
 
 
+class TradingStop(models.Model):
+    """The canceling of what an account, or a broker's accounts, had open when they were stopped.
+
+    It runs in the background, again and again until nothing is left; `ended_at` is empty meanwhile.
+    """
+
+    class Reason(models.TextChoices):
+        ACCOUNT_SUSPENDED = "account_suspended", "Account suspended"
+        ACCOUNT_CLOSED = "account_closed", "Account closed"
+        BROKER_SUSPENDED = "broker_suspended", "Broker suspended"
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(
+        TradingAccount, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    broker = models.ForeignKey(
+        Broker, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    reason = models.CharField(max_length=20, choices=Reason)
+    actor = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+    canceled_count = models.PositiveIntegerField(default=0, help_text="Orders canceled so far.")
+    open_count = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Orders open at the last look; empty: not looked yet."
+    )
+    looked_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="When nothing was left, or trading was resumed."
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="trading_stop_of_one_subject",
+                condition=Q(account__isnull=False, broker__isnull=True)
+                | Q(account__isnull=True, broker__isnull=False),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="trading_stop_running", condition=Q(ended_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()} #{self.id}"
+
+
 class Scope(models.TextChoices):
     """What a key may do."""
 

@@ -191,6 +191,7 @@ class Processor:
             return refusal
         if order.order_type == OrderType.MARKET and order.instrument.collar_rate is not None:
             self._set_collar(order)
+        self._orders.cancel_stopped_makers(order)
         return check_money(order, self._state, self._context)
 
     def _match(self, order: LiveOrder) -> list[TradeRow]:
@@ -320,7 +321,7 @@ class Processor:
             return Result.FORBIDDEN
         if order is None or not order.is_resting:
             return Result.NOT_OPEN
-        self._orders.cancel(order, Reason.BY_USER)
+        self._orders.cancel(order, Reason(command.reason))
         return Result.CANCELED
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from brokers.models import Broker, TradingAccount
 from ledger.models import LedgerAccount
 from orders.matching.types import TimeInForce
 from orders.models import Trade
@@ -147,30 +146,6 @@ def test_halted_books_expire(harness: Harness) -> None:
     while stored(order).status == "OPEN":
         harness.turn()
     assert stored(order).status == "EXPIRED"
-
-
-@pytest.mark.parametrize(
-    ("model", "status", "reason"),
-    [
-        (TradingAccount, "SUSPENDED", "account_suspended"),
-        (TradingAccount, "CLOSED", "account_closed"),
-        (Broker, "SUSPENDED", "broker_suspended"),
-    ],
-)
-def test_who_is_suspended_places_nothing_and_may_cancel(
-    harness: Harness, model: Any, status: str, reason: str
-) -> None:
-    account, other = make_account(name="A"), make_account(name="O")
-    order, second = (harness.place(account, BUY, 1, 1_000) for _ in range(2))
-    target = account.broker_id if model is Broker else account.id
-    model.objects.filter(id=target).update(status=status)
-    assert refusal(harness.place(account, BUY, 1, 1_000)) == reason
-    assert harness.cancel(account, order.command_id) == "canceled"
-    # What rests may still trade.
-    assert harness.place(other, SELL, 1, 1_000).status == "FILLED"
-    assert stored(second).status == "FILLED"
-    model.objects.filter(id=target).update(status="ACTIVE")
-    assert harness.place(account, BUY, 1, 1_000).status == "OPEN"
 
 
 def test_a_perpetual_needs_a_margin_account(harness: Harness) -> None:
