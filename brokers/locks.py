@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from brokers.models import ApiKey, Broker, TradingAccount, User
+from brokers.models import ApiKey, Broker, StaffRightsRequest, TradingAccount, User
 
 _RETAIL_BROKER_LOCK = 0x72657461
 
@@ -27,6 +27,11 @@ def lock_api_key(key_id: UUID) -> ApiKey:
 def lock_user(user_id: UUID) -> User:
     """The person, locked until the transaction ends; references to the row stay possible."""
     return User.objects.select_for_update(no_key=True).get(pk=user_id)
+
+
+def lock_rights_request(request_id: int) -> StaffRightsRequest:
+    """The request, locked until the transaction ends: one decision counts."""
+    return StaffRightsRequest.objects.select_for_update(no_key=True).get(pk=request_id)
 
 
 def lock_retail_broker() -> None:

@@ -96,13 +96,14 @@ class MembershipAdmin(ModelAdmin):
 
 @admin.register(TradingAccount)
 class TradingAccountAdmin(ServiceAdmin):
-    """Funding and credit limit are fixed when the account is opened: balances depend on them."""
+    """Nothing of an account changes here but its status: balances depend on funding and credit
+    limit, and whoever owns it gets at the money."""
 
     list_display = ("id", "document_number", "broker", "funding", "credit_limit", "status")
     list_filter = ("status", "funding", "is_sandbox")
     list_select_related = ("broker",)
     search_fields = ("=id", "=document_number", "broker__name")
-    autocomplete_fields = ("broker", "owner")
+    autocomplete_fields = ("broker",)
     ordering = ("-id",)
     actions: Sequence[str] = ("suspend", "activate")
 
@@ -113,7 +114,7 @@ class TradingAccountAdmin(ServiceAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ()
-        return tuple(name for name in self.get_fields(request, obj) if name != "owner")
+        return self.get_fields(request, obj)
 
     def save_model(
         self,
@@ -123,7 +124,6 @@ class TradingAccountAdmin(ServiceAdmin):
         change: bool,
     ) -> None:
         if change:
-            obj.save(update_fields=["owner", "updated_at"])
             return
         account = create_account(
             broker_id=obj.broker_id,

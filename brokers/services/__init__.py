@@ -8,7 +8,13 @@ from brokers.services.accounts import (
 )
 from brokers.services.authentication import authenticate_key
 from brokers.services.brokers import RegisteredBroker, register_broker
-from brokers.services.keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
+from brokers.services.keys import (
+    CreatedKey,
+    approve_api_key,
+    create_api_key,
+    revoke_api_key,
+    rotate_api_key,
+)
 from brokers.services.passwords import change_password, reset_password, verify_email
 from brokers.services.people import (
     RegisteredPerson,
@@ -42,6 +48,7 @@ __all__ = [
     "activate_account",
     "activate_broker",
     "activate_user",
+    "approve_api_key",
     "authenticate_key",
     "authenticate_token",
     "change_password",

@@ -20,7 +20,7 @@ from brokers.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from brokers.services import authenticate_key, close_user, suspend_user
+from brokers.services import approve_api_key, authenticate_key, close_user, suspend_user
 from brokers.tests.factories import (
     AccountFactory,
     BrokerFactory,
@@ -244,13 +244,20 @@ def test_a_closed_account_stays_closed(staff: Client) -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_a_key_is_added_and_shown_once(staff: Client) -> None:
+def test_a_key_is_added_shown_once_and_works_when_approved(
+    staff: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     broker = BrokerFactory.create()
     data = {"broker": broker.pk, "name": "marks feed", "scopes": ["read", "marks"]}
     answer = staff.post(_url("apikey", "add"), data, follow=True)
     (secret,) = [text.split()[-1] for text in _messages(answer) if "shown this once" in text]
-    assert authenticate_key(secret).scopes == {"read", "marks"}
+    with pytest.raises(NotAuthenticated):
+        authenticate_key(secret)
     key = ApiKey.objects.get(name="marks feed")
+    second = User.objects.create_superuser("second@example.test", "a-long-test-password")
+    with django_capture_on_commit_callbacks(execute=True):
+        approve_api_key(api_key=key, user=second)
+    assert authenticate_key(secret).scopes == {"read", "marks"}
     page = staff.get(_url("apikey", "change", key.pk)).content.decode()
     assert secret not in page
     assert key.key_hash not in page
