@@ -7,6 +7,7 @@ from common.errors import (
     NotFound,
     PermissionDenied,
     ValidationFailed,
+    VenueUnavailable,
 )
 
 
@@ -187,3 +188,9 @@ class OwnLogin(PermissionDenied):
     """Nobody suspends or closes the own login, and only a superuser that of a superuser."""
 
     code = "own_login"
+
+
+class PasswordsBusy(VenueUnavailable):
+    """Too many passwords are checked at the moment; nothing was tried."""
+
+    code = "passwords_busy"

@@ -116,6 +116,8 @@ class Throttled(ExchangeError):
     code = "throttled"
     status = 429
     retry_after_seconds = 1
+    # Whether it is the first one beyond the limit.
+    is_first = False
 
 
 class InternalError(ExchangeError):

@@ -15,6 +15,7 @@ from brokers.services.keys import (
     revoke_api_key,
     rotate_api_key,
 )
+from brokers.services.logins import log_in
 from brokers.services.passwords import change_password, reset_password, verify_email
 from brokers.services.people import (
     RegisteredPerson,
@@ -32,7 +33,7 @@ from brokers.services.stops import (
     suspend_account,
     suspend_broker,
 )
-from brokers.services.tokens import TokenPair, log_in, log_out, refresh_tokens
+from brokers.services.tokens import TokenPair, log_out, refresh_tokens
 from brokers.services.webhooks import (
     create_webhook_endpoint,
     deactivate_webhook_endpoint,

@@ -245,10 +245,24 @@ CELERY_BEAT_SCHEDULE = beat_schedule(
 # --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokers.User"
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "brokers.hashers.BoundedArgon2",
+    "brokers.hashers.BoundedBCrypt",
+    "brokers.hashers.BoundedPBKDF2",
 ]
+# Passwords that each process hashes at a time; others wait, for three seconds at most.
+PASSWORD_HASHES_AT_ONCE: int = env.int("PASSWORD_HASHES_AT_ONCE", default=2)
+if PASSWORD_HASHES_AT_ONCE < 1:
+    raise environ.ImproperlyConfigured("PASSWORD_HASHES_AT_ONCE is at least 1")
+AUTHENTICATION_BACKENDS = ["brokers.backends.CountedBackend"]
+# Only staff have sessions. One that nobody uses ends after so many seconds.
+SESSION_COOKIE_AGE: int = env.int("STAFF_IDLE_SECONDS", default=1_800)
+if SESSION_COOKIE_AGE < 60:
+    raise environ.ImproperlyConfigured("STAFF_IDLE_SECONDS is at least 60")
+SESSION_ENGINE = "brokers.sessions"
+# Days that attempts to log in are kept; an address that nobody logged in from since is new again.
+LOGIN_HISTORY_KEPT_DAYS: int = env.int("LOGIN_HISTORY_KEPT_DAYS", default=90)
+if not 1 <= LOGIN_HISTORY_KEPT_DAYS <= 36_500:
+    raise environ.ImproperlyConfigured("LOGIN_HISTORY_KEPT_DAYS is from 1 to 36500")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

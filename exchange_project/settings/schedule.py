@@ -28,6 +28,7 @@ def beat_schedule(*, seal_seconds: int, check_seconds: int) -> dict[str, dict[st
         "snapshot-equity": _fresh_every(60, "margin.tasks.snapshot_equity"),
         "purge-equity-snapshots": _every(3_600, "margin.tasks.purge_equity_snapshots"),
         "purge-premium-samples": _every(3_600, "margin.tasks.purge_premium_samples"),
+        "purge-login-history": _every(86_400, "brokers.tasks.purge_login_history"),
         "purge-tokens": _every(86_400, "brokers.tasks.purge_tokens"),
     }
 
