@@ -7,6 +7,7 @@ from common.errors import (
     NotFound,
     PermissionDenied,
     ValidationFailed,
+    VenueUnavailable,
 )
 
 
@@ -157,3 +158,45 @@ CONSTRAINT_ERRORS: dict[str, type[ExchangeError]] = {
     "user_email_once_any_case": EmailTaken,
     "brokers_user_email_key": EmailTaken,
 }
+
+
+class OwnRights(PermissionDenied):
+    """Rights are granted by another person than who asked for them, and than who gets them."""
+
+    code = "own_rights"
+
+
+class RightsNotHeld(PermissionDenied):
+    """Nobody grants rights that they do not have."""
+
+    code = "rights_not_held"
+
+
+class RightsRequestDecided(Conflict):
+    """The request is approved or rejected already. Facts: request_status."""
+
+    code = "rights_request_decided"
+
+
+class OwnKey(PermissionDenied):
+    """A key that staff made is approved by another member of staff."""
+
+    code = "own_key"
+
+
+class KeyNotWaiting(Conflict):
+    """The key waits for no approval."""
+
+    code = "key_not_waiting"
+
+
+class OwnLogin(PermissionDenied):
+    """Nobody suspends or closes the own login, and only a superuser that of a superuser."""
+
+    code = "own_login"
+
+
+class PasswordsBusy(VenueUnavailable):
+    """Too many passwords are checked at the moment; nothing was tried."""
+
+    code = "passwords_busy"

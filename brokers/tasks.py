@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 
 from brokers.services.delivery import deliver_due_webhooks, delivery_slot, has_due_deliveries
+from brokers.services.logins import purge_login_attempts
 from brokers.services.mails import (
     send_notice,
     send_password_reset_mail,
@@ -56,6 +57,12 @@ def mail_notice(user_id: str, subject: str, text: str) -> None:
 def purge_tokens() -> None:
     """Delete refresh tokens that have expired: they are refused for that alone."""
     purge_expired_tokens()
+
+
+@shared_task
+def purge_login_history() -> int:
+    """Forget attempts to log in that are older than they are kept; returns how many."""
+    return purge_login_attempts()
 
 
 def nudge_webhooks() -> None:

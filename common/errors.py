@@ -140,6 +140,8 @@ class Throttled(ExchangeError):
     retry_after_seconds = 1
     # What is left of the limit that was reached, for the headers.
     rate_limit: Any = None
+    # Whether it is the first one beyond the limit.
+    is_first = False
 
 
 class InternalError(ExchangeError):

@@ -64,6 +64,11 @@ class ServiceAdmin(ServiceActions):
         return False
 
 
+def actor_of(request: HttpRequest) -> str:
+    """Who acts, as services note it."""
+    return f"user:{request.user.pk}"
+
+
 def ask_first(
     model_admin: ModelAdmin,
     request: HttpRequest,

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from brokers.admin.logins import change_own_password
 from common.api.paths import SymbolConverter
 from exchange_project.start import start_page
 from ledger.admin.trial_balance import trial_balance_page
@@ -27,6 +28,7 @@ urlpatterns = [
         admin.site.admin_view(trial_balance_page),
         name="trial_balance",
     ),
+    path("admin/password_change/", admin.site.admin_view(change_own_password)),
     path("admin/", admin.site.urls),
     path("risk/", include("exchange_project.risk.urls")),
     path("", start_page, name="start"),

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from brokers.errors import AccountNotFound
@@ -138,6 +139,13 @@ def lock_wallet(wallet_id: int) -> LedgerAccount:
 def lock_ledger_accounts(cursor: Cursor, ids: set[int]) -> dict[int, LedgerRow]:
     """The ledger accounts by id, locked until the transaction ends."""
     return {row.id: row for row in lock_rows(cursor, ids)}
+
+
+def lock_balances_of(account_id: int) -> None:
+    """Lock all ledger accounts that a trading account has, so that nothing comes or goes."""
+    rows = LedgerAccount.objects.filter(trading_account=account_id).values_list("id", flat=True)
+    with connection.cursor() as cursor:
+        lock_ledger_accounts(cursor, set(rows))
 
 
 def try_lock_sealing(cursor: Cursor) -> bool:

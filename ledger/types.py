@@ -44,6 +44,13 @@ class EntryKind(StrEnum):
     BAD_DEBT = "BAD_DEBT"
 
 
+# Money that a client sends away. Credit is for trading: these take only what is posted and not held
+# (`LedgerRow.can_pay_out`), whatever the account's credit limit.
+PAY_OUT_KINDS = frozenset(
+    {EntryKind.WITHDRAWAL, EntryKind.TRANSFER, EntryKind.CONVERSION, EntryKind.COLLATERAL}
+)
+
+
 class AlertSeverity(StrEnum):
     """How much an alert matters: a critical one is told by `GET /health` too."""
 

@@ -249,7 +249,7 @@ class EquitySnapshotAdmin(_OfAccounts):
 class PremiumSampleAdmin(ReadOnlyAdmin):
     """How far books were from their indexes, by the minute."""
 
-    list_display = ("instrument", "at", "premium_rate", "best_bid", "best_ask", "index_price")
+    list_display = ("instrument", "at", "premium_rate", "impact_bid", "impact_ask", "index_price")
     list_filter = ("instrument",)
     list_select_related = ("instrument",)
     ordering = ("-id",)

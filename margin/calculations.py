@@ -16,6 +16,9 @@ from margin.types import Exposure, Filled, MarginState
 
 # BitMEX: the premium is followed exactly beyond this distance from the interest rate, 0.05 %.
 FUNDING_DAMPING = UNITS8 // 2_000
+# A sample counts for an eighth of the average of premiums: 2 / (15 + 1), as of 15 samples.
+PREMIUM_WEIGHT = 8
+PREMIUM_MINUTES = 15
 
 
 def notional(lots: int, price: int, factor: int) -> int:
@@ -241,10 +244,28 @@ def funding_rate(premiums: Sequence[int], interest_rate: int, cap_rate: int) -> 
 
 
 def premium_sample(bid: int | None, ask: int | None, index: int) -> int | None:
-    """How far the book trades from the index, in 10^-8 of it; None with an empty side."""
+    """How far the book trades from the index, in 10^-8 of it; None with an empty side.
+
+    By impact prices, as Binance and dYdX have it: max(0, bid − index) − max(0, index − ask). While
+    the index lies between the two there is no premium, however wide one side is.
+    """
     if bid is None or ask is None or index <= 0:
         return None
-    return half_up_div((bid + ask - 2 * index) * UNITS8, 2 * index)
+    return half_up_div((max(0, bid - index) - max(0, index - ask)) * UNITS8, index)
+
+
+def premium_average(premiums: Iterable[int]) -> int:
+    """The exponential average of premium samples, oldest first; it begins at no premium."""
+    average = 0
+    for premium in premiums:
+        average += half_up_div(premium - average, PREMIUM_WEIGHT)
+    return average
+
+
+def computed_mark(index: int, premium: int, maintenance_rate: int) -> int:
+    """The mark that follows from an index: off by the premium, and by half the maintenance rate
+    at most."""
+    return half_up_div(index * (UNITS8 + _clamp(premium, maintenance_rate // 2)), UNITS8)
 
 
 def funding_payment(quantity: int, mark: int, factor: int, rate: int, money_unit: int) -> int:

@@ -1,5 +1,6 @@
 """Orders, trades and engines in the back office: read-only, with a cancel for staff."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -12,9 +13,11 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from brokers.admin.brokers import TradingAccountAdmin
 from brokers.models import TradingAccount
 from common.admin import FoundById, ReadOnlyAdmin, as_uuid
 from common.errors import ExchangeError
+from common.service_admin import actor_of, ask_first
 from marketdata.models import Instrument
 from orders.models import (
     AveragePrice,
@@ -28,9 +31,35 @@ from orders.models import (
     Trade,
 )
 from orders.services.cancel import cancel_orders_by_staff
+from orders.services.stops import close_empty_account
 from orders.types import Result
 
 _FOUND_MAX = 1_000
+
+admin.site.unregister(TradingAccount)
+
+
+@admin.register(TradingAccount)
+class ClosableAccountAdmin(TradingAccountAdmin):
+    """As the brokers app has it; only here it is known whether anything is on an account."""
+
+    actions: Sequence[str] = (*TradingAccountAdmin.actions, "close")
+
+    @admin.action(description="Close for good…", permissions=["change"])
+    def close(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> HttpResponse | None:
+        question = "Close these accounts for good? All that they have open is canceled."
+        page = ask_first(self, request, rows, action="close", question=question)
+        if page is None:
+            actor = actor_of(request)
+            self.run_action(
+                request,
+                rows,
+                lambda row: close_empty_account(account=row, actor=actor),
+                done="Closed.",
+            )
+        return page
+
+
 _REASON_MAX = 200
 
 

@@ -6,9 +6,10 @@ asset's scale; rates in units of 10^-8 too. `fee_unit` is the asset's smallest u
 `docs/glossary.md` and the domain's words on funding and fees.
 """
 
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 
-from common.money import EXACT, UNITS8, ceil_div, half_up_div
+from common.money import DECIMAL_PLACES, EXACT, UNITS8, ceil_div, half_up_div, round_half_up
 from orders.types import Reason
 
 _ACTIVE, _CLOSED = "ACTIVE", "CLOSED"
@@ -52,6 +53,27 @@ def collar_bound(best_price: int, rate: int, is_buy: bool) -> int:
 def is_within_band(price: int, reference_price: int, rate: int) -> bool:
     """Whether a price in ticks is at most `rate` of the reference away from it."""
     return abs(price - reference_price) * UNITS8 <= reference_price * rate
+
+
+def impact_price(
+    offers: Iterable[tuple[Decimal, Decimal, Hashable]], notional: Decimal
+) -> Decimal | None:
+    """What `notional` of a side of a book costs on average, at 8 decimals, halves up.
+
+    Offers are (price, quantity, party), best first. A party counts for half of the notional at
+    most, so no single one makes the price. None where the offers do not reach the notional.
+    """
+    missing, quantity = notional, Decimal(0)
+    left: dict[Hashable, Decimal] = {}
+    for price, offered, party in offers:
+        share = left.get(party, notional / 2)
+        part = min(EXACT.multiply(price, offered), share, missing)
+        left[party] = share - part
+        missing -= part
+        quantity = EXACT.add(quantity, EXACT.divide(part, price))
+        if not missing:
+            return round_half_up(EXACT.divide(notional, quantity), DECIMAL_PLACES)
+    return None
 
 
 def next_average_price(

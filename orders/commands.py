@@ -92,11 +92,15 @@ class FixFunding(Command, tag="funding", frozen=True, gc=False):
 
 
 class CancelOrder(Command, tag="cancel", frozen=True, gc=False):
-    """Cancel an order of `broker_id` (of `account_id`, where the key is bound to one)."""
+    """Cancel an order of `broker_id` (of `account_id`, where the key is bound to one).
+
+    `reason` is a value of `orders.types.Reason`.
+    """
 
     order_id: bytes
     broker_id: bytes
     account_id: int | None
+    reason: str = "by_user"
 
 
 class ExpireDue(Command, tag="expire", frozen=True, gc=False):

@@ -101,3 +101,9 @@ class QuantityAboveRemaining(ExchangeError):
 
     code = "quantity_above_remaining"
     status = 422
+
+
+class AccountNotEmpty(Conflict):
+    """An account is closed once nothing is on it. Facts: account_id, assets, symbols."""
+
+    code = "account_not_empty"

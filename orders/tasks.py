@@ -14,7 +14,7 @@ from margin.selectors.liquidations import list_near_accounts
 from margin.services.calls import call_from_ratio, update_margin_calls
 from margin.services.funding import book_fundings
 from orders.models import EngineCommand
-from orders.services import averages, computed_marks, fund, funding, liquidations
+from orders.services import averages, computed_marks, fund, funding, liquidations, stops
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
@@ -29,6 +29,12 @@ def expire_due_orders() -> None:
     """Every engine looks at its clock; it does so by itself too. Shows that a worker lives."""
     expire_due()
     get_client().set(worker_key(), int(time.time()))
+
+
+@shared_task
+def cancel_stopped_orders() -> int:
+    """Cancel what stopped accounts and brokers have open; returns how many orders were."""
+    return stops.cancel_stopped_orders()
 
 
 @shared_task

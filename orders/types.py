@@ -25,11 +25,12 @@ class Reason(StrEnum):
     BY_USER = "by_user"
     NO_LIQUIDITY = "no_liquidity"
     LIQUIDATION = "liquidation"
-    # rejected
-    DEADLINE_EXCEEDED = "deadline_exceeded"
+    # either: what arrives is rejected, what rests is canceled
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
     BROKER_SUSPENDED = "broker_suspended"
+    # rejected
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     INSTRUMENT_NOT_TRADING = "instrument_not_trading"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     INSUFFICIENT_POSITION = "insufficient_position"

@@ -1,14 +1,15 @@
 """Firms, the people in them and their clients' accounts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from brokers.models import Broker, Membership, TradingAccount
+from brokers.models import Broker, Membership, TradingAccount, TradingStop
 from brokers.services import (
     activate_account,
     activate_broker,
@@ -17,7 +18,8 @@ from brokers.services import (
     suspend_account,
     suspend_broker,
 )
-from common.service_admin import ServiceAdmin
+from common.admin import ReadOnlyAdmin
+from common.service_admin import ServiceAdmin, actor_of, ask_first
 
 
 @admin.register(Broker)
@@ -59,9 +61,21 @@ class BrokerAdmin(ServiceAdmin):
             messages.WARNING,
         )
 
-    @admin.action(description="Suspend: may read and cancel, not trade", permissions=["change"])
-    def suspend(self, request: HttpRequest, rows: QuerySet[Broker]) -> None:
-        self.run_action(request, rows, lambda row: suspend_broker(broker=row), done="Suspended.")
+    @admin.action(description="Suspend…", permissions=["change"])
+    def suspend(self, request: HttpRequest, rows: QuerySet[Broker]) -> HttpResponse | None:
+        question = (
+            "Suspend these brokers? All that they have open is canceled; they may read, not trade."
+        )
+        page = ask_first(self, request, rows, action="suspend", question=question)
+        if page is None:
+            actor = actor_of(request)
+            self.run_action(
+                request,
+                rows,
+                lambda row: suspend_broker(broker=row, actor=actor),
+                done="Suspended.",
+            )
+        return page
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, rows: QuerySet[Broker]) -> None:
@@ -82,15 +96,16 @@ class MembershipAdmin(ModelAdmin):
 
 @admin.register(TradingAccount)
 class TradingAccountAdmin(ServiceAdmin):
-    """Funding and credit limit are fixed when the account is opened: balances depend on them."""
+    """Nothing of an account changes here but its status: balances depend on funding and credit
+    limit, and whoever owns it gets at the money."""
 
     list_display = ("id", "document_number", "broker", "funding", "credit_limit", "status")
     list_filter = ("status", "funding", "is_sandbox")
     list_select_related = ("broker",)
     search_fields = ("=id", "=document_number", "broker__name")
-    autocomplete_fields = ("broker", "owner")
+    autocomplete_fields = ("broker",)
     ordering = ("-id",)
-    actions = ("suspend", "activate")
+    actions: Sequence[str] = ("suspend", "activate")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         opened = ("broker", "document_number", "funding", "credit_limit", "is_sandbox")
@@ -99,7 +114,7 @@ class TradingAccountAdmin(ServiceAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ()
-        return tuple(name for name in self.get_fields(request, obj) if name != "owner")
+        return self.get_fields(request, obj)
 
     def save_model(
         self,
@@ -109,7 +124,6 @@ class TradingAccountAdmin(ServiceAdmin):
         change: bool,
     ) -> None:
         if change:
-            obj.save(update_fields=["owner", "updated_at"])
             return
         account = create_account(
             broker_id=obj.broker_id,
@@ -120,10 +134,39 @@ class TradingAccountAdmin(ServiceAdmin):
         )
         obj.pk = account.pk
 
-    @admin.action(description="Suspend", permissions=["change"])
-    def suspend(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> None:
-        self.run_action(request, rows, lambda row: suspend_account(account=row), done="Suspended.")
+    @admin.action(description="Suspend…", permissions=["change"])
+    def suspend(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> HttpResponse | None:
+        question = "Suspend these accounts? All that they have open is canceled."
+        page = ask_first(self, request, rows, action="suspend", question=question)
+        if page is None:
+            actor = actor_of(request)
+            self.run_action(
+                request,
+                rows,
+                lambda row: suspend_account(account=row, actor=actor),
+                done="Suspended.",
+            )
+        return page
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> None:
         self.run_action(request, rows, lambda row: activate_account(account=row), done="Activated.")
+
+
+@admin.register(TradingStop)
+class TradingStopAdmin(ReadOnlyAdmin):
+    """How far the canceling of what stopped accounts and brokers had open has got."""
+
+    list_display = (
+        "id",
+        "reason",
+        "account",
+        "broker",
+        "canceled_count",
+        "open_count",
+        "created_at",
+        "ended_at",
+    )
+    list_filter = ("reason", ("ended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("account", "broker")
+    ordering = ("-id",)

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from brokers.admin.callers import caller_of
 from brokers.models import ApiKey, Scope, default_scopes
-from brokers.services import create_api_key, revoke_api_key
+from brokers.services import approve_api_key, create_api_key, revoke_api_key
 from common.service_admin import ServiceAdmin, ask_first
 
 
@@ -55,7 +56,8 @@ class _StateFilter(admin.SimpleListFilter):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ServiceAdmin):
-    """The hash is of no use to anybody and not shown."""
+    """A key that staff make works once another one of them approves it. The hash is of no use to
+    anybody and not shown."""
 
     form = _AddKeyForm
     list_display = (
@@ -68,25 +70,30 @@ class ApiKeyAdmin(ServiceAdmin):
         "last_used_at",
         "expires_at",
         "revoked_at",
+        "waits_for_approval",
     )
-    list_filter = (_StateFilter,)
+    list_filter = (_StateFilter, "waits_for_approval")
     list_select_related = ("broker", "account")
     search_fields = ("prefix", "name", "broker__name", "=id")
     autocomplete_fields = ("broker", "account")
     ordering = ("-created_at",)
-    actions = ("revoke",)
+    actions = ("approve", "revoke")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         chosen = ("broker", "account", "name", "scopes", "expires_at")
         if obj is None:
             return chosen
-        return ("id", "prefix", *chosen, "created_at", "last_used_at", "revoked_at")
+        made = ("created_at", "made_by", "waits_for_approval", "last_used_at", "revoked_at")
+        return ("id", "prefix", *chosen, *made)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("brokers.change_apikey")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("brokers.approve_apikey")
 
     def save_model(
         self, request: HttpRequest, obj: ApiKey, form: "forms.ModelForm[ApiKey]", change: bool
@@ -97,9 +104,24 @@ class ApiKeyAdmin(ServiceAdmin):
             name=obj.name,
             scopes=form.cleaned_data["scopes"],
             expires_at=obj.expires_at,
+            made_by=caller_of(request),
         )
         obj.pk, obj.prefix = created.api_key.pk, created.api_key.prefix
-        self.message_user(request, f"The key, shown this once: {created.secret}", messages.WARNING)
+        text = "The key, which works once another one of staff has approved it, shown this once: "
+        self.message_user(request, text + created.secret, messages.WARNING)
+
+    @admin.action(description="Approve…", permissions=["approve"])
+    def approve(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> HttpResponse | None:
+        question = "Let these keys work, for whoever has their secrets?"
+        page = ask_first(self, request, rows, action="approve", question=question)
+        if page is None:
+            self.run_action(
+                request,
+                rows,
+                lambda row: approve_api_key(api_key=row, user=caller_of(request)),
+                done="Approved.",
+            )
+        return page
 
     @admin.action(description="Revoke…", permissions=["revoke"])
     def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> HttpResponse | None:

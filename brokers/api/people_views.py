@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from brokers.api import people_schema as schema
 from brokers.api.callers import caller_of
 from brokers.api.documents import person_document, token_document
-from brokers.api.limits import take_address_attempt, take_email_attempt, take_mail
+from brokers.api.limits import take_mail, take_registration
 from brokers.api.permissions import PERSON
 from brokers.models import User
 from brokers.selectors import find_retail_account, get_user
@@ -24,8 +24,11 @@ from brokers.services import (
     reset_password,
     verify_email,
 )
+from brokers.services.logins import take_address_attempt, take_password_attempt
+from brokers.services.mail_tokens import read_reset_token
 from brokers.services.mails import queue_password_reset_mail, queue_verification_mail
 from brokers.services.tokens import TOKEN_CHARACTERS_MAX
+from common.addresses import client_address
 from common.api.fields import FieldReader
 from common.api.views import ApiView
 
@@ -43,7 +46,7 @@ class PublicView(ApiView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        take_address_attempt(request)
+        take_address_attempt(client_address(request))
 
 
 class RegisterView(PublicView):
@@ -56,7 +59,7 @@ class RegisterView(PublicView):
         password = _read_password(reader, "password")
         full_name = reader.optional_text("full_name", max_length=NAME_CHARACTERS_MAX)
         reader.finish()
-        take_email_attempt(email)
+        take_registration(email, client_address(request))
         registered = register_person(email=email, password=password, full_name=full_name or "")
         return Response(person_document(registered.user, registered.account), status=201)
 
@@ -70,8 +73,8 @@ class TokenView(PublicView):
         email = reader.text("email", max_length=EMAIL_CHARACTERS_MAX)
         password = _read_password(reader, "password")
         reader.finish()
-        take_email_attempt(email)
-        return Response(token_document(log_in(email=email, password=password)))
+        pair = log_in(email=email, password=password, address=client_address(request))
+        return Response(token_document(pair))
 
 
 class RefreshTokenView(PublicView):
@@ -122,7 +125,7 @@ class PasswordView(ApiView):
         new_password = _read_password(reader, "new_password")
         reader.finish()
         user_id = caller_of(request).own_user_id
-        take_email_attempt(get_user(user_id).email)
+        take_password_attempt(user_id=user_id, address=client_address(request))
         change_password(user_id=user_id, old_password=old_password, new_password=new_password)
         return Response(status=204)
 
@@ -149,6 +152,7 @@ class ConfirmPasswordResetView(PublicView):
         token = reader.text("token", max_length=TOKEN_CHARACTERS_MAX)
         password = _read_password(reader, "password")
         reader.finish()
+        take_password_attempt(user_id=read_reset_token(token), address=client_address(request))
         reset_password(token=token, password=password)
         return Response(status=204)
 

@@ -2,20 +2,20 @@
 
 from brokers.services.access import authenticate_token
 from brokers.services.accounts import (
-    activate_account,
     create_account,
     find_or_create_account,
     get_or_create_account_id,
-    suspend_account,
 )
 from brokers.services.authentication import authenticate_key
-from brokers.services.brokers import (
-    RegisteredBroker,
-    activate_broker,
-    register_broker,
-    suspend_broker,
+from brokers.services.brokers import RegisteredBroker, register_broker
+from brokers.services.keys import (
+    CreatedKey,
+    approve_api_key,
+    create_api_key,
+    revoke_api_key,
+    rotate_api_key,
 )
-from brokers.services.keys import CreatedKey, create_api_key, revoke_api_key, rotate_api_key
+from brokers.services.logins import log_in
 from brokers.services.passwords import change_password, reset_password, verify_email
 from brokers.services.people import (
     RegisteredPerson,
@@ -26,7 +26,14 @@ from brokers.services.people import (
     rename_user,
     suspend_user,
 )
-from brokers.services.tokens import TokenPair, log_in, log_out, refresh_tokens
+from brokers.services.stops import (
+    activate_account,
+    activate_broker,
+    close_account,
+    suspend_account,
+    suspend_broker,
+)
+from brokers.services.tokens import TokenPair, log_out, refresh_tokens
 from brokers.services.webhooks import (
     create_webhook_endpoint,
     deactivate_webhook_endpoint,
@@ -42,9 +49,11 @@ __all__ = [
     "activate_account",
     "activate_broker",
     "activate_user",
+    "approve_api_key",
     "authenticate_key",
     "authenticate_token",
     "change_password",
+    "close_account",
     "close_user",
     "create_account",
     "create_api_key",

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from brokers.errors import AccountClosed, AccountExists, SandboxOff
+from brokers.errors import AccountExists, SandboxOff
 from brokers.models import TradingAccount, User
 from brokers.selectors import find_account, get_broker
 from common.caching import TtlCache
@@ -90,31 +90,6 @@ def create_account(
         owner=owner,
         is_sandbox=is_sandbox,
     )
-
-
-def suspend_account(*, account: TradingAccount) -> None:
-    """Keep the account from trading; its open orders stay.
-
-    Raises:
-        AccountClosed: it is closed.
-    """
-    _set_status(account, TradingAccount.Status.SUSPENDED)
-
-
-def activate_account(*, account: TradingAccount) -> None:
-    """Let a suspended account trade again.
-
-    Raises:
-        AccountClosed: it is closed.
-    """
-    _set_status(account, TradingAccount.Status.ACTIVE)
-
-
-def _set_status(account: TradingAccount, status: "TradingAccount.Status") -> None:
-    if account.status == TradingAccount.Status.CLOSED:
-        raise AccountClosed()
-    account.status = status
-    account.save(update_fields=["status", "updated_at"])
 
 
 def _insert_account(broker_id: UUID, document_number: str) -> None:

@@ -88,7 +88,7 @@ def _load(key_hash: str) -> _Known:
     if _unknown_keys.get(key_hash):
         raise NotAuthenticated()
     row = (
-        ApiKey.objects.filter(key_hash=key_hash, revoked_at__isnull=True)
+        ApiKey.objects.filter(key_hash=key_hash, revoked_at__isnull=True, waits_for_approval=False)
         .select_related("broker", "account__owner")
         .first()
     )

@@ -1,4 +1,4 @@
-"""Brokers: registered with a first key, suspended, activated."""
+"""Brokers: registered with a first key."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,7 +6,6 @@ from decimal import Decimal
 from django.db import transaction
 
 from brokers.models import ApiKey, Broker, Funding
-from brokers.services.authentication import forget_keys
 from brokers.services.keys import BROKER_SCOPES, create_api_key
 from brokers.services.webhooks import check_webhook_url, create_webhook_endpoint
 
@@ -45,19 +44,3 @@ def register_broker(
         create_webhook_endpoint(broker_id=broker.id, url=webhook_url)
     created = create_api_key(broker_id=broker.id, scopes=BROKER_SCOPES, name="first key")
     return RegisteredBroker(broker, created.api_key, created.secret)
-
-
-def suspend_broker(*, broker: Broker) -> None:
-    """Keep the broker from trading, in every process within four seconds; it may read, cancel."""
-    _set_status(broker, Broker.Status.SUSPENDED)
-
-
-def activate_broker(*, broker: Broker) -> None:
-    """Let a suspended broker trade again."""
-    _set_status(broker, Broker.Status.ACTIVE)
-
-
-def _set_status(broker: Broker, status: "Broker.Status") -> None:
-    broker.status = status
-    broker.save(update_fields=["status", "updated_at"])
-    forget_keys()

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from brokers.errors import ApiKeyRevoked, OtherAccount, ScopeNotHeld
+from brokers.errors import ApiKeyRevoked, KeyNotWaiting, OtherAccount, OwnKey, ScopeNotHeld
 from brokers.locks import lock_api_key
 from brokers.models import ApiKey, Scope, TradingAccount, User
 from brokers.services.authentication import forget_keys, hash_key
@@ -38,8 +38,12 @@ def create_api_key(
     expires_at: datetime | None = None,
     grantor_scopes: Collection[str] | None = None,
     secret: str | None = None,
+    made_by: User | None = None,
 ) -> CreatedKey:
     """Make a key. A given `secret` is taken as it is: for keys that documents name (the demo's).
+
+    A key that a member of staff makes (`made_by`) works once another one approves it: its maker has
+    seen the secret, and nobody alone gets at other people's accounts.
 
     `grantor_scopes`: what the key that asks for it may do; None when the venue itself asks.
 
@@ -60,9 +64,29 @@ def create_api_key(
         key_hash=hash_key(secret),
         scopes=[str(scope) for scope in scopes],
         expires_at=expires_at,
+        made_by=made_by,
+        waits_for_approval=made_by is not None,
     )
     forget_keys()
     return CreatedKey(api_key, secret)
+
+
+@transaction.atomic
+def approve_api_key(*, api_key: ApiKey, user: User) -> None:
+    """Let a key work that another member of staff has made.
+
+    Raises:
+        KeyNotWaiting: it waits for no approval, or is revoked.
+        OwnKey: the person has made it.
+    """
+    row = lock_api_key(api_key.pk)
+    if not row.waits_for_approval or row.revoked_at is not None:
+        raise KeyNotWaiting()
+    if row.made_by_id == user.pk:
+        raise OwnKey()
+    row.waits_for_approval = False
+    row.save(update_fields=["waits_for_approval", "updated_at"])
+    transaction.on_commit(forget_keys)
 
 
 def revoke_api_key(*, api_key: ApiKey) -> None:

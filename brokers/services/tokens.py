@@ -20,9 +20,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from brokers.errors import InvalidToken, UserClosed, UserSuspended, WrongCredentials
+from brokers.errors import InvalidToken, UserClosed, UserSuspended
 from brokers.models import User
-from brokers.selectors import find_user_by_email
 from common.database import retry_on_conflict
 
 TOKEN_CHARACTERS_MAX = 2_000
@@ -84,20 +83,8 @@ def session_hash_of(user: User) -> str:
 
 @retry_on_conflict
 @transaction.atomic
-def log_in(*, email: str, password: str) -> TokenPair:
-    """Tokens for an email address and its password. Takes as long for an unknown address.
-
-    Raises:
-        WrongCredentials: there is no such person, or the password is another one.
-        UserSuspended, UserClosed: the password is right, but the person may not come in.
-    """
-    user = find_user_by_email(email)
-    if user is None:
-        User().set_password(password)  # the time that checking it would take
-        raise WrongCredentials()
-    if not user.check_password(password):
-        raise WrongCredentials()
-    check_user_active(user.status)
+def make_tokens(*, user: User) -> TokenPair:
+    """The first tokens of a login, of a person whose password was right."""
     update_last_login(None, user)  # type: ignore[arg-type]
     return _issue(user, family=uuid4().hex)
 

@@ -20,7 +20,7 @@ from brokers.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from brokers.services import authenticate_key, close_user, suspend_user
+from brokers.services import approve_api_key, authenticate_key, close_user, suspend_user
 from brokers.tests.factories import (
     AccountFactory,
     BrokerFactory,
@@ -199,13 +199,20 @@ def test_a_broker_is_registered_with_a_key_that_works(staff: Client) -> None:
     assert secret not in again.content.decode()
 
 
-def test_a_broker_is_suspended_and_activated(staff: Client) -> None:
+def test_a_broker_is_suspended_and_activated(
+    staff: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     created = CreatedKeyFactory.create()
     broker = created.api_key.broker
-    _act(staff, "broker", "suspend", broker)
+    page = _act(staff, "broker", "suspend", broker)
+    assert "All that they have open is canceled" in page.content.decode()
+    assert not authenticate_key(created.secret).is_broker_suspended
+    with django_capture_on_commit_callbacks(execute=True):
+        _act(staff, "broker", "suspend", broker, confirmed="yes")
     assert authenticate_key(created.secret).is_broker_suspended
     assert LogEntry.objects.get().get_change_message() == "Suspended."
-    _act(staff, "broker", "activate", broker)
+    with django_capture_on_commit_callbacks(execute=True):
+        _act(staff, "broker", "activate", broker)
     assert not authenticate_key(created.secret).is_broker_suspended
 
 
@@ -219,7 +226,7 @@ def test_an_account_is_opened_suspended_and_activated(staff: Client) -> None:
         "PREFUNDED",
         "ACTIVE",
     )
-    _act(staff, "tradingaccount", "suspend", account)
+    _act(staff, "tradingaccount", "suspend", account, confirmed="yes")
     account.refresh_from_db()
     assert account.status == "SUSPENDED"
     answer = staff.post(_url("tradingaccount", "add"), data, follow=True)
@@ -237,13 +244,20 @@ def test_a_closed_account_stays_closed(staff: Client) -> None:
     assert not LogEntry.objects.exists()
 
 
-def test_a_key_is_added_and_shown_once(staff: Client) -> None:
+def test_a_key_is_added_shown_once_and_works_when_approved(
+    staff: Client, django_capture_on_commit_callbacks: Any
+) -> None:
     broker = BrokerFactory.create()
     data = {"broker": broker.pk, "name": "marks feed", "scopes": ["read", "marks"]}
     answer = staff.post(_url("apikey", "add"), data, follow=True)
     (secret,) = [text.split()[-1] for text in _messages(answer) if "shown this once" in text]
-    assert authenticate_key(secret).scopes == {"read", "marks"}
+    with pytest.raises(NotAuthenticated):
+        authenticate_key(secret)
     key = ApiKey.objects.get(name="marks feed")
+    second = User.objects.create_superuser("second@example.test", "a-long-test-password")
+    with django_capture_on_commit_callbacks(execute=True):
+        approve_api_key(api_key=key, user=second)
+    assert authenticate_key(secret).scopes == {"read", "marks"}
     page = staff.get(_url("apikey", "change", key.pk)).content.decode()
     assert secret not in page
     assert key.key_hash not in page
@@ -321,7 +335,7 @@ def test_staff_that_may_only_look_cannot_act(client: Client) -> None:
     created = CreatedKeyFactory.create()
     assert client.get(_url("apikey", "changelist")).status_code == 200
     _act(client, "apikey", "revoke", created.api_key, confirmed="yes")
-    _act(client, "broker", "suspend", created.api_key.broker)
+    _act(client, "broker", "suspend", created.api_key.broker, confirmed="yes")
     assert client.get(_url("broker", "add")).status_code == 403
     assert not authenticate_key(created.secret).is_broker_suspended
     assert Broker.objects.get().status == "ACTIVE"

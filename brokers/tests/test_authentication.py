@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -157,10 +158,11 @@ def test_use_is_noted_at_most_once_a_minute() -> None:
     assert created.api_key.last_used_at > first
 
 
-def test_a_suspended_broker_is_known_as_such() -> None:
+def test_a_suspended_broker_is_known_as_such(django_capture_on_commit_callbacks: Any) -> None:
     registered = RegisteredBrokerFactory.create()
     assert not authenticate_key(registered.secret).is_broker_suspended
-    suspend_broker(broker=registered.broker)
+    with django_capture_on_commit_callbacks(execute=True):
+        suspend_broker(broker=registered.broker)
     assert authenticate_key(registered.secret).is_broker_suspended
 
 

@@ -106,6 +106,17 @@ PREMIUM_SAMPLES_KEPT_DAYS: int = env.int("PREMIUM_SAMPLES_KEPT_DAYS", default=30
 if not 0 <= PREMIUM_SAMPLES_KEPT_DAYS <= 36_500:
     raise environ.ImproperlyConfigured("PREMIUM_SAMPLES_KEPT_DAYS is from 0 to 36500")
 
+# Of the venue's own market, prices that move other people's money average over so much of a quote
+# asset; the second one is that of single assets.
+IMPACT_NOTIONAL: Decimal = env("IMPACT_NOTIONAL", cast=Decimal, default=Decimal(1_000))
+IMPACT_NOTIONAL_OF: dict[str, Decimal] = env.dict(
+    "IMPACT_NOTIONAL_OF",
+    cast={"value": Decimal},
+    default={"BTC": Decimal("0.01"), "ETH": Decimal("0.3")},
+)
+if not all(0 < one <= 10**12 for one in (IMPACT_NOTIONAL, *IMPACT_NOTIONAL_OF.values())):
+    raise environ.ImproperlyConfigured("IMPACT_NOTIONAL and IMPACT_NOTIONAL_OF are above 0")
+
 # --- market prices --------------------------------------------------------------------------------
 # Price services for shares and for crypto currencies, in the order in which they are asked.
 _PRICE_PROVIDERS = {"yahoo", "alphavantage", "book", "fixed", "simulated"}
@@ -254,10 +265,24 @@ CELERY_BEAT_SCHEDULE = beat_schedule(
 # --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokers.User"
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "brokers.hashers.BoundedArgon2",
+    "brokers.hashers.BoundedBCrypt",
+    "brokers.hashers.BoundedPBKDF2",
 ]
+# Passwords that each process hashes at a time; others wait, for three seconds at most.
+PASSWORD_HASHES_AT_ONCE: int = env.int("PASSWORD_HASHES_AT_ONCE", default=2)
+if PASSWORD_HASHES_AT_ONCE < 1:
+    raise environ.ImproperlyConfigured("PASSWORD_HASHES_AT_ONCE is at least 1")
+AUTHENTICATION_BACKENDS = ["brokers.backends.CountedBackend"]
+# Only staff have sessions. One that nobody uses ends after so many seconds.
+SESSION_COOKIE_AGE: int = env.int("STAFF_IDLE_SECONDS", default=1_800)
+if SESSION_COOKIE_AGE < 60:
+    raise environ.ImproperlyConfigured("STAFF_IDLE_SECONDS is at least 60")
+SESSION_ENGINE = "brokers.sessions"
+# Days that attempts to log in are kept; an address that nobody logged in from since is new again.
+LOGIN_HISTORY_KEPT_DAYS: int = env.int("LOGIN_HISTORY_KEPT_DAYS", default=90)
+if not 1 <= LOGIN_HISTORY_KEPT_DAYS <= 36_500:
+    raise environ.ImproperlyConfigured("LOGIN_HISTORY_KEPT_DAYS is from 1 to 36500")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -7,6 +7,7 @@ def beat_schedule(*, seal_seconds: int, check_seconds: int) -> dict[str, dict[st
     """The schedule of Celery beat; the seconds are between seals, and between ledger checks."""
     return {
         "expire-due-orders": _every(5, "orders.tasks.expire_due_orders"),
+        "cancel-stopped-orders": _fresh_every(10, "orders.tasks.cancel_stopped_orders"),
         "deliver-webhooks": _every(5, "brokers.tasks.deliver_webhooks"),
         "expire-transfers": _every(3, "ledger.tasks.expire_transfers"),
         "purge-idempotency-keys": _every(3_600, "ledger.tasks.purge_idempotency_keys"),
@@ -27,6 +28,7 @@ def beat_schedule(*, seal_seconds: int, check_seconds: int) -> dict[str, dict[st
         "snapshot-equity": _fresh_every(60, "margin.tasks.snapshot_equity"),
         "purge-equity-snapshots": _every(3_600, "margin.tasks.purge_equity_snapshots"),
         "purge-premium-samples": _every(3_600, "margin.tasks.purge_premium_samples"),
+        "purge-login-history": _every(86_400, "brokers.tasks.purge_login_history"),
         "purge-tokens": _every(86_400, "brokers.tasks.purge_tokens"),
     }
 

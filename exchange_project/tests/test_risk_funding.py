@@ -90,8 +90,8 @@ def test_the_running_interval(desk: Client, bitcoin: Instrument) -> None:
     record_premium(
         instrument_id=bitcoin.id,
         at=timezone.now(),
-        best_bid=D(50_099),
-        best_ask=D(50_101),
+        impact_bid=D(50_100),
+        impact_ask=D(50_101),
         index_price=D(50_000),
     )
     text = text_of(desk.get("/risk/funding/"))
@@ -130,8 +130,8 @@ def test_the_back_office_shows_funding_and_changes_nothing(
     record_premium(
         instrument_id=bitcoin.id,
         at=timezone.now(),
-        best_bid=D(1),
-        best_ask=D(2),
+        impact_bid=D(1),
+        impact_ask=D(2),
         index_price=D(1),
     )
     path = f"/admin/margin/{model}/"

@@ -25,8 +25,12 @@ class LedgerRow:
         return self.posted - self.held
 
     def can_spend(self, amount: int) -> bool:
-        """Whether `amount` may leave, or be held, without going below the limit."""
+        """Whether a trade may take or hold `amount`: what is available, and credit to the limit."""
         return self.limit is None or self.posted - self.held - amount >= -self.limit
+
+    def can_pay_out(self, amount: int) -> bool:
+        """Whether `amount` may be transferred, converted or withdrawn: never out of credit."""
+        return amount <= self.available
 
     def __repr__(self) -> str:
         return (

@@ -37,7 +37,15 @@ from ledger.errors import (
 )
 from ledger.models import JournalEntry
 from ledger.selectors import lines_of_entry
-from ledger.types import AccountKind, ClientAccount, Entry, EntryKind, Line, VenueAccount
+from ledger.types import (
+    PAY_OUT_KINDS,
+    AccountKind,
+    ClientAccount,
+    Entry,
+    EntryKind,
+    Line,
+    VenueAccount,
+)
 from marketdata.models import Asset
 from marketdata.selectors import get_asset, get_asset_scales
 
@@ -76,7 +84,8 @@ def post_entry(
     Raises:
         ValidationFailed: an amount has more decimals than its asset, or the memo is no text.
         AccountNotFound: a line names a trading account that there is not.
-        InsufficientFunds: an account that pays has not enough. Nothing is changed.
+        InsufficientFunds: an account that pays has not enough; credit counts for trades and
+            corrections, and never for `PAY_OUT_KINDS`. Nothing is changed.
         SourceBookedDifferently: the source was booked before with other lines.
     """
     check_text("memo", memo, max_length=LINE_LENGTH_MAX)
@@ -95,6 +104,9 @@ def post_entry(
             batch.set_hold(rows[line.account], -amount)
         pairs = [(rows[line.account], amount) for line, amount in zip(lines, amounts, strict=True)]
         check_funds(pairs)
+        if kind in PAY_OUT_KINDS:
+            clients = {row for account, row in rows.items() if isinstance(account, ClientAccount)}
+            check_pay_out([(row, amount) for row, amount in pairs if row in clients])
         batch.post(entry_id.bytes, kind, source_kind, source_id.bytes, pairs, memo=memo)
         write(cursor, batch, actor=actor, occurred_at=occurred_at or now).check()
     return Entry(entry_id, kind, source_kind, source_id, occurred_at or now, is_new=True)
@@ -154,7 +166,7 @@ def withdraw(
     Raises:
         AccountNotFound, UnknownAsset, ValidationFailed: no such account, asset or amount.
         AccountNotActive: the account is suspended or closed.
-        InsufficientFunds: more than is available.
+        InsufficientFunds: more than is posted and not held; credit does not count.
     """
     found = get_asset(asset)
     check_amount(amount, found.scale)
@@ -261,15 +273,32 @@ def check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
     Raises:
         InsufficientFunds: one has not enough that is posted and not held.
     """
-    net: dict[LedgerRow, int] = {}
-    for row, amount in pairs:
-        net[row] = net.get(row, 0) + amount
-    for row, amount in net.items():
+    for row, amount in _net(pairs).items():
         if amount < 0 and not row.can_spend(-amount):
             raise InsufficientFunds(
                 required=from_units8(-amount),
                 available=from_units8(row.available + (row.limit or 0)),
             )
+
+
+def check_pay_out(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
+    """Check that locked accounts of clients can pay the sum of these changes without credit.
+
+    Raises:
+        InsufficientFunds: one has less that is posted and not held.
+    """
+    for row, amount in _net(pairs).items():
+        if amount < 0 and not row.can_pay_out(-amount):
+            raise InsufficientFunds(
+                required=from_units8(-amount), available=from_units8(row.available)
+            )
+
+
+def _net(pairs: Sequence[tuple[LedgerRow, int]]) -> dict[LedgerRow, int]:
+    net: dict[LedgerRow, int] = {}
+    for row, amount in pairs:
+        net[row] = net.get(row, 0) + amount
+    return net
 
 
 def _first_entry(entry_id: UUID, kind: EntryKind, lines: Sequence[Line]) -> Entry:

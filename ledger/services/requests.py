@@ -27,7 +27,7 @@ from ledger.errors import (
 from ledger.models import LedgerAccount, MoneyRequest
 from ledger.selectors import find_reversal, get_approvals_needed
 from ledger.selectors.wallets import get_wallet_row
-from ledger.services.entries import check_funds, check_reversible
+from ledger.services.entries import check_pay_out, check_reversible
 from ledger.services.wallets import check_account_active, check_wallet_active
 
 _NOT_ADJUSTABLE = (
@@ -76,7 +76,7 @@ def request_withdrawal(
     Raises:
         WalletNotFound, ValidationFailed: no such wallet, amount or reason.
         AccountNotActive, WalletNotActive: the account or the wallet is suspended or closed.
-        InsufficientFunds: more than is available. Nothing is held.
+        InsufficientFunds: more than is available without credit. Nothing is held.
     """
     wallet = _active_wallet(wallet_id, amount)
     _change_hold(wallet, amount)
@@ -209,7 +209,7 @@ def _change_hold(wallet: LedgerAccount, amount: Decimal) -> None:
         if units8 > 0:
             wallet.refresh_from_db(fields=["status"])
             check_wallet_active(wallet)
-            check_funds([(row, -units8)])
+            check_pay_out([(row, -units8)])
         batch = LedgerBatch([row])
         batch.set_hold(row, units8)
         write_balances(cursor, batch).check()

@@ -8,8 +8,8 @@ from brokers.services import create_account, register_broker
 from common.ids import new_uuid
 from ledger.models import ConversionRate, LedgerAccount
 from ledger.selectors import find_balance
-from ledger.services import create_conversion_rate, deposit, withdraw
-from ledger.types import AccountKind, Entry
+from ledger.services import create_conversion_rate, deposit, post_entry, withdraw
+from ledger.types import AccountKind, ClientAccount, Entry, EntryKind, Line, VenueAccount
 from marketdata.tests.factories import make_asset
 
 
@@ -42,6 +42,21 @@ def pay_out(account: TradingAccount, amount: str, source_id: UUID | None = None)
         asset="USD",
         amount=Decimal(amount),
         source_id=source_id or new_uuid(),
+        actor="test",
+    )
+
+
+def spend_on_credit(account: TradingAccount, amount: str) -> None:
+    """A purchase of `amount` dollars, by which the balance may go below zero, against transit."""
+    usd = make_asset("USD").id
+    post_entry(
+        kind=EntryKind.TRADE,
+        source_kind="trade",
+        source_id=new_uuid(),
+        lines=[
+            Line(ClientAccount(account.id, usd, AccountKind.CASH), -Decimal(amount)),
+            Line(VenueAccount(AccountKind.TRANSIT, usd), Decimal(amount)),
+        ],
         actor="test",
     )
 

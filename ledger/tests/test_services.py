@@ -17,7 +17,7 @@ from ledger.errors import (
 from ledger.models import JournalEntry, LedgerAccount, Posting
 from ledger.selectors import find_balance, list_balances
 from ledger.services import deposit, withdraw
-from ledger.tests.factories import balance_of, fund, make_account, pay_out
+from ledger.tests.factories import balance_of, fund, make_account, pay_out, spend_on_credit
 from ledger.types import AccountKind
 from marketdata.errors import UnknownAsset
 from marketdata.tests.factories import make_asset
@@ -161,9 +161,9 @@ def test_credit_goes_down_to_its_limit_in_the_currency_of_the_venue_alone() -> N
     fund(account, "10", "EUR")
 
     with pytest.raises(InsufficientFunds) as refusal:
-        pay_out(account, "50.0001")
+        spend_on_credit(account, "50.0001")
     assert refusal.value.facts["available"] == Decimal(50)
-    pay_out(account, "50")
+    spend_on_credit(account, "50")
     with pytest.raises(InsufficientFunds):
         withdraw(
             account_id=account.id,
@@ -181,7 +181,7 @@ def test_credit_without_limit_has_none() -> None:
     account = make_account(Funding.CREDIT)
     fund(account, "1")
 
-    pay_out(account, "1000000")
+    spend_on_credit(account, "1000000")
 
     assert balance_of(account) == Decimal(-999_999)
 

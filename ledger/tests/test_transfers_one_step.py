@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from brokers.models import Broker, Funding, TradingAccount, User
+from brokers.models import Broker, TradingAccount, User
 from brokers.services import create_account
 from brokers.tests.factories import UserFactory
 from common.errors import ValidationFailed
@@ -72,16 +72,6 @@ def test_all_the_money_may_go_and_not_a_unit_more() -> None:
     assert code_of(send(payer, payee, "10")) == ""
 
     assert balances(payer, payee) == [(0, 0), (10, 0)]
-
-
-def test_a_wallet_with_credit_goes_down_to_its_limit() -> None:
-    payer = make_wallet("1", funding=Funding.CREDIT, credit_limit=Decimal(5))
-    payee = make_wallet()
-
-    assert code_of(send(payer, payee, "6.0001")) == "insufficient_funds"
-    assert code_of(send(payer, payee, "6")) == ""
-
-    assert balances(payer) == [(-5, 0)]
 
 
 def _suspend(wallet: LedgerAccount) -> None:

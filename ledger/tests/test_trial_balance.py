@@ -17,7 +17,7 @@ from ledger.errors import ReportTooSlow
 from ledger.models import LedgerAccount
 from ledger.reports import grouped, trial_balance_csv
 from ledger.selectors import BalanceSum, get_trial_balance, trial_balance
-from ledger.tests.factories import fund, make_account, pay_out
+from ledger.tests.factories import fund, make_account, spend_on_credit
 from ledger.tests.test_api import headers_of
 from ledger.tests.test_verification import tamper
 
@@ -33,7 +33,7 @@ def booked() -> list[TradingAccount]:
     accounts = [make_account(), make_account(), make_account(Funding.CREDIT)]
     fund(accounts[0], "1000.25")
     fund(accounts[1], "20")
-    pay_out(accounts[2], "5")
+    spend_on_credit(accounts[2], "5")
     fund(accounts[0], "3", "ACME")
     fund(accounts[2], "3", "ACME")
     return accounts

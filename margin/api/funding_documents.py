@@ -66,7 +66,7 @@ def _sample_document(sample: PremiumSample) -> dict[str, Any]:
     return {
         "at": sample.at,
         "premium_rate": sample.premium_rate,
-        "best_bid": sample.best_bid,
-        "best_ask": sample.best_ask,
+        "impact_bid": sample.impact_bid,
+        "impact_ask": sample.impact_ask,
         "index_price": sample.index_price,
     }

@@ -28,9 +28,9 @@ class FundingDocument(serializers.Serializer):
 
 class PremiumSampleDocument(serializers.Serializer):
     at = serializers.DateTimeField(help_text="The minute, at its begin.")
-    premium_rate = amount_field("How far the middle of the book is from the index.")
-    best_bid = amount_field()
-    best_ask = amount_field()
+    premium_rate = amount_field("How far the impact prices are from the index.")
+    impact_bid = amount_field("What a minimum notional of the bids costs on average.")
+    impact_ask = amount_field("What a minimum notional of the asks costs on average.")
     index_price = amount_field()
 
 

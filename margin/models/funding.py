@@ -16,8 +16,8 @@ class PremiumSample(models.Model):
     )
     at = models.DateTimeField(help_text="The minute, at its begin.")
     premium_rate = money_field()
-    best_bid = money_field()
-    best_ask = money_field()
+    impact_bid = money_field()
+    impact_ask = money_field()
     index_price = money_field()
 
     class Meta:

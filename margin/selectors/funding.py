@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Sum
 
 from common.instants import floor_instant
 from common.money import from_units8, to_units8
-from margin.calculations import funding_rate
+from margin.calculations import PREMIUM_MINUTES, funding_rate, premium_average
 from margin.models import Funding, FundingPayment, PremiumSample
 from marketdata.errors import NotPerpetual
 from marketdata.models import Instrument
@@ -69,6 +69,14 @@ def get_running_interval(instrument: InstrumentSpec, *, now: datetime) -> Fundin
     length = _length(instrument)
     since = floor_instant(now, length)
     return _interval(instrument, since, since + length)
+
+
+def get_premium(instrument_id: int, *, now: datetime) -> Decimal:
+    """The average of the last samples of a perpetual's premium; 0 where there are none."""
+    since = now - timedelta(minutes=PREMIUM_MINUTES)
+    samples = PremiumSample.objects.filter(instrument_id=instrument_id, at__gt=since, at__lte=now)
+    rates = samples.order_by("at").values_list("premium_rate", flat=True)
+    return from_units8(premium_average(to_units8(rate) for rate in rates))
 
 
 def list_fundings(

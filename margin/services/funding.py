@@ -45,29 +45,29 @@ def record_premium(
     *,
     instrument_id: int,
     at: datetime,
-    best_bid: Decimal | None,
-    best_ask: Decimal | None,
+    impact_bid: Decimal | None,
+    impact_ask: Decimal | None,
     index_price: Decimal,
 ) -> bool:
     """Keep how far a perpetual's book is from its index, under the minute of `at`.
 
-    False where the book has an empty side, or the minute has its sample already.
+    False where a side has too little of two parties, or the minute has its sample already.
     """
     premium = premium_sample(
-        None if best_bid is None else to_units8(best_bid),
-        None if best_ask is None else to_units8(best_ask),
+        None if impact_bid is None else to_units8(impact_bid),
+        None if impact_ask is None else to_units8(impact_ask),
         to_units8(index_price),
     )
     minute = at.replace(second=0, microsecond=0)
     samples = PremiumSample.objects.filter(instrument_id=instrument_id, at=minute)
-    if premium is None or best_bid is None or best_ask is None or samples.exists():
+    if premium is None or impact_bid is None or impact_ask is None or samples.exists():
         return False
     sample = PremiumSample(
         instrument_id=instrument_id,
         at=minute,
         premium_rate=from_units8(premium),
-        best_bid=best_bid,
-        best_ask=best_ask,
+        impact_bid=impact_bid,
+        impact_ask=impact_ask,
         index_price=index_price,
     )
     PremiumSample.objects.bulk_create([sample], ignore_conflicts=True)

@@ -167,8 +167,8 @@ def make_premium_sample(instrument: Instrument, at: datetime, premium: str) -> P
         instrument=instrument,
         at=at,
         premium_rate=Decimal(premium),
-        best_bid=Decimal(1),
-        best_ask=Decimal(1),
+        impact_bid=Decimal(1),
+        impact_ask=Decimal(1),
         index_price=Decimal(1),
     )
 

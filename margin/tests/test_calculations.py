@@ -186,10 +186,40 @@ def test_funding_rate(premiums: list[int], rate: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bid", "ask", "sample"), [(100, 102, 1_000_000), (None, 1, None), (1, None, None)]
+    ("bid", "ask", "sample"),
+    [
+        (101, 103, 1_000_000),
+        (97, 98, -2_000_000),
+        (100, 102, 0),
+        (1, 900, 0),
+        (None, 1, None),
+        (1, None, None),
+    ],
 )
 def test_premium_sample(bid: int | None, ask: int | None, sample: int | None) -> None:
     assert margin.premium_sample(bid, ask, 100) == sample
+
+
+@pytest.mark.parametrize(
+    ("premiums", "average"), [([], 0), ([800], 100), ([800, 800], 188), ([800, -800], -13)]
+)
+def test_one_sample_counts_for_an_eighth_of_the_average(premiums: list[int], average: int) -> None:
+    assert margin.premium_average(premiums) == average
+
+
+def test_the_average_of_a_lasting_premium_comes_near_it() -> None:
+    assert 860_000 < margin.premium_average([1_000_000] * 15) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("premium", "mark"),
+    [(0, 60_000), (1_000_000, 60_600), (5_000_000, 63_000), (90_000_000, 63_000),
+     (-4_000_000, 57_600), (-90_000_000, 57_000)],
+)  # fmt: skip
+def test_a_mark_is_off_its_index_by_half_the_maintenance_rate_at_most(
+    premium: int, mark: int
+) -> None:
+    assert margin.computed_mark(60_000 * UNITS8, premium, UNITS8 // 10) == mark * UNITS8
 
 
 def test_fee_of_a_liquidation_is_paid_out_of_equity_alone() -> None:

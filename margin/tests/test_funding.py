@@ -68,26 +68,26 @@ def record(instrument: Instrument, at: datetime, bid: str | None, ask: str | Non
     return record_premium(
         instrument_id=instrument.id,
         at=at,
-        best_bid=None if bid is None else D(bid),
-        best_ask=None if ask is None else D(ask),
+        impact_bid=None if bid is None else D(bid),
+        impact_ask=None if ask is None else D(ask),
         index_price=D(50_000),
     )
 
 
 @pytest.mark.django_db
 def test_a_premium_is_kept_under_its_minute(hourly: Instrument) -> None:
-    assert record(hourly, NOON.replace(second=59, microsecond=1), "50040", "50060")
+    assert record(hourly, NOON.replace(second=59, microsecond=1), "50050", "50060")
 
     kept = PremiumSample.objects.get()
     assert (kept.at, kept.premium_rate) == (NOON, D("0.001"))
-    assert (kept.best_bid, kept.best_ask, kept.index_price) == (50_040, 50_060, 50_000)
+    assert (kept.impact_bid, kept.impact_ask, kept.index_price) == (50_050, 50_060, 50_000)
 
 
 @pytest.mark.django_db
 def test_a_minute_has_one_sample(hourly: Instrument) -> None:
     assert record(hourly, NOON, "50040", "50060")
     assert not record(hourly, NOON.replace(second=30), "60000", "60001")
-    assert PremiumSample.objects.get().best_bid == 50_040
+    assert PremiumSample.objects.get().impact_bid == 50_040
 
 
 @pytest.mark.django_db

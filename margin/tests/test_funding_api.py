@@ -134,8 +134,8 @@ def test_the_running_interval_is_predicted(
         record_premium(
             instrument_id=bitcoin.id,
             at=at,
-            best_bid=D("50099.99"),
-            best_ask=D("50100.01"),
+            impact_bid=D("50100"),
+            impact_ask=D("50100.01"),
             index_price=D(50_000),
         )
 
@@ -150,8 +150,8 @@ def test_the_running_interval_is_predicted(
     assert (predicted["rate"], predicted["sample_count"]) == ("0.0015", 1)
     assert predicted["samples"] == [
         {
-            "at": instants[0], "premium_rate": "0.002", "best_bid": "50099.99",
-            "best_ask": "50100.01", "index_price": "50000",
+            "at": instants[0], "premium_rate": "0.002", "impact_bid": "50100",
+            "impact_ask": "50100.01", "index_price": "50000",
         }
     ]  # fmt: skip
 

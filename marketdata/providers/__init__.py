@@ -3,7 +3,6 @@
 from django.conf import settings
 
 from marketdata.providers.alphavantage import AlphaVantageProvider
-from marketdata.providers.book import BookProvider
 from marketdata.providers.fixed import FixedProvider
 from marketdata.providers.protocol import PriceProvider
 from marketdata.providers.simulated import SimulatedProvider
@@ -15,11 +14,15 @@ _PROVIDERS: dict[str, PriceProvider] = {
     for provider in (
         YahooProvider(),
         AlphaVantageProvider(),
-        BookProvider(),
         FixedProvider(),
         SimulatedProvider(),
     )
 }
+
+
+def add_provider(provider: PriceProvider) -> None:
+    """Let a provider of an app above this one be asked: what the venue's own market says."""
+    _PROVIDERS[provider.name] = provider
 
 
 def get_provider(name: str) -> PriceProvider:

@@ -1,85 +1,20 @@
-"""Providers that ask nobody: the book, the table; numbers as services write them."""
+"""Providers that ask nobody: the table; numbers as services write them."""
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.conf import settings as configured
 from pytest_django import Settings
 
-from common.valkey import get_client
 from exchange_project.settings import base
 from marketdata.pricing.tickers import ticker_of
 from marketdata.providers import get_provider, list_provider_names
 from marketdata.providers.numbers import in_whole_currency, instant_of, price_of
 from marketdata.providers.protocol import ProviderFailed
-from marketdata.snapshots import BookSnapshot, Level, write_snapshots
 from marketdata.tests.factories import make_instrument
-from marketdata.types import InstrumentSpec
-
-
-def publish(
-    spec: InstrumentSpec,
-    bids: list[Level],
-    asks: list[Level],
-    last_price: int | None = None,
-    next_expiry_at: int | None = None,
-) -> None:
-    write_snapshots(
-        get_client(),
-        shard=spec.shard,
-        epoch=1,
-        sequence=1,
-        snapshots=[(spec.id, BookSnapshot(next_expiry_at, last_price, bids, asks))],
-    )
-
-
-def book_price(spec: InstrumentSpec) -> Decimal | None:
-    quotes = get_provider("book").fetch([ticker_of(spec)], timeout_seconds=1)
-    return quotes[spec.symbol].price if quotes else None
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("bids", "asks", "last_price", "price"),
-    [
-        ([(100, 1, 1)], [(103, 1, 1)], 90, "1.015"),
-        ([(100, 1, 1)], [], 90, "0.9"),
-        ([], [(103, 1, 1)], None, None),
-        ([], [], 90, "0.9"),
-        ([], [], None, None),
-    ],
-)
-def test_the_book_tells_the_middle_or_the_last_trade(
-    valkey: Any, bids: list[Level], asks: list[Level], last_price: int | None, price: str | None
-) -> None:
-    spec = make_instrument("ACME")
-    assert book_price(spec) is None
-
-    publish(spec, bids, asks, last_price)
-
-    assert book_price(spec) == (None if price is None else Decimal(price))
-
-
-@pytest.mark.django_db
-def test_orders_that_should_have_expired_tell_no_price(valkey: Any) -> None:
-    spec = make_instrument("ACME")
-    minute_ago = datetime.now(UTC) - timedelta(minutes=1)
-
-    publish(spec, [(100, 1, 1)], [(102, 1, 1)], 90, int(minute_ago.timestamp() * 1_000_000))
-
-    assert book_price(spec) == Decimal("0.9")
-
-
-@pytest.mark.django_db
-def test_a_book_without_its_read_side_is_a_failure(lost_valkey: None) -> None:
-    with pytest.raises(ProviderFailed) as failed:
-        book_price(make_instrument("ACME"))
-
-    assert failed.value.word == "unreachable"
 
 
 @pytest.mark.django_db

@@ -1,6 +1,6 @@
 """What becomes of resting orders within a batch: filled as makers, or closed. Pure."""
 
-from orders.engine.batch import BatchChanges, BatchContext, TradeRow
+from orders.engine.batch import BatchChanges, BatchContext, RowNotLocked, TradeRow
 from orders.engine.margin_checks import find_unable_makers
 from orders.engine.position_settlement import count_closed
 from orders.engine.settlement import release_hold, webhook_payload
@@ -20,6 +20,8 @@ class OrderLifecycle:
         self._context = context
         self._changes = changes
         self.seen: dict[bytes, LiveOrder] = {}
+        # Accounts that may not trade, with the reason: their orders are no makers any more.
+        self._stopped = {id: reason for id, reason in context.accounts.items() if reason}
         # By instrument: its open orders by account, and how many had arrived in the batch by then.
         self._by_account: dict[int, tuple[dict[int, list[LiveOrder]], int]] = {}
 
@@ -60,7 +62,13 @@ class OrderLifecycle:
         self._changes.touched_instruments.add(order.instrument.instrument_id)
 
     def fill_maker(self, maker: LiveOrder, remaining: int) -> None:
-        """A resting order has traded; `remaining` is what that left of it."""
+        """A resting order has traded; `remaining` is what that left of it.
+
+        Raises:
+            RowNotLocked: whether its account may trade is not known.
+        """
+        if maker.account_id not in self._context.accounts:
+            raise RowNotLocked(maker.account_id)
         if remaining:
             maker.status = "PARTIALLY_FILLED"
         else:
@@ -69,15 +77,42 @@ class OrderLifecycle:
         self._mark_changed(maker)
 
     def cancel_unable_makers(self, taker: LiveOrder) -> bool:
-        """Take away what the taker would meet and the owner could not carry; whether there was any.
+        """Take away what the taker of a perpetual would meet and whose owner may not trade, or
+        could not carry it; whether there was any.
 
         Raises:
-            RowNotLocked: the collateral of one is not locked.
+            RowNotLocked: the account or the collateral of one is not locked.
         """
+        is_any_stopped = self.cancel_stopped_makers(taker)
         unable = find_unable_makers(taker, self._state, self._context)
         for maker in unable:
             self.cancel(maker, Reason.INSUFFICIENT_MARGIN)
-        return bool(unable)
+        return is_any_stopped or bool(unable)
+
+    def cancel_stopped_makers(self, taker: LiveOrder) -> bool:
+        """Take away what the taker would meet of accounts that may not trade; whether it met any.
+
+        Raises:
+            RowNotLocked: of some it is not known.
+        """
+        if not self._stopped:
+            return False
+        stopped, unknown, missing = [], set(), taker.remaining
+        book = self._state.matcher.books[taker.instrument.instrument_id]
+        for maker, _price in book.crossed(taker):
+            if maker.account_id in self._stopped:
+                stopped.append(maker)
+                continue
+            if maker.account_id not in self._context.accounts:
+                unknown.add(maker.account_id)
+            missing -= maker.remaining
+            if missing <= 0:
+                break
+        if unknown:
+            raise RowNotLocked(*unknown)
+        for maker in stopped:
+            self.cancel(maker, self._stopped[maker.account_id])  # type: ignore[arg-type]
+        return bool(stopped)
 
     def tell_brokers(
         self, trade: TradeRow, taker: LiveOrder, maker_remaining: int, taker_remaining: int

@@ -29,7 +29,7 @@ _HIGHEST = 1 << 100
 
 @dataclass(slots=True)
 class Needs:
-    """What a batch can touch."""
+    """What a batch can touch. `accounts` are trading accounts: of orders, and of their makers."""
 
     accounts: set[int] = field(default_factory=set)
     # Ledger rows by (trading account, asset), with the kind that a missing one gets.
@@ -174,6 +174,7 @@ def _need_liquidation(
         needs.instruments.add(rules.instrument_id)
         _need_venue_rows(needs, rules)
         trading |= _owners_met(state, position)
+    needs.accounts |= trading
     needs.margin_rows |= {(other_id, asset_id) for other_id in trading}
     needs.margin_takers |= {account_id, command.fund_account_id} | trading
 
@@ -191,6 +192,7 @@ def _need_reduction(needs: Needs, state: ShardState, command: ReduceFund, also: 
     _need_venue_rows(needs, rules)
     needs.funds.add((fund_id, asset_id))
     trading = {fund_id} | also | _owners_met(state, position)
+    needs.accounts |= trading
     needs.margin_rows |= {(account_id, asset_id) for account_id in trading}
     needs.margin_takers |= trading
 
@@ -238,6 +240,7 @@ def _need_matching(
             trading.add(account_id)
         else:
             needs.add_paying(account_id, side, rules)
+    needs.accounts |= trading
     for account_id in trading:
         needs.add_both(account_id, rules)
 

@@ -191,6 +191,7 @@ class Processor:
             return refusal
         if order.order_type == OrderType.MARKET and order.instrument.collar_rate is not None:
             self._set_collar(order)
+        self._orders.cancel_stopped_makers(order)
         return check_money(order, self._state, self._context)
 
     def _match(self, order: LiveOrder) -> list[TradeRow]:
@@ -211,7 +212,7 @@ class Processor:
             orders.tell_brokers(trade, order, execution.maker_remaining, execution.taker_remaining)
         if trades:
             free_taken_hold(order, self._context, changes)
-            state.last_prices[instrument_id] = trades[-1].price
+            self._note_last_price(instrument_id, trades)
             changes.touched_instruments.add(instrument_id)
         if order.is_resting:
             order.status = "PARTIALLY_FILLED" if trades else "OPEN"
@@ -224,6 +225,13 @@ class Processor:
         else:
             order.status = "FILLED"
         return trades
+
+    def _note_last_price(self, instrument_id: int, trades: list[TradeRow]) -> None:
+        """The price that bands lie around; an account's trade with itself makes none."""
+        for trade in reversed(trades):
+            if trade.buy.account_id != trade.sell.account_id:
+                self._state.last_prices[instrument_id] = trade.price
+                return
 
     def _deal(self, order: LiveOrder, command: PlaceOrder) -> list[TradeRow]:
         """Fill an order at the mark, on the dealer's account."""
@@ -313,7 +321,7 @@ class Processor:
             return Result.FORBIDDEN
         if order is None or not order.is_resting:
             return Result.NOT_OPEN
-        self._orders.cancel(order, Reason.BY_USER)
+        self._orders.cancel(order, Reason(command.reason))
         return Result.CANCELED
 
 

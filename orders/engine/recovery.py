@@ -31,12 +31,16 @@ _OPEN_ORDERS = _COLUMNS + " AND o.instrument_id = ANY(%s::bigint[]) ORDER BY o.s
 _SOME_ORDERS = _COLUMNS + " AND o.id = ANY(%s::uuid[])"
 # No row is locked here, and a slow machine may take its time with what it has fetched.
 _MAY_IDLE = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
-# The last trade of each instrument: one look-up at the end of an index range for each.
+# The last trade of each instrument between two accounts, at the end of an index range; where only
+# self-trades are found among the last ten thousand there is no last price.
 _LAST_PRICES = """
 SELECT i.id, t.price
   FROM unnest(%s::bigint[]) AS i (id)
- CROSS JOIN LATERAL (SELECT price FROM orders_trade
-                      WHERE instrument_id = i.id AND venue = 'BOOK' ORDER BY id DESC LIMIT 1) AS t
+ CROSS JOIN LATERAL (
+       SELECT price FROM (
+              SELECT id, price, buy_account_id, sell_account_id FROM orders_trade
+               WHERE instrument_id = i.id AND venue = 'BOOK' ORDER BY id DESC LIMIT 10000) AS newest
+        WHERE buy_account_id <> sell_account_id ORDER BY id DESC LIMIT 1) AS t
 """
 _MARKS = """
 SELECT i.id, m.price, (extract(epoch FROM m.as_of) * 1000000)::bigint
@@ -111,7 +115,7 @@ def take_back(
         _put_back(state, queue, orders)
     traded = {trade.buy.instrument.instrument_id for trade in changes.trades}
     for instrument_id in traded:
-        del state.last_prices[instrument_id]
+        state.last_prices.pop(instrument_id, None)
     _load_last_prices(connection, state, traded)
     _take_back_positions(connection, state, changes)
 

@@ -16,7 +16,7 @@ _STATEMENTS = (
              margin_liquidationstep, margin_liquidation, margin_margincall,
              margin_fundingpayment, margin_funding, margin_premiumsample,
              marketdata_candle, marketdata_candleprogress,
-             brokers_webhookdelivery
+             brokers_webhookdelivery, brokers_tradingstop
     """,
     """
     DELETE FROM brokers_apikey WHERE broker_id IN

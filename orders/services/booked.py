@@ -216,7 +216,13 @@ def _close(order: Order, reason: Reason, facts: Facts) -> OrderRefused:
 
 @retry_on_conflict
 @transaction.atomic
-def cancel_booked_order(*, order_id: UUID, broker_id: UUID, account_id: int | None) -> Result:
+def cancel_booked_order(
+    *,
+    order_id: UUID,
+    broker_id: UUID,
+    account_id: int | None,
+    reason: Reason = Reason.BY_USER,
+) -> Result:
     """Cancel what remains of a pending order of a broker (of one account): says what became of it.
 
     Raises:
@@ -228,7 +234,7 @@ def cancel_booked_order(*, order_id: UUID, broker_id: UUID, account_id: int | No
     if order.status != _PENDING:
         return Result.NOT_OPEN
     order.status = Order.Status.CANCELED
-    order.reason = Reason.BY_USER
+    order.reason = reason
     order.updated_at = timezone.now()
     order.save(update_fields=["status", "reason", "updated_at"])
     return Result.CANCELED

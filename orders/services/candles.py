@@ -1,5 +1,7 @@
 """Candles out of the trades on the book: whole minutes are summed up anew, so nothing counts twice.
 
+Trades of an account with itself do not count.
+
 The trades of a shard are committed in the order of their ids, and the checkpoint of its engine
 tells a time before which no further one can be. So it is known which minutes may have changed since
 the last run, however late a trade was committed and whatever was interrupted.
@@ -39,7 +41,7 @@ WITH traded AS MATERIALIZED (
             t.sequence, t.price, t.quantity, t.notional
        FROM marketdata_instrument i
        JOIN orders_trade t ON t.instrument_id = i.id AND t.id >= %s AND t.id < %s
-      WHERE i.shard = %s AND t.venue = 'BOOK'),
+      WHERE i.shard = %s AND t.venue = 'BOOK' AND t.buy_account_id <> t.sell_account_id),
 summed AS (
      SELECT instrument_id, opened_at, max(price) AS high_price, min(price) AS low_price,
             sum(quantity) AS volume, sum(notional) AS amount, count(*) AS trade_count,

@@ -1,25 +1,26 @@
 """Mark prices that the venue computes itself, where nobody posts one in time.
 
-The median of what there is: the index (the market price of the underlying pair, where it is
-listed), the middle of the book, the last trade. A median, since one of them may be led astray.
+The index, off by the average premium of the book, and by half the maintenance margin rate at most:
+no party that trades here can move a mark further. Trades do not count. Without an index no mark is
+computed: the last one goes stale, which is an alert, and staff post one.
 """
 
 import logging
 from datetime import timedelta
 from decimal import Decimal
-from statistics import median
 
 from django.utils import timezone
 
 from common.errors import ExchangeError
+from common.money import from_units8, to_units8
 from ledger.services.alerts import raise_alert, resolve_alert
 from ledger.types import AlertSeverity
+from margin.calculations import computed_mark
+from margin.selectors.funding import get_premium
 from marketdata.calculations import nearest_tick
 from marketdata.models import Instrument, MarkPrice
 from marketdata.selectors import find_mark, list_instruments, make_spec
 from marketdata.types import InstrumentSpec
-from orders.selectors.books import get_book
-from orders.selectors.trades import get_last_and_average
 from orders.services.indexes import find_index_price
 from orders.services.marks import set_mark_price
 
@@ -62,14 +63,16 @@ def _look_after(instrument: InstrumentSpec) -> bool:
 
 
 def _compute(instrument: InstrumentSpec) -> bool:
-    """Set the computed mark; False where there is none, or the engine refuses it."""
-    prices = [price for price in _prices(instrument) if price is not None]
-    if not prices:
+    """Set the computed mark; False where there is no index, or the engine refuses the mark."""
+    index = find_index_price(instrument)
+    if index is None:
         return False
-    price = nearest_tick(median(prices), instrument.tick_size)
     try:
         set_mark_price(
-            instrument=instrument, price=price, actor=_ACTOR, source=MarkPrice.Source.COMPUTED
+            instrument=instrument,
+            price=_mark(instrument, index),
+            actor=_ACTOR,
+            source=MarkPrice.Source.COMPUTED,
         )
     except ExchangeError as error:
         logger.warning("the mark of %s was not set: %s", instrument.symbol, error)
@@ -77,9 +80,8 @@ def _compute(instrument: InstrumentSpec) -> bool:
     return True
 
 
-def _prices(instrument: InstrumentSpec) -> tuple[Decimal | None, ...]:
-    """Index, middle of the book, last price: each None where there is none."""
-    book = get_book(instrument, 1)
-    middle = (book.bids[0].price + book.asks[0].price) / 2 if book.bids and book.asks else None
-    summary = get_last_and_average(instrument.id, 1)
-    return find_index_price(instrument), middle, None if summary is None else summary.last_price
+def _mark(instrument: InstrumentSpec, index: Decimal) -> Decimal:
+    assert instrument.maintenance_margin_rate is not None, "a perpetual has margin rates"
+    premium = get_premium(instrument.id, now=timezone.now())
+    units = (to_units8(one) for one in (index, premium, instrument.maintenance_margin_rate))
+    return nearest_tick(from_units8(computed_mark(*units)), instrument.tick_size)

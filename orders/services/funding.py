@@ -22,7 +22,7 @@ from marketdata.selectors import find_mark, list_instruments, make_spec
 from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import CommandOutcome, FixFunding
-from orders.selectors.books import get_book
+from orders.selectors.fair_prices import get_impact_prices
 from orders.services.indexes import find_index_price
 from orders.types import SERVICES_SHARD, Result
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 def sample_premiums(*, now: datetime) -> int:
     """Keep the minute's premium of every perpetual that trades; returns how many were kept.
 
-    None of one without an index, or with an empty side of its book.
+    None of one without an index, or with too little of two parties on a side of its book.
     """
     trading = list_instruments(
         kind=Instrument.Kind.PERPETUAL.value, state=Instrument.State.CONTINUOUS.value
@@ -60,12 +60,12 @@ def _sample(instrument: InstrumentSpec, now: datetime) -> bool:
     index_price = find_index_price(instrument)
     if index_price is None:
         return False
-    book = get_book(instrument, 1)
+    book = get_impact_prices(instrument)
     return record_premium(
         instrument_id=instrument.id,
         at=now,
-        best_bid=book.bids[0].price if book.bids else None,
-        best_ask=book.asks[0].price if book.asks else None,
+        impact_bid=book.bid,
+        impact_ask=book.ask,
         index_price=index_price,
     )
 

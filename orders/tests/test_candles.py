@@ -31,11 +31,12 @@ MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Event:
-    """A trade at a moment (seconds after midnight), in cents."""
+    """A trade at a moment (seconds after midnight), in cents; of two accounts unless said."""
 
     seconds: float
     cents: int
     quantity: int
+    is_self_trade: bool = False
 
 
 class Market:
@@ -73,6 +74,8 @@ class Market:
             quantity=event.quantity,
             notional=price * event.quantity,
             taker_side="BUY",
+            buy_account_id=1,
+            sell_account_id=1 if event.is_self_trade else 2,
             sequence=self._sequence,
             executed_at=at(event.seconds),
         )
@@ -140,6 +143,23 @@ def test_a_minute_of_trades_is_a_candle_of_every_interval() -> None:
         ("1d", at(0), *numbers),
     ]
     assert CandleProgress.objects.get().built_until == at(119)
+
+
+@pytest.mark.django_db
+def test_trades_of_an_account_with_itself_make_no_candle() -> None:
+    market = Market()
+    market.trade(
+        Event(60, 1_000, 5),
+        Event(61, 9_000, 1, is_self_trade=True),
+        Event(62, 1_100, 2),
+        Event(130, 9_000, 1, is_self_trade=True),
+    )
+    market.reach(240)
+
+    while build_candles(shard=0):
+        pass
+
+    check(market.instrument, [Event(60, 1_000, 5), Event(62, 1_100, 2)])
 
 
 _numbers = count()

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from brokers.models import TradingAccount
+from brokers.services import create_account
+from common.ids import new_uuid
 from common.instants import floor_instant
 from ledger.models import LedgerAccount
+from ledger.tests.factories import fund
 from margin.models import Funding, FundingPayment, PremiumSample
+from margin.services.collateral import move_collateral
 from margin.tasks import book_fundings
 from margin.tests.factories import make_premium_sample
 from margin.tests.world import make_perpetual, make_trader, order, set_mark
@@ -17,7 +22,7 @@ from marketdata.models import Instrument, MarkPrice
 from marketdata.tests.factories import make_instrument
 from orders.services.funding import fix_due_fundings, funding_id, sample_premiums
 from orders.tasks import fix_fundings
-from orders.tests.dealing import at_once
+from orders.tests.dealing import api_of, at_once
 from orders.tests.fixtures import Api
 
 HOUR = timedelta(hours=1)
@@ -52,6 +57,12 @@ def premium(at: Any, rate: str = "0.0007") -> None:
     make_premium_sample(Instrument.objects.get(symbol="BTC-PERP"), at, rate)
 
 
+def quote(api: Api, *, bid: int, ask: int) -> None:
+    """An order of 0.1 on each side, worth more than an impact price averages over."""
+    for side, price in (("BUY", bid), ("SELL", ask)):
+        assert api.post("orders", order(side, price, "0.1")).json()["status"] == "OPEN"
+
+
 def collaterals() -> list[D]:
     rows = LedgerAccount.objects.filter(kind="MARGIN").order_by("-posted_balance")
     return [row.posted_balance for row in rows]
@@ -62,7 +73,9 @@ def collaterals() -> list[D]:
 
 def test_the_book_is_compared_with_the_index(api: Api, indexed: None) -> None:
     now = timezone.now()
-    api.post("orders", order("BUY", 50_050, "0.1"))
+    _, other = make_trader("Other", collateral=100_000)
+    quote(other, bid=50_100, ask=50_150)
+    api.post("orders", order("BUY", 50_100, "0.1"))
     assert sample_premiums(now=now) == 0
     api.post("orders", order("SELL", 50_150, "0.1"))
 
@@ -71,18 +84,35 @@ def test_the_book_is_compared_with_the_index(api: Api, indexed: None) -> None:
     sample = PremiumSample.objects.get()
     assert sample.at == now.replace(second=0, microsecond=0)
     assert (sample.premium_rate, sample.index_price) == (D("0.002"), 50_000)
-    assert (sample.best_bid, sample.best_ask) == (50_050, 50_150)
+    assert (sample.impact_bid, sample.impact_ask) == (50_100, 50_150)
+
+
+def test_one_party_makes_no_premium(api: Api, indexed: None) -> None:
+    """Neither an account nor several of one broker, however much they offer."""
+    quote(api, bid=60_000, ask=61_000)
+    account = TradingAccount.objects.get(broker__name="Long")
+    second = create_account(broker_id=account.broker_id, document_number="2", funding="PREFUNDED")
+    fund(second, "100000", "USDT")
+    move_collateral(
+        account_id=second.id, asset="USDT", amount=D(100_000), source_id=new_uuid(), actor="test"
+    )
+    quote(Api(api_of(second).key, "/api/v1/"), bid=60_000, ask=61_000)
+
+    assert sample_premiums(now=timezone.now()) == 0
+    assert not PremiumSample.objects.exists()
 
 
 def test_without_an_index_there_is_no_premium(api: Api) -> None:
-    api.post("orders", order("BUY", 50_050, "0.1"))
-    api.post("orders", order("SELL", 50_150, "0.1"))
+    _, other = make_trader("Other", collateral=100_000)
+    for one in (api, other):
+        quote(one, bid=50_050, ask=50_150)
     assert sample_premiums(now=timezone.now()) == 0
 
 
 def test_what_does_not_trade_is_not_sampled(api: Api, indexed: None) -> None:
-    api.post("orders", order("BUY", 50_050, "0.1"))
-    api.post("orders", order("SELL", 50_150, "0.1"))
+    _, other = make_trader("Other", collateral=100_000)
+    for one in (api, other):
+        quote(one, bid=50_050, ask=50_150)
     Instrument.objects.filter(symbol="BTC-PERP").update(state="HALTED")
     assert sample_premiums(now=timezone.now()) == 0
 

@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from common.valkey import key
 from ledger.models import Alert
+from margin.tests.factories import make_premium_sample
 from margin.tests.world import make_perpetual, make_trader, order, set_mark
 from marketdata.models import Instrument, MarkPrice
 from marketdata.tests.factories import make_instrument
 from orders.services.computed_marks import compute_mark_prices
+from orders.services.funding import sample_premiums
 from orders.services.indexes import find_index_price
 from orders.tests.fixtures import Api
 
@@ -98,17 +100,69 @@ def test_a_mark_that_is_fresh_is_left_alone(api: Api) -> None:
     assert compute_mark_prices() == 0
 
 
-def test_an_old_mark_follows_the_median_of_book_and_last_price(api: Api) -> None:
-    set_mark(50_000)
-    api.post("orders", order("SELL", 50_100, "0.01"))
-    api.post("orders", order("BUY", 50_100, "0.01"))
-    api.post("orders", order("SELL", 50_400, "0.01"))
-    api.post("orders", order("BUY", 50_000, "0.01"))
-    age(301)
+@pytest.fixture
+def index(prices: dict[str, str]) -> dict[str, str]:
+    """The underlying pair is listed and costs 60,000."""
+    prices["BTC-USDT"] = "60000"
+    make_instrument("BTC-USDT", base="BTC", quote="USDT", kind="SPOT", lot_size=D("0.0001"))
+    return prices
 
+
+def computed() -> D:
+    """The mark that the venue sets now, after the last one has lived half of its time."""
+    age(301)
     assert compute_mark_prices() == 1
     mark = MarkPrice.objects.latest("id")
-    assert (mark.price, mark.source, mark.actor) == (D(50_150), "COMPUTED", "venue")
+    assert (mark.source, mark.actor) == ("COMPUTED", "venue")
+    return mark.price
+
+
+def test_an_old_mark_follows_the_index(api: Api, index: dict[str, str]) -> None:
+    set_mark(59_000)
+
+    assert computed() == 60_000
+
+
+def test_a_mark_is_off_the_index_by_the_average_premium(api: Api, index: dict[str, str]) -> None:
+    set_mark(60_000)
+    now = timezone.now()
+    perpetual = Instrument.objects.get(symbol="BTC-PERP")
+    make_premium_sample(perpetual, now - timedelta(minutes=2), "0.008")
+    make_premium_sample(perpetual, now - timedelta(minutes=16), "0.5")
+    assert computed() == 60_060
+
+    # Half the maintenance margin rate of 10 % is the most, whatever the book says.
+    for minutes in (1, 3, 4, 5):
+        make_premium_sample(perpetual, now - timedelta(minutes=minutes), "0.5")
+    assert computed() == 63_000
+
+
+def test_one_account_does_not_move_a_mark(api: Api, index: dict[str, str]) -> None:
+    """Its orders on both sides, its trades with itself and with others: the mark is the index."""
+    set_mark(60_000)
+    _, other = make_trader("Other", collateral=100_000)
+    other.post("orders", order("BUY", 48_000, "0.01"))
+    assert api.post("orders", order("SELL", 48_000, "0.01")).json()["status"] == "FILLED"
+    api.post("orders", order("BUY", 49_000, "0.1"))
+    api.post("orders", order("SELL", 49_500, "0.1"))
+
+    assert sample_premiums(now=timezone.now()) == 0
+    assert computed() == 60_000
+
+
+def test_without_an_index_no_mark_is_computed(api: Api) -> None:
+    set_mark(50_000)
+    _, other = make_trader("Other", collateral=100_000)
+    for side, price in (("BUY", 50_000), ("SELL", 50_400)):
+        for one in (api, other):
+            one.post("orders", order(side, price, "0.1"))
+    age(601)
+
+    assert compute_mark_prices() == 0
+
+    assert MarkPrice.objects.count() == 1
+    alert = Alert.objects.get(resolved_at=None)
+    assert (alert.kind, alert.subject) == ("mark_stale", "BTC-PERP")
 
 
 def test_a_perpetual_is_not_its_own_index(api: Api) -> None:

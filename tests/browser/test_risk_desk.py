@@ -103,8 +103,8 @@ def _fund(instrument: Instrument, accounts: list[TradingAccount]) -> None:
         record_premium(
             instrument_id=instrument.id,
             at=end + timedelta(minutes=minute),
-            best_bid=Decimal(50_049),
-            best_ask=Decimal(50_051),
+            impact_bid=Decimal(50_049),
+            impact_ask=Decimal(50_051),
             index_price=Decimal(50_000),
         )
 

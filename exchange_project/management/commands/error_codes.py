@@ -41,9 +41,9 @@ _REASONS: dict[Reason, str] = {
     Reason.NO_LIQUIDITY: "The rest of a MARKET or IOC order found nobody to trade with.",
     Reason.LIQUIDATION: "The account is liquidated: its orders go first.",
     Reason.DEADLINE_EXCEEDED: "It waited for the engine longer than ORDER_WINDOW_SECONDS.",
-    Reason.ACCOUNT_SUSPENDED: "The trading account is suspended.",
-    Reason.ACCOUNT_CLOSED: "The trading account is closed.",
-    Reason.BROKER_SUSPENDED: "The broker is suspended.",
+    Reason.ACCOUNT_SUSPENDED: "The trading account is suspended; its open orders are CANCELED.",
+    Reason.ACCOUNT_CLOSED: "The trading account is closed; its open orders are CANCELED.",
+    Reason.BROKER_SUSPENDED: "The broker is suspended; its open orders are CANCELED.",
     Reason.INSTRUMENT_NOT_TRADING: "The instrument is not in the state CONTINUOUS.",
     Reason.INSUFFICIENT_FUNDS: "The account has less than a buy would cost or hold.",
     Reason.INSUFFICIENT_POSITION: "The account has less of the asset than a sell offers.",
@@ -81,6 +81,7 @@ _TRANSFER_REASONS: dict[TransferReason, str] = {
 # Their code is the reason: those have tables of their own.
 _WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
 _CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY, Reason.LIQUIDATION)
+_EITHER = (Reason.ACCOUNT_SUSPENDED, Reason.ACCOUNT_CLOSED, Reason.BROKER_SUSPENDED)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
 
@@ -110,6 +111,8 @@ def error_table() -> str:
     for reason in sorted(Reason):
         is_canceled = reason in _CANCELED
         end = "CANCELED" if is_canceled else "REJECTED"
+        if reason in _EITHER:
+            end = "REJECTED or CANCELED"
         lines.append(f"| `{reason}` | {end} | {_answer(reason)} | {_REASONS[reason]} |")
     lines += [_FAILED, "| reason | meaning |", "|---|---|"]
     lines += [f"| `{reason}` | {_TRANSFER_REASONS[reason]} |" for reason in sorted(TransferReason)]

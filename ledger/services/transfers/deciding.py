@@ -101,12 +101,12 @@ def find_refusal(linked: Sequence[Terms]) -> tuple[int, Refusal] | None:
         if reason is not None:
             return index, reason
         free = gained.get(source.id, 0)
-        if not source.can_spend(terms.amount - free):
+        if not source.can_pay_out(terms.amount - free):
             return index, Refusal(
                 TransferReason.INSUFFICIENT_FUNDS,
                 {
                     "required": from_units8(terms.amount),
-                    "available": from_units8(source.available + (source.limit or 0) + free),
+                    "available": from_units8(source.available + free),
                 },
             )
         gained[source.id] = free - terms.amount

@@ -29,6 +29,7 @@ from ledger.errors import (
 )
 from ledger.models import LedgerAccount, Transfer
 from ledger.selectors.transfers import state_of
+from ledger.services.entries import check_pay_out
 from ledger.services.transfers.deciding import move, read_amount
 from ledger.types import TransferReason, TransferState, TransferStatus
 
@@ -76,6 +77,7 @@ def post_transfer(
         TransferTimedOut: its time is over, though nobody has swept it up yet.
         ValidationFailed, AmountAbovePending: `amount` is none, or above what is held.
         WalletNotActive, AccountNotActive: one side does not send or take money; it stays pending.
+        InsufficientFunds: trades on credit have spent what is held; it stays pending.
     """
     transfer = locks.lock_transfer(transfer_id)
     wallets = _lock_wallets([transfer])
@@ -147,6 +149,7 @@ def _finish(
         source = wallets[transfer.source_id]
         batch.set_hold(source.row, -to_units8(transfer.amount))
         if ending.posted:
+            check_pay_out([(source.row, -ending.posted)])
             destination = wallets[transfer.destination_id].row
             move(batch, transfer.id, source.row, destination, ending.posted, transfer.memo)
         transfer.status, transfer.reason = ending.status, ending.reason

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from brokers.models import Broker, TradingAccount
 from ledger.models import LedgerAccount
 from orders.matching.types import TimeInForce
 from orders.models import Trade
@@ -76,6 +75,26 @@ def test_the_band_lies_around_the_last_price(harness: Harness) -> None:
     assert refusal(harness.place(seller, SELL, 1, 1_210)) == ""
 
 
+def test_an_account_does_not_move_the_band_by_trading_with_itself(harness: Harness) -> None:
+    change(harness.instrument, price_band_rate=D("0.1"))
+    buyer, seller = make_account(name="B"), make_account(name="S")
+    # A market without other trades has no band.
+    harness.place(seller, SELL, 1, 500)
+    assert harness.place(seller, BUY, 1, 500).status == "FILLED"
+    assert harness.engine.state.last_prices == {}
+    harness.place(seller, SELL, 1, 1_000)
+    harness.place(buyer, BUY, 1, 1_000)
+
+    harness.place(seller, SELL, 1, 1_100)
+    assert harness.place(seller, BUY, 1, 1_100).status == "FILLED"
+
+    for _ in range(2):
+        refused = harness.place(buyer, BUY, 1, 1_101)
+        assert refused.facts == {"reference_price": 10 * 10**8}
+        harness.restart()
+    check_all(harness.engine)
+
+
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_a_market_order_stops_at_its_collar(harness: Harness, side: Any) -> None:
     change(harness.instrument, market_collar_rate=D("0.05"))
@@ -127,30 +146,6 @@ def test_halted_books_expire(harness: Harness) -> None:
     while stored(order).status == "OPEN":
         harness.turn()
     assert stored(order).status == "EXPIRED"
-
-
-@pytest.mark.parametrize(
-    ("model", "status", "reason"),
-    [
-        (TradingAccount, "SUSPENDED", "account_suspended"),
-        (TradingAccount, "CLOSED", "account_closed"),
-        (Broker, "SUSPENDED", "broker_suspended"),
-    ],
-)
-def test_who_is_suspended_places_nothing_and_may_cancel(
-    harness: Harness, model: Any, status: str, reason: str
-) -> None:
-    account, other = make_account(name="A"), make_account(name="O")
-    order, second = (harness.place(account, BUY, 1, 1_000) for _ in range(2))
-    target = account.broker_id if model is Broker else account.id
-    model.objects.filter(id=target).update(status=status)
-    assert refusal(harness.place(account, BUY, 1, 1_000)) == reason
-    assert harness.cancel(account, order.command_id) == "canceled"
-    # What rests may still trade.
-    assert harness.place(other, SELL, 1, 1_000).status == "FILLED"
-    assert stored(second).status == "FILLED"
-    model.objects.filter(id=target).update(status="ACTIVE")
-    assert harness.place(account, BUY, 1, 1_000).status == "OPEN"
 
 
 def test_a_perpetual_needs_a_margin_account(harness: Harness) -> None:

@@ -122,4 +122,5 @@ def test_what_can_be_foreseen_is_locked_at_once(futures: Harness) -> None:
     usdt = futures.instrument.quote_asset_id
     assert found.margin_rows == {(maker.id, usdt), (taker.id, usdt)}
     assert (found.rows, found.clearing_assets, found.fee_assets) == ({}, {usdt}, {usdt})
-    assert found.margin_takers == found.accounts == {taker.id}
+    assert found.margin_takers == {taker.id}
+    assert found.accounts == {maker.id, taker.id}
