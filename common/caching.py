@@ -7,11 +7,14 @@ no lock: a dictionary's single operations are atomic in CPython.
 import threading
 import time
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+
+# The share of its time to live after which a value in use is read again.
+_RENEWED_SHARE = 0.4
 
 _caches: "weakref.WeakSet[TtlCache[object, object]]" = weakref.WeakSet()
 
@@ -60,6 +63,60 @@ class TtlCache(Generic[Key, Value]):
         """Drop everything."""
         with self._write_lock:
             self._entries.clear()
+
+
+class RenewedCache(TtlCache[Key, Value]):
+    """A cache whose values in use are read again together, before they are too old.
+
+    So a reader that must not wait finds what it used a moment ago. `load` gives the values of some
+    keys, as they are now; without a process that calls `renew_caches` this is a `TtlCache`.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_size: int,
+        ttl_seconds: float,
+        load: Callable[[Collection[Key]], Mapping[Key, Value]],
+    ) -> None:
+        super().__init__(max_size=max_size, ttl_seconds=ttl_seconds)
+        self._load = load
+        self._used: set[Key] = set()
+        self._due_at = 0.0
+
+    def get(self, key: Key) -> Value | None:
+        """The value of `key`, None when it is not known or too old."""
+        value = super().get(key)
+        if value is not None:
+            self._used.add(key)
+        return value
+
+    def renew(self) -> None:
+        """Read what was used since the last time again, unless that was a moment ago.
+
+        What is not there any more is forgotten.
+        """
+        if not self._used or self._clock() < self._due_at:
+            return
+        used, self._used = self._used, set()
+        self._due_at = self._clock() + self._ttl_seconds * _RENEWED_SHARE
+        fresh = self._load(used)
+        for key in used:
+            value = fresh.get(key)
+            if value is None:
+                self.forget(key)
+            else:
+                self.put(key, value)
+
+
+def renew_caches() -> None:
+    """Read all that was used lately again. For a thread of a process whose readers must not wait.
+
+    Raises what the loads raise; what was not read again gets too old as ever.
+    """
+    for cache in list(_caches):
+        if isinstance(cache, RenewedCache):
+            cache.renew()
 
 
 def clear_all_caches() -> None:

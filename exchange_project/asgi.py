@@ -4,6 +4,7 @@ What is opened for it lives on the event loop of its process: the link to the en
 connections to the Django processes.
 """
 
+import asyncio
 import os
 
 import django
@@ -15,6 +16,7 @@ from exchange_project.front.proxy import DjangoProxy  # noqa: E402
 from exchange_project.hot import database  # noqa: E402
 from exchange_project.hot.application import HotLane  # noqa: E402
 from exchange_project.hot.requests import Receive, Scope, Send  # noqa: E402
+from exchange_project.hot.threads import keep_caches_fresh  # noqa: E402
 from orders.gateway.process import close_link, open_link  # noqa: E402
 
 _proxy = DjangoProxy()
@@ -33,8 +35,10 @@ async def _live(receive: Receive, send: Send) -> None:
     await receive()
     await open_link()
     await _proxy.open()
+    renewing = asyncio.create_task(keep_caches_fresh())
     await send({"type": "lifespan.startup.complete"})
     await receive()
+    renewing.cancel()
     await _proxy.close()
     await database.close()
     await close_link()

@@ -1,12 +1,13 @@
 """Reads of assets, instruments and candles; specs are remembered in the process for seconds."""
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from common.caching import TtlCache
+from common.caching import RenewedCache, TtlCache
 from common.instants import EPOCH
 from common.money import to_units8
 from marketdata.calculations import fill_gaps, symbol_errors
@@ -16,7 +17,15 @@ from marketdata.types import Bar, CandleInterval, InstrumentSpec, Mark
 
 SPEC_SECONDS = 5.0
 
-_specs: TtlCache[str, InstrumentSpec] = TtlCache(max_size=50_000, ttl_seconds=SPEC_SECONDS)
+
+def _read_specs(symbols: Collection[str]) -> dict[str, InstrumentSpec]:
+    """The instruments of some symbols, by symbol."""
+    return {row.symbol: make_spec(row) for row in list_instruments().filter(symbol__in=symbols)}
+
+
+_specs: RenewedCache[str, InstrumentSpec] = RenewedCache(
+    max_size=50_000, ttl_seconds=SPEC_SECONDS, load=_read_specs
+)
 _specs_by_id: TtlCache[int, InstrumentSpec] = TtlCache(max_size=50_000, ttl_seconds=SPEC_SECONDS)
 
 

@@ -9,6 +9,7 @@ Keys of an account end with its owner's login, and rest while that is suspended.
 import hashlib
 import hmac
 import time
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from django.utils import timezone
 from brokers.models import ApiKey, Broker
 from brokers.services.tokens import check_user_active
 from brokers.types import Principal
-from common.caching import TtlCache
+from common.caching import RenewedCache, TtlCache
 from common.errors import NotAuthenticated
 
 CACHE_SECONDS = 4.0
@@ -33,7 +34,6 @@ class _Known(NamedTuple):
     owner_status: str | None  # of the person whose account the key is bound to
 
 
-_known_keys: TtlCache[str, _Known] = TtlCache(max_size=50_000, ttl_seconds=CACHE_SECONDS)
 _unknown_keys: TtlCache[str, bool] = TtlCache(max_size=10_000, ttl_seconds=CACHE_SECONDS)
 
 _VENUE_ADMIN = Principal(
@@ -87,17 +87,26 @@ def _is_venue_admin_key(raw_key: str) -> bool:
 def _load(key_hash: str) -> _Known:
     if _unknown_keys.get(key_hash):
         raise NotAuthenticated()
-    row = (
-        ApiKey.objects.filter(key_hash=key_hash, revoked_at__isnull=True, waits_for_approval=False)
-        .select_related("broker", "account__owner")
-        .first()
-    )
-    if row is None:
+    known = _read_keys([key_hash]).get(key_hash)
+    if known is None:
         _unknown_keys.put(key_hash, True)
         raise NotAuthenticated()
-    _note_use(row)
+    _known_keys.put(key_hash, known)
+    return known
+
+
+def _read_keys(key_hashes: Collection[str]) -> dict[str, _Known]:
+    """The keys of these hashes that may be used, by hash; their use is noted."""
+    rows = ApiKey.objects.filter(
+        key_hash__in=key_hashes, revoked_at__isnull=True, waits_for_approval=False
+    ).select_related("broker", "account__owner")
+    _note_use(rows)
+    return {row.key_hash: _known(row) for row in rows}
+
+
+def _known(row: ApiKey) -> _Known:
     owner = row.account.owner if row.account else None
-    known = _Known(
+    return _Known(
         principal=Principal(
             key_id=row.id,
             broker_id=row.broker_id,
@@ -109,14 +118,18 @@ def _load(key_hash: str) -> _Known:
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
         owner_status=owner.status if owner else None,
     )
-    _known_keys.put(key_hash, known)
-    return known
 
 
-def _note_use(row: ApiKey) -> None:
-    """Write `last_used_at` if nobody did in the last minute; several processes may try at once."""
-    now = timezone.now()
-    if row.last_used_at is None or row.last_used_at < now - _NOTED_EVERY:
+_known_keys: RenewedCache[str, _Known] = RenewedCache(
+    max_size=50_000, ttl_seconds=CACHE_SECONDS, load=_read_keys
+)
+
+
+def _note_use(rows: Iterable[ApiKey]) -> None:
+    """Write `last_used_at` where that was not done in the last minute; several may try at once."""
+    since = timezone.now() - _NOTED_EVERY
+    used = [row.pk for row in rows if row.last_used_at is None or row.last_used_at < since]
+    if used:
         ApiKey.objects.filter(
-            Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _NOTED_EVERY), pk=row.pk
-        ).update(last_used_at=now)
+            Q(last_used_at__isnull=True) | Q(last_used_at__lt=since), pk__in=used
+        ).update(last_used_at=timezone.now())

@@ -5,6 +5,7 @@ first, where Django refuses to touch the database; only then it is made in a thr
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,9 +13,15 @@ from typing import TypeVar
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import close_old_connections
 
+from common.caching import renew_caches
+
+logger = logging.getLogger(__name__)
+
 Result = TypeVar("Result")
 
 THREADS = 4
+# A fraction of the shortest time for which a value is remembered.
+_RENEW_SECONDS = 0.5
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -36,6 +43,16 @@ async def run_in_thread(call: Callable[[], Result]) -> Result:
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
     return await asyncio.get_running_loop().run_in_executor(_pool, _with_connections, call)
+
+
+async def keep_caches_fresh() -> None:
+    """Renew what the requests of this process use, until canceled."""
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        try:
+            await run_in_thread(renew_caches)
+        except Exception:
+            logger.exception("The caches could not be renewed; it is tried again")
 
 
 def _with_connections(call: Callable[[], Result]) -> Result:
