@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from ledger.bulk.batch import LedgerBatch
+from common.postgres_arrays import amounts, bigints
+from ledger.bulk.batch import LedgerBatch, LedgerRow
 from ledger.bulk.sql import Cursor, Statement
-from ledger.bulk.writing import Written, balances_statement
+from ledger.bulk.writing import Written
 
 _COPY_ENTRIES = """
 COPY ledger_journalentry (id, kind, source_kind, source_id, actor, occurred_at) FROM STDIN
@@ -19,6 +20,15 @@ COPY ledger_journalentry (id, kind, source_kind, source_id, actor, occurred_at) 
 _COPY_POSTINGS = """
 COPY ledger_posting
      (entry_id, ledger_account_id, asset_id, amount, balance_after, account_version) FROM STDIN
+"""
+# Of any number of accounts: to pick the n-th element of a long array takes as long as to read it up
+# to there, so the arrays are unnested.
+_UPDATE_BALANCES = """
+UPDATE ledger_ledgeraccount AS a
+   SET posted_balance = u.posted * 0.00000001, held_amount = u.held * 0.00000001,
+       version = u.version
+  FROM unnest(%s, %s, %s, %s) AS u (id, posted, held, version)
+ WHERE a.id = u.id
 """
 _COPY_SOURCES = "COPY ledger_entrysource (kind, source_id, entry_id) FROM STDIN"
 
@@ -55,7 +65,7 @@ def prepare_copy(batch: LedgerBatch, *, actor: str, occurred_at: Sequence[str]) 
         for entry_id, account, asset, amount, balance, version in batch.postings
     )
     rows = batch.dirty_rows()
-    balances = balances_statement(rows) if rows else None
+    balances = _balances_statement(rows) if rows else None
     batch.entries, batch.postings = [], []
     for row in rows:
         row.is_dirty = False
@@ -81,3 +91,12 @@ def copy_batch(cursor: CopyingCursor, prepared: PreparedCopy) -> None:
     if prepared.balances is not None:
         cursor.execute(*prepared.balances)
         Written(cursor, prepared.row_count).check()
+
+
+def _balances_statement(rows: list[LedgerRow]) -> Statement:
+    return _UPDATE_BALANCES, [
+        bigints([row.id for row in rows]),
+        amounts([row.posted for row in rows]),
+        amounts([row.held for row in rows]),
+        bigints([row.version for row in rows]),
+    ]

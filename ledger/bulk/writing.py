@@ -108,7 +108,7 @@ def write_entries(
 def write_balances(executor: Executor, batch: LedgerBatch) -> Written:
     """Update the balances that the batch changed. Raises as `write` does."""
     rows = batch.dirty_rows()
-    result = executor.execute(*balances_statement(rows)) if rows else None
+    result = executor.execute(*_balances_statement(rows)) if rows else None
     return Written(result, len(rows))
 
 
@@ -136,8 +136,7 @@ def _postings_statement(postings: list[PostingLine]) -> Statement:
     ]
 
 
-def balances_statement(rows: list[LedgerRow]) -> Statement:
-    """The statement that stores balance, hold and version of accounts as they are in memory."""
+def _balances_statement(rows: list[LedgerRow]) -> Statement:
     return _UPDATE_BALANCES, [
         amounts([row.posted for row in rows]),
         amounts([row.held for row in rows]),
