@@ -7,13 +7,16 @@ from typing import Any
 from benchmarks.report import Row, measure_pace, tell_progress
 from benchmarks.targets import Target
 
-ALL_ROWS = ("P1", "P2", "P3", "P4", "P5", "P6")
+DEFAULT_ROWS = ("P1", "P2", "P3", "P4", "P5", "P6")
+ALL_ROWS = (*DEFAULT_ROWS, "P7", "P8")
 # By size of the batch: what the engine should reach, and how many orders tell.
 _P3_TARGETS = {1: 800, 16: 5_500, 64: 9_500, 1_000: 16_000}
 _P3_ORDERS = {1: 3_000, 16: 20_000, 64: 50_000, 1_000: 200_000}
 _P3_ORDERS_QUICK = {1: 500, 16: 4_000, 64: 10_000, 1_000: 20_000}
 _P4_TARGET = Target(rate=1_300_000, unit="messages/s")
 _P4_MESSAGES, _P4_MESSAGES_QUICK = 1_000_000, 100_000
+_P7_OPEN_ORDERS, _P7_OPEN_ORDERS_QUICK = 1_000_000, 100_000
+_P8_ORDERS, _P8_ORDERS_QUICK = 10_000_000, 200_000
 _P5_SECONDS, _P5_SECONDS_QUICK = 20.0, 4.0
 
 
@@ -105,8 +108,25 @@ def measure_margin(quick: bool) -> list[Row]:
         return margin.run(quick)
 
 
+def measure_start(quick: bool) -> list[Row]:
+    """P7."""
+    from benchmarks import growth
+    from benchmarks.venue import empty_venue
+
+    tell_progress("an engine's start")
+    with empty_venue():
+        return [growth.measure_start(_P7_OPEN_ORDERS_QUICK if quick else _P7_OPEN_ORDERS)]
+
+
+def measure_growth(quick: bool, orders: int | None) -> list[Row]:
+    """P8."""
+    from benchmarks import growth
+
+    return growth.run(orders or (_P8_ORDERS_QUICK if quick else _P8_ORDERS), quick=quick)
+
+
 def choose(
-    wanted: Sequence[str], quick: bool, profile: bool
+    wanted: Sequence[str], quick: bool, profile: bool, history: int | None
 ) -> list[tuple[str, Callable[[], list[Row]]]]:
     """What has to be called for the rows that are wanted, each with their names."""
     chosen: list[tuple[str, Callable[[], list[Row]]]] = []
@@ -121,4 +141,8 @@ def choose(
         chosen.append(("P5", partial(measure_transfers, quick)))
     if "P6" in wanted:
         chosen.append(("P6", partial(measure_margin, quick)))
+    if "P7" in wanted:
+        chosen.append(("P7", partial(measure_start, quick)))
+    if "P8" in wanted:
+        chosen.append(("P8", partial(measure_growth, quick, history)))
     return chosen

@@ -25,6 +25,20 @@ _AGE_SECONDS = 60
 _STRETCH_ORDERS = 50_000
 _STATEMENT_SECONDS = 1_800
 _SECOND = 1_000_000
+_FILLED_TABLES = (
+    "brokers_broker",
+    "brokers_tradingaccount",
+    "marketdata_asset",
+    "marketdata_instrument",
+    "ledger_ledgeraccount",
+    "ledger_journalentry",
+    "ledger_entrysource",
+    "ledger_posting",
+    "orders_order",
+    "orders_orderkey",
+    "orders_trade",
+    "orders_brokernet",
+)
 _CHECKPOINT = """
 UPDATE orders_engineshard SET next_sequence = %s, batch_time = greatest(batch_time, %s)
  WHERE shard = %s AND epoch = %s
@@ -162,7 +176,9 @@ def _store(world: World, stretch: Stretch, epoch: int) -> None:
 
 
 def _analyze() -> None:
-    """Let the planner know how much there is now."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        allow_long_statements(_STATEMENT_SECONDS)
-        cursor.execute("ANALYZE")
+    """Let the planner know how much there is now; an autovacuum of a table is waited for."""
+    for table in _FILLED_TABLES:
+        with transaction.atomic(), connection.cursor() as cursor:
+            allow_long_statements(_STATEMENT_SECONDS)
+            cursor.execute("SET LOCAL lock_timeout = 0")
+            cursor.execute(f"ANALYZE {table}")
