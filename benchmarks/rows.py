@@ -8,7 +8,7 @@ from benchmarks.report import Row, measure_pace, tell_progress
 from benchmarks.targets import Target
 
 DEFAULT_ROWS = ("P1", "P2", "P3", "P4", "P5", "P6")
-ALL_ROWS = (*DEFAULT_ROWS, "P7", "P8")
+ALL_ROWS = (*DEFAULT_ROWS, "P7", "P8", "P1-PAGES")
 # By size of the batch: what the engine should reach, and how many orders tell.
 _P3_TARGETS = {1: 800, 16: 5_500, 64: 9_500, 1_000: 16_000}
 _P3_ORDERS = {1: 3_000, 16: 20_000, 64: 50_000, 1_000: 200_000}
@@ -125,6 +125,13 @@ def measure_growth(quick: bool, orders: int | None) -> list[Row]:
     return growth.run(orders or (_P8_ORDERS_QUICK if quick else _P8_ORDERS), quick=quick)
 
 
+def measure_pages(quick: bool) -> list[Row]:
+    """P1-PAGES."""
+    from benchmarks import pages
+
+    return pages.run(quick=quick)
+
+
 def choose(
     wanted: Sequence[str], quick: bool, profile: bool, history: int | None
 ) -> list[tuple[str, Callable[[], list[Row]]]]:
@@ -145,4 +152,6 @@ def choose(
         chosen.append(("P7", partial(measure_start, quick)))
     if "P8" in wanted:
         chosen.append(("P8", partial(measure_growth, quick, history)))
+    if "P1-PAGES" in wanted:
+        chosen.append(("P1-PAGES", partial(measure_pages, quick)))
     return chosen

@@ -59,7 +59,7 @@ class HistoryPlan:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """How much is stored so far; `postings` leaves out those of the deposits."""
+    """How much is stored so far, and for how long; both without the deposits."""
 
     orders: int = 0
     trades: int = 0
@@ -94,7 +94,6 @@ def load_history(
 
 
 def _load(plan: HistoryPlan, on_progress: Callable[[Loaded], None]) -> Loaded:
-    began, loaded = time.monotonic(), Loaded()
     shard, _ = EngineShard.objects.get_or_create(shard=ENGINE_SHARD)
     step = max(1, _SECOND // plan.orders_per_second)
     began_at = time.time_ns() // 1000 - _AGE_SECONDS * _SECOND - plan.orders * step
@@ -103,6 +102,7 @@ def _load(plan: HistoryPlan, on_progress: Callable[[Loaded], None]) -> Loaded:
         world.terms, seed=plan.seed, began_at=began_at, step=step, next_sequence=shard.next_sequence
     )
     stretches = _stretches(world, market, plan)
+    began, loaded = time.monotonic(), Loaded()
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, stretches, None)
         while (stretch := coming.result()) is not None:

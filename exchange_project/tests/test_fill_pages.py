@@ -90,9 +90,9 @@ def test_pages_forwards_and_back_are_all_fills(principal: Principal) -> None:
 
 
 def test_a_key_of_one_account_sees_its_fills_alone(principal: Principal) -> None:
-    account_id = Order.objects.filter(broker_id=principal.broker_id, filled_quantity__gt=0)[
-        0
-    ].account_id
+    assert principal.broker_id is not None
+    traded = Order.objects.filter(broker_id=principal.broker_id, filled_quantity__gt=0)
+    account_id = traded[0].account_id
     bound = replace(principal, account_id=account_id)
     page = fetch_fills(principal=bound, wanted=PageRequest(1_000), filters=FillFilter())
 
