@@ -23,7 +23,8 @@ from ledger.bulk import LedgerBatch, LedgerRow
 from marketdata.models import Asset, Instrument
 
 ACTOR = "load_history"
-_CASH_UNITS8 = 10**12 * UNITS8
+# Within 64 bits, as the balances of a real venue are: the engine writes these faster.
+_CASH_UNITS8 = 10**10 * UNITS8
 _SHARES_UNITS8 = 10**9 * UNITS8
 _TICK_PLACES_MAX = 2
 _LOOKED_UP_AT_ONCE = 10_000
