@@ -7,14 +7,14 @@ The orders are valid for a day and their window is long, since they wait in the 
 import argparse
 import cProfile
 import pstats
-import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psutil
 
 from benchmarks.flow import BROKERS, CANCELS_PER_ORDER, SYMBOLS, Flow
+from benchmarks.report import measure_pace
 
 ACCOUNTS_PER_BROKER = 4
 DAY_MICROS = 86_400_000_000
@@ -91,14 +91,13 @@ def _fund(cursor: Any) -> None:
 
 
 def commands(
-    count: int, instruments: list[int], accounts: list[tuple[int, bytes]], seed: int
+    count: int, instruments: list[int], accounts: list[tuple[int, bytes]], flow: Flow
 ) -> Iterator[Any]:
     """`count` orders of the mix and the cancels that come with them."""
     from common.ids import new_uuid
     from orders.commands import CancelOrder, PlaceOrder
 
-    flow = Flow(seed)
-    draw = random.Random(seed + 1)
+    draw = flow.random
     valid_until = time.time_ns() // 1000 + DAY_MICROS
     placed: list[tuple[bytes, bytes]] = []
     for _ in range(count):
@@ -194,32 +193,51 @@ def print_statements() -> None:
 
 
 def run(
-    orders: int = 200_000,
-    batch: int = 1_000,
+    orders_by_batch: Mapping[int, int],
+    *,
     profile: bool = False,
     seed: int = 1,
     accounts_per_broker: int = ACCOUNTS_PER_BROKER,
-) -> Any:
-    """One row for the table of results. Django is set up and the database is empty."""
+) -> list[dict[str, Any]]:
+    """Drain so many orders in batches of each size, one after the other, on one venue.
+
+    Django is set up and the database is empty.
+    """
+    instruments, accounts = make_venue(accounts_per_broker)
+    flow = Flow(seed)
+    return [
+        drain_orders(commands(orders, instruments, accounts, flow), orders, batch, profile=profile)
+        for batch, orders in orders_by_batch.items()
+    ]
+
+
+def drain_orders(
+    items: Iterator[Any], orders: int, batch: int, *, profile: bool = False
+) -> dict[str, Any]:
+    """Queue commands, of which `orders` are new orders, and drain them; figures for each order."""
     from django.conf import settings
 
-    settings.ENGINE_BATCH_MAX = batch
-    instruments, accounts = make_venue(accounts_per_broker)
-    queued = queue(commands(orders, instruments, accounts, seed))
-    measured = drain(profile)
     from orders.models import Order, Trade
 
+    settings.ENGINE_BATCH_MAX = batch
+    pace = measure_pace()
+    trades, stored = Trade.objects.count(), Order.objects.count()
+    rejected = Order.objects.filter(status="REJECTED").count()
+    queued = queue(items)
+    measured = drain(profile)
     seconds = measured["seconds"]
     return {
-        "row": "P3",
+        "batch": batch,
+        "pace": pace,
         "orders": orders,
         "commands": queued,
         "batches": measured["batches"],
-        "trades": Trade.objects.count(),
-        "stored": Order.objects.count(),
-        "rejected": Order.objects.filter(status="REJECTED").count(),
+        "trades": Trade.objects.count() - trades,
+        "stored": Order.objects.count() - stored,
+        "rejected": Order.objects.filter(status="REJECTED").count() - rejected,
         "seconds": round(seconds, 2),
         "orders_per_second": round(orders / seconds),
+        "wall_us_per_order": round(seconds / orders * 1e6, 1),
         "engine_cpu_us_per_order": round(measured["engine_cpu"] / orders * 1e6, 1),
         "postgres_cpu_us_per_order": round(measured["postgres_cpu"] / orders * 1e6, 1),
     }
@@ -234,7 +252,7 @@ def main() -> None:
     from benchmarks.venue import empty_venue
 
     with empty_venue():
-        print(run(options.orders, options.batch, options.profile))
+        print(*run({options.batch: options.orders}, profile=options.profile))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.traffic import EXPECTED
@@ -21,6 +22,15 @@ def percentiles(seconds: "array[float]") -> dict[str, float]:
         "p90_ms": rank(0.90),
         "p99_ms": rank(0.99),
         "max_ms": rank(1.0),
+    }
+
+
+def unexpected_statuses(statuses: Mapping[str, int]) -> dict[str, int]:
+    """Those of the counts by kind and status ("order 503") that no answer should have."""
+    return {
+        name: count
+        for name, count in sorted(statuses.items())
+        if int(name.split()[1]) not in EXPECTED[name.split()[0]]
     }
 
 
@@ -57,5 +67,6 @@ class Record:
             "kinds": {kind: percentiles(found) for kind, found in self._latencies.items() if found},
             "statuses": dict(sorted(self.statuses.items())),
             "unexpected": self.unexpected,
+            "unexpected_statuses": unexpected_statuses(self.statuses),
             "lost_connections": self.lost,
         }

@@ -178,6 +178,7 @@ class Load:
         record = self.record
         seconds = took - self.plan.warm_up_seconds
         return {
+            "generator": "asyncio",
             **record.document(),
             "seconds": round(seconds, 2),
             "planned": self.planned,

@@ -10,7 +10,8 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.report import Row, tell_progress
+from benchmarks.report import Row, measure_pace, tell_progress
+from benchmarks.targets import time_here
 
 ACCOUNTS = 100_000
 _TARGET_SECONDS = 2.0
@@ -141,6 +142,8 @@ def run(quick: bool) -> list[Row]:
     from margin.selectors.liquidations import list_near_accounts
     from margin.services.calls import call_from_ratio, update_margin_calls
 
+    pace = measure_pace()
+    here = time_here(_TARGET_SECONDS, pace)
     book = Book(ACCOUNTS)
     sweeps: list[dict[str, Any]] = []
     failure = ""
@@ -169,8 +172,10 @@ def run(quick: bool) -> list[Row]:
             what=f"sweep of {ACCOUNTS:,} accounts, all marks moved",
             figure=f"{seconds:.2f} s: find {slowest['find']:.2f} s, calls {slowest['call']:.2f} s",
             value=seconds,
-            target=f"< {_TARGET_SECONDS:.0f} s",
-            is_met=seconds < _TARGET_SECONDS,
+            pace=pace,
+            target=f"< {_TARGET_SECONDS:.2g} s",
+            target_here=f"< {here:.2g} s",
+            is_met=seconds < here,
             higher_is_better=False,
             failure=failure,
             details={"sweeps": sweeps},

@@ -15,7 +15,7 @@ from typing import Any
 from embedded import paths
 
 _RESULTS = Path("bench") / "results"
-_HEADINGS = ("row", "what", "figure", "target", "met?")
+_HEADINGS = ("row", "what", "figure", "pace", "target", "at this pace", "met?")
 _GIGABYTE = 1024**3
 _LOOP = 2_000_000
 
@@ -24,15 +24,20 @@ _LOOP = 2_000_000
 class Row:
     """One line. `value` is what two runs are compared by; `details` go into the file alone.
 
-    `failure` says why the figure does not count, whatever it is.
+    `pace` is the machine's, just before; `target` is stated at `targets.STATED_AT`, `target_here`
+    is the same at this pace, and what `is_met` is about. A rate with refusals is no result.
+    `failure` says why no figure of the run counts.
     """
 
     row: str
     what: str
     figure: str
     value: float
+    pace: float | None = None
     target: str = ""
+    target_here: str = ""
     is_met: bool | None = None
+    is_result: bool = True
     higher_is_better: bool = True
     failure: str = ""
     details: dict[str, Any] = field(default_factory=dict)
@@ -41,6 +46,8 @@ class Row:
         """What the last column says."""
         if self.failure:
             return "FAILED"
+        if not self.is_result:
+            return "no result"
         return "" if self.is_met is None else "yes" if self.is_met else "no"
 
 
@@ -85,7 +92,7 @@ def print_report(machine: dict[str, Any], rows: Sequence[Row]) -> None:
         f"load average at the start {' '.join(map(str, machine['load_average']))}\n"
         f"pace before each row and at the end, seconds of a fixed loop: {_paces(machine)}\n"
     )
-    lines = [(row.row, row.what, row.figure, row.target, row.met()) for row in rows]
+    lines = [_cells(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *lines, strict=True)]
     for line in (_HEADINGS, tuple("-" * width for width in widths), *lines):
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -93,6 +100,12 @@ def print_report(machine: dict[str, Any], rows: Sequence[Row]) -> None:
     for row in rows:
         if row.failure:
             print(f"\n{row.row} {row.what} failed: {row.failure}")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    pace = "" if row.pace is None else f"{row.pace:.3f} s"
+    here = "" if row.target_here == row.target else row.target_here
+    return row.row, row.what, row.figure, pace, row.target, here, row.met()
 
 
 def save(machine: dict[str, Any], rows: Sequence[Row]) -> Path:

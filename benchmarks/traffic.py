@@ -42,6 +42,17 @@ class Request(NamedTuple):
     stays: bool = False
 
 
+class Draft(NamedTuple):
+    """A new order before it is sent: `body` ends before its `valid_until`, or before its brace.
+
+    `lifetime_seconds` is None for a market order.
+    """
+
+    broker: int
+    body: str
+    lifetime_seconds: float | None
+
+
 class Traffic:
     """Draws requests. Seeded, but what is canceled depends on what was acknowledged."""
 
@@ -73,7 +84,7 @@ class Traffic:
         symbol; far from the market."""
         broker, document = divmod(number, DOCUMENTS_PER_BROKER)
         terms = self._terms(broker, document, number % SYMBOLS, is_buy=True, quantity=1)
-        return self._limit(terms, broker, cents=1)
+        return self._complete(Draft(broker, f'{terms},"price":1', self._lifetime()))
 
     def note_answer(self, request: Request, status: int, body: bytes) -> None:
         """Learn from an answer what was acknowledged."""
@@ -87,20 +98,27 @@ class Traffic:
         elif request.kind == "cancel" and status == 204:
             self.canceled.append(request.data.split(b"/", 3)[2].decode())
 
-    def _order(self) -> Request:
+    def draft(self) -> Draft:
+        """The next new order of the mix, for a generator that sends it later."""
         symbol, is_buy, cents, quantity = self._flow.order()
         broker = self._random.randrange(len(self._heads))
         document = self._random.randrange(DOCUMENTS_PER_BROKER)
         terms = self._terms(broker, document, symbol, is_buy=is_buy, quantity=quantity)
-        if cents is not None:
-            return self._limit(terms, broker, cents)
-        return Request(
-            "order", self._post("/orders", broker, terms + ',"order_type":"market"}'), broker
-        )
+        if cents is None:
+            return Draft(broker, terms + ',"order_type":"market"', None)
+        return Draft(broker, f'{terms},"price":{cents}', self._lifetime())
 
-    def _limit(self, terms: str, broker: int, cents: int) -> Request:
-        body = f'{terms},"price":{cents},"valid_until":"{self._valid_until()}"}}'
-        return Request("order", self._post("/orders", broker, body), broker, stays=True)
+    def _order(self) -> Request:
+        return self._complete(self.draft())
+
+    def _complete(self, draft: Draft) -> Request:
+        """The request that sends a new order now."""
+        if draft.lifetime_seconds is None:
+            data = self._post("/orders", draft.broker, draft.body + "}")
+            return Request("order", data, draft.broker)
+        until = datetime.now(UTC) + timedelta(seconds=draft.lifetime_seconds)
+        body = f'{draft.body},"valid_until":"{until.isoformat()}"}}'
+        return Request("order", self._post("/orders", draft.broker, body), draft.broker, stays=True)
 
     @staticmethod
     def _terms(broker: int, document: int, symbol: int, *, is_buy: bool, quantity: int) -> str:
@@ -110,16 +128,14 @@ class Traffic:
             f'"symbol":"SYM{symbol}","quantity":{quantity}'
         )
 
-    def _valid_until(self) -> str:
-        """A tenth ends within a second, a fifth within ten, the rest in a day."""
+    def _lifetime(self) -> float:
+        """Seconds: a tenth ends within one, a fifth within ten, the rest in a day."""
         draw = self._random.random()
         if draw < 0.1:
-            seconds = self._random.uniform(0.5, 1)
-        elif draw < 0.3:
-            seconds = self._random.uniform(5, 10)
-        else:
-            seconds = 86_400
-        return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+            return self._random.uniform(0.5, 1)
+        if draw < 0.3:
+            return self._random.uniform(5, 10)
+        return 86_400
 
     def _cancel(self) -> Request:
         order_id, broker = _take(self._open, self._random)

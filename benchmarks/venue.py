@@ -11,7 +11,7 @@ from embedded.services import temporary_services
 @contextlib.contextmanager
 def empty_venue() -> Iterator[None]:
     """Start servers, set Django up on them and migrate; stop them at the end."""
-    with temporary_services() as services:
+    with temporary_services(fsync=True) as services:
         os.environ["DATABASE_URL"] = services.database_url
         os.environ["REDIS_URL"] = services.redis_url
         os.environ.setdefault("SECRET_KEY", secrets.token_hex(16))

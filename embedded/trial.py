@@ -109,10 +109,12 @@ def trial_venue(
     processes: Sequence[str] = ALL_PROCESSES,
     standby: bool = False,
     environ: Mapping[str, str] | None = None,
+    prepare: Sequence[Sequence[str]] = (),
 ) -> Iterator[TrialVenue]:
     """Yield a healthy venue with the named processes, and a second engine where asked for.
 
-    `environ` is added to the venue's environment. Call it from the main thread.
+    `environ` is added to the venue's environment. `prepare` are arguments of `manage.py`, run after
+    the migrations and before the processes start. Call it from the main thread.
 
     Raises:
         EmbeddedError: it could not be started.
@@ -127,7 +129,8 @@ def trial_venue(
         complete = _environ(folder) | dict(environ or {})
         complete |= _start_servers(supervisor, folder)
         trial = TrialVenue(supervisor, options, complete, screen)
-        trial.manage("migrate", "--noinput")
+        for arguments in (("migrate", "--noinput"), *prepare):
+            trial.manage(*arguments)
         for spec in _specs(trial, processes, standby):
             supervisor.add(spec)
         trial.wait_until_healthy()

@@ -113,6 +113,12 @@ class Order(models.Model):
                 name="order_open",
                 condition=Q(status__in=["OPEN", "PARTIALLY_FILLED"]),
             ),
+            # Few of a broker's orders are open, and they may be its oldest.
+            models.Index(
+                fields=["broker", "-id"],
+                name="order_open_of_broker",
+                condition=Q(status__in=["OPEN", "PARTIALLY_FILLED"]),
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -18,6 +18,7 @@ from ledger.bulk.accounts import (
     ensure_venue_accounts,
 )
 from ledger.bulk.batch import LedgerBatch, LedgerRow
+from ledger.bulk.copying import PreparedCopy, copy_batch, copy_sources, prepare_copy
 from ledger.bulk.wallets import LockedWallet, lock_wallets
 from ledger.bulk.writing import (
     Written,
@@ -34,13 +35,17 @@ __all__ = [
     "LedgerBatch",
     "LedgerRow",
     "LockedWallet",
+    "PreparedCopy",
     "VenueKey",
     "Written",
+    "copy_batch",
+    "copy_sources",
     "ensure_client_accounts",
     "ensure_venue_accounts",
     "lock_rows",
     "lock_statement",
     "lock_wallets",
+    "prepare_copy",
     "read_rows",
     "write",
     "write_balances",

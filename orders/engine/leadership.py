@@ -86,10 +86,7 @@ def acquire(connection: psycopg.Connection[Any], shard: int, stopping: threading
     """Wait until this connection leads the shard; False when told to stop first."""
     waited = False
     while not stopping.is_set():
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, shard]
-        ).fetchone()
-        if row is not None and row[0]:
+        if try_acquire(connection, shard):
             return True
         if not waited:
             logger.info("shard %s has a leader; standing by", shard)
@@ -97,6 +94,18 @@ def acquire(connection: psycopg.Connection[Any], shard: int, stopping: threading
         _end_stale_leader(connection, shard)
         stopping.wait(_POLL_SECONDS)
     return False
+
+
+def try_acquire(connection: psycopg.Connection[Any], shard: int) -> bool:
+    """Lead the shard from now on, unless somebody else does; whether this connection leads."""
+    query = "SELECT pg_try_advisory_lock(%s, %s)"
+    row = connection.execute(query, [_LOCK_CLASS, shard]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def release(connection: psycopg.Connection[Any], shard: int) -> None:
+    """Lead the shard no longer."""
+    connection.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK_CLASS, shard])
 
 
 def _end_stale_leader(connection: psycopg.Connection[Any], shard: int) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from msgspec import Meta
 
 from brokers.types import Principal
@@ -20,6 +20,32 @@ from orders.selectors import statements
 from orders.types import PriceSummary
 
 _CHUNK = 1_000
+
+# For each account the ends of two index ranges, its buys and its sells: a page costs as much as
+# there are accounts, whatever the number of trades. The halves of the view come in no order.
+_SHOWN = """
+SELECT f.trade_id, f.side
+  FROM brokers_tradingaccount a
+ CROSS JOIN LATERAL ({halves}) AS f
+ WHERE a.broker_id = %(broker)s {accounts}
+ ORDER BY f.trade_id {direction}, f.side {direction} LIMIT %(limit)s
+"""
+_HALF = """
+(SELECT t.id AS trade_id, '{side}' AS side FROM orders_trade t
+  WHERE t.{half}_account_id = a.id AND (t.{half}_order_id IS NOT NULL OR t.venue = 'FORCED') {fills}
+  ORDER BY t.id {direction} LIMIT %(limit)s)
+"""
+_OF_ACCOUNTS = {"account": "a.id = %(account)s", "named_account": "a.id = %(named_account)s"}
+_OF_FILLS = {
+    "after": "t.id > %(after)s",
+    "before": "t.id < %(before)s",
+    "symbol": "t.instrument_id = (SELECT id FROM marketdata_instrument WHERE symbol = %(symbol)s)",
+    "order": "t.{half}_order_id = %(order)s",
+    "venue": "t.venue = %(venue)s",
+    "since": "t.executed_at >= %(since)s",
+    "until": "t.executed_at < %(until)s",
+}
+_SIDES = ("BUY", "SELL")
 
 
 def list_trades(instrument_id: int) -> "QuerySet[Trade]":
@@ -45,42 +71,54 @@ def fetch_fills(*, principal: Principal, wanted: PageRequest, filters: FillFilte
     Pages go by trade: the two fills of a trade between accounts of one broker stay together, so a
     page may hold one more than was asked for.
     """
-    fills = _list_fills(principal, filters)
-    if wanted.after is not None:
-        fills = fills.filter(trade_id__gt=wanted.after).order_by("trade_id", "side")
-    elif wanted.before is not None:
-        fills = fills.filter(trade_id__lt=wanted.before).order_by("-trade_id", "-side")
-    else:
-        fills = fills.order_by("-trade_id", "-side")
-    return _page_of_whole_trades(list(fills[: wanted.limit + 1]), wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(*_shown_statement(principal, wanted, filters))
+        shown: list[tuple[UUID, str]] = cursor.fetchall()
+    found = Fill.objects.select_related("instrument", "trade").filter(
+        trade_id__in={trade_id for trade_id, _ in shown}
+    )
+    fills = {(fill.trade_id, fill.side): fill for fill in found}
+    return _page_of_whole_trades([fills[key] for key in shown], wanted)
+
+
+def _shown_statement(
+    principal: Principal, wanted: PageRequest, filters: FillFilter
+) -> tuple[str, dict[str, Any]]:
+    """What selects trade and side of the fills of a page, and its parameters."""
+    values = {
+        "account": principal.account_id,
+        "named_account": filters.account_id,
+        "after": wanted.after,
+        "before": wanted.before,
+        "symbol": filters.symbol,
+        "order": filters.order_id,
+        "venue": filters.venue,
+        "since": filters.since,
+        "until": filters.until,
+    }
+    params = {name: value for name, value in values.items() if value is not None}
+    direction = "ASC" if wanted.after is not None else "DESC"
+    fills = "".join(f" AND {text}" for name, text in _OF_FILLS.items() if name in params)
+    halves = " UNION ALL ".join(
+        _HALF.format(side=side, half=side.lower(), direction=direction,
+                     fills=fills.format(half=side.lower()))
+        for side in _SIDES
+        if filters.side in (None, side)
+    )  # fmt: skip
+    accounts = "".join(f" AND {text}" for name, text in _OF_ACCOUNTS.items() if name in params)
+    query = _SHOWN.format(halves=halves, accounts=accounts, direction=direction)
+    return query, params | {"limit": wanted.limit + 1, "broker": principal.broker_id}
 
 
 def iterate_fills(*, principal: Principal, filters: FillFilter) -> Iterator[Fill]:
-    """All fills of the principal's accounts, newest first, read in chunks."""
-    fills = _list_fills(principal, filters).order_by("-trade_id", "-side")
-    return fills.iterator(chunk_size=_CHUNK)
-
-
-def _list_fills(principal: Principal, filters: FillFilter) -> "QuerySet[Fill]":
-    fills = Fill.objects.select_related("instrument", "trade").filter(
-        account__broker=principal.broker_id
-    )
-    if principal.account_id is not None:
-        fills = fills.filter(account_id=principal.account_id)
-    return fills.filter(_matching(filters))
-
-
-def _matching(filters: FillFilter) -> Q:
-    plain: dict[str, Any] = {
-        "account_id": filters.account_id,
-        "instrument__symbol": filters.symbol,
-        "order_id": filters.order_id,
-        "side": filters.side,
-        "trade__venue": filters.venue,
-        "executed_at__gte": filters.since,
-        "executed_at__lt": filters.until,
-    }
-    return Q(**{name: value for name, value in plain.items() if value is not None})
+    """All fills of the principal's accounts, newest first, read page by page."""
+    wanted = PageRequest(_CHUNK)
+    while True:
+        page = fetch_fills(principal=principal, wanted=wanted, filters=filters)
+        yield from page.rows
+        if page.next is None:
+            return
+        wanted = PageRequest(_CHUNK, before=page.rows[-1].trade_id)
 
 
 def _page_of_whole_trades(rows: list[Fill], wanted: PageRequest) -> Page:

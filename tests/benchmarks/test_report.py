@@ -13,7 +13,16 @@ from benchmarks.report import (
     print_report,
 )
 
-_FAST = Row(row="P1", what="orders", figure="5 orders/s", value=5.0, target="4", is_met=True)
+_FAST = Row(
+    row="P1",
+    what="orders",
+    figure="5 orders/s",
+    value=5.0,
+    pace=0.19,
+    target="4",
+    target_here="2",
+    is_met=True,
+)
 _SLOW = Row(row="P2", what="wait", figure="9 ms", value=9.0, higher_is_better=False)
 _LOST = Row(row="P3", what="all", figure="1", value=1.0, is_met=True, failure="1 order is missing")
 
@@ -27,8 +36,18 @@ def test_the_table_tells_what_was_met_and_why_a_row_failed(
     lines = capsys.readouterr().out.splitlines()
     assert machine["postgres"].startswith("PostgreSQL 1") and machine["valkey"] in lines[0]
     assert lines[2].endswith("seconds of a fixed loop: 0.145 0.31")
-    assert lines[4].split() == ["row", "what", "figure", "target", "met?"]
-    assert lines[6].split() == ["P1", "orders", "5", "orders/s", "4", "yes"]
+    assert lines[4].split() == [
+        "row",
+        "what",
+        "figure",
+        "pace",
+        "target",
+        "at",
+        "this",
+        "pace",
+        "met?",
+    ]
+    assert lines[6].split() == ["P1", "orders", "5", "orders/s", "0.190", "s", "4", "2", "yes"]
     assert lines[8].endswith("FAILED")
     assert lines[-1] == "P3 all failed: 1 order is missing"
 

@@ -1,5 +1,6 @@
 """Starts: a start is the recovery, and deaths at one command are not repeated for ever."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,7 +10,16 @@ from orders.commands import DuplicateOutcome, ErrorOutcome
 from orders.engine.publisher import Publisher
 from orders.models import EngineShard, Order, Trade
 from orders.streams import alive_key
-from orders.tests.engine.harness import BUY, SELL, Harness, Venue, make_account, stored
+from orders.tests.engine.harness import (
+    BUY,
+    SELL,
+    Harness,
+    Venue,
+    change,
+    fund,
+    make_account,
+    stored,
+)
 from orders.tests.engine.invariants import check_all
 
 
@@ -150,3 +160,59 @@ def test_answers_for_nobody_hurt_nobody(harness: Harness) -> None:
     harness.turn()
     assert harness.answers(orders[-1])[0].status == "OPEN"
     assert [stored(order).status for order in orders] == ["OPEN"] * 4
+
+
+# --- what a start reads --------------------------------------------------------------------------
+
+_REMEMBERED = (
+    "account_id",
+    "broker_id",
+    "client_order_id",
+    "created_at",
+    "hold",
+    "maker_fee",
+    "maker_notional",
+    "maker_rate",
+    "price",
+    "quantity",
+    "remaining",
+    "reserve_per_lot",
+    "sequence",
+    "side",
+    "status",
+    "taker_fee",
+    "taker_notional",
+    "taker_rate",
+    "time_in_force",
+    "valid_until",
+)
+
+
+def test_amounts_beyond_64_bits_come_back_as_they_were(harness: Harness) -> None:
+    """What the buy holds, and what it has paid so far, are more than a bigint of units."""
+    buyer, seller = make_account("PREFUNDED", name="Buyer"), make_account(name="Seller")
+    change(harness.instrument, maker_fee_rate=Decimal("0.001"), taker_fee_rate=Decimal("0.002"))
+    fund(buyer, "USD", "900000000000000")
+    buy = harness.place_command(buyer, BUY, 50_000, 1_000_000_000_000, client_order_id="large")
+    harness.carry_out(buy)
+    for _ in range(3):
+        harness.place(seller, SELL, 8, 999_999_999_999)
+    harness.place(seller, SELL, 7, 1_000_000_000_007, valid_until=harness.clock() + 3_600_000_000)
+    before = {
+        order_id: {name: getattr(order, name) for name in _REMEMBERED}
+        for order_id, order in harness.engine.state.live_orders.items()
+    }
+    harness.restart()
+
+    live = harness.engine.state.live_orders
+    assert {
+        order_id: {name: getattr(order, name) for name in _REMEMBERED}
+        for order_id, order in live.items()
+    } == before
+    restored = live[buy.command_id]
+    assert restored.hold > 1 << 64
+    assert restored.maker_notional == 24 * 999_999_999_999 * 10**6 > 1 << 64
+    assert (restored.client_order_id, restored.remaining) == ("large", 49_976)
+    check_all(harness.engine)
+    assert harness.place(seller, SELL, 8, 1_000_000_000_000).status == "FILLED"
+    check_all(harness.engine)
