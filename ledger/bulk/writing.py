@@ -7,7 +7,7 @@ from typing import Any
 from common.money import UNITS8
 from common.postgres_arrays import amounts, bigints, texts, uuids, words
 from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
-from ledger.bulk.sql import Cursor, Executor, Statement
+from ledger.bulk.sql import Cursor, Executor, Rows, Statement
 
 _LOCK_ROWS = f"""
 SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount * {UNITS8})::text,
@@ -21,7 +21,7 @@ def lock_statement(ids: Iterable[int]) -> Statement:
     return _LOCK_ROWS, [bigints(sorted(ids))]
 
 
-def read_rows(cursor: Cursor) -> list[LedgerRow]:
+def read_rows(cursor: Rows) -> list[LedgerRow]:
     """The locked accounts that the statement of `lock_statement` found, exact in units8."""
     return [
         LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version)

@@ -18,6 +18,7 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
+from common.postgres_pipeline import StatementPipeline, is_stale_statement
 from ledger.bulk import LedgerBatch
 from margin.bulk_funding import read_last_due
 from orders.commands import (
@@ -79,6 +80,7 @@ class Executor:
         read_next: Callable[[str], list[Received]],
     ) -> None:
         self._connection = connection
+        self._statements = StatementPipeline(connection)
         self._state = state
         self._publisher = publisher
         self._clock = clock
@@ -162,9 +164,13 @@ class Executor:
                 if not self._may_go_on(error):
                     raise
                 self._undo(run)
-            except Exception:
+            except Exception as error:
                 if self._connection.closed or self._connection.broken:
                     raise
+                if isinstance(error, psycopg.Error) and is_stale_statement(error):
+                    logger.warning("batch tried again: %s", error)
+                    self._undo(run)
+                    continue
                 logger.exception("a batch of %s failed", len(received))
                 self._undo(run)
                 return False
@@ -187,15 +193,15 @@ class Executor:
         run.touched.update(order.instrument.instrument_id for order in expired)
         needs = self._needs_of(received, expired, run.also)
         loading.prepare(connection, state, needs, before=self.say)
-        context = loading.begin(connection, state, needs, meanwhile=self.say)
+        context = loading.begin(connection, self._statements, state, needs, meanwhile=self.say)
         if needs.funded:
             context.last_fundings = read_last_due(connection, needs.funded)
         changes = BatchChanges(batch_time, LedgerBatch(context.all_rows()))
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
         run.touched.update(_books_of(received, state))
         last_id = received[-1].stream_id if received else state.last_id
-        writer = persistence.Writer(connection, state, changes)
-        with connection.pipeline():
+        writer = persistence.Writer(self._statements, state, changes)
+        with self._statements.round_trip():
             processor = Processor(state, context, changes)
             processor.run(received, expired, waited_ms, after_part=writer.write_part)
             run.changes = changes
@@ -206,6 +212,7 @@ class Executor:
     def _finish(self, writer: persistence.Writer, changes: BatchChanges, last_id: str) -> Message:
         """Send the rest of the batch, and compose the answers while PostgreSQL writes it."""
         writer.finish(last_id)
+        self._statements.sync()
         return self._publisher.compose(changes, last_id)
 
     def _plan_next(self, last_id: str) -> None:
@@ -270,9 +277,9 @@ class Executor:
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
         self._plan = None  # if there is one, it is not of what comes next
-        writer = persistence.Writer(self._connection, self._state, changes)
-        with self._connection.pipeline():
-            self._connection.execute("BEGIN")
+        writer = persistence.Writer(self._statements, self._state, changes)
+        with self._statements.round_trip():
+            self._statements.execute("BEGIN")
             message = self._finish(writer, changes, last_id)
         self._commit(writer, message, changes)
 
@@ -295,8 +302,8 @@ class Executor:
         try:
             self._connection.execute("BEGIN")
             reset.empty_tables(self._connection)
-            writer = persistence.Writer(self._connection, state, changes)
-            with self._connection.pipeline():
+            writer = persistence.Writer(self._statements, state, changes)
+            with self._statements.round_trip():
                 writer.finish(received.stream_id)
             writer.commit()
         except psycopg.OperationalError as error:

@@ -4,13 +4,14 @@ One order everywhere: trading accounts by id, then ledger accounts by id. Ledger
 missing are made before the transaction.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import psycopg
 
 from brokers.types import HOUSE_BROKER_ID
-from common.postgres_arrays import integers, words
+from common.postgres_arrays import bigints, uuids
+from common.postgres_pipeline import Reply, StatementPipeline
 from ledger import bulk
 from ledger.bulk import LedgerRow
 from margin.bulk import owners_statement
@@ -34,15 +35,19 @@ SELECT a.id, a.status, b.status
   FROM brokers_tradingaccount a JOIN brokers_broker b ON b.id = a.broker_id
  WHERE a.id = ANY(%s::bigint[]) ORDER BY a.id FOR NO KEY UPDATE OF a
 """
-_KNOWN_ORDERS = "SELECT id FROM orders_order WHERE id = ANY(%s::uuid[])"
-_KNOWN_COMMANDS = "SELECT id, result FROM orders_enginecommand WHERE id = ANY(%s::uuid[])"
-_CLOSED_ORDERS = "SELECT id, broker_id, account_id FROM orders_order WHERE id = ANY(%s::uuid[])"
-# As bytes: a UUID object for each would cost more than the query.
+# Ids as bytes: a UUID object for each would cost more than the query.
+_KNOWN_ORDERS = "SELECT uuid_send(id) FROM orders_order WHERE id = ANY(%s::uuid[])"
+_KNOWN_COMMANDS = (
+    "SELECT uuid_send(id), result FROM orders_enginecommand WHERE id = ANY(%s::uuid[])"
+)
+_CLOSED_ORDERS = """
+SELECT uuid_send(id), uuid_send(broker_id), account_id FROM orders_order WHERE id = ANY(%s::uuid[])
+"""
 _WEBHOOK_BROKERS = (
     "SELECT DISTINCT uuid_send(broker_id) FROM brokers_webhookendpoint WHERE is_active"
 )
 _ORDER_KEYS = """
-SELECT k.account_id, k.client_order_id, k.order_id
+SELECT k.account_id, k.client_order_id, uuid_send(k.order_id)
   FROM unnest(%s::bigint[], %s::text[]) AS u (account_id, client_order_id)
   JOIN orders_orderkey k USING (account_id, client_order_id)
 """
@@ -132,6 +137,7 @@ def _prepare_margin(connection: psycopg.Connection[Any], state: ShardState, need
 
 def begin(
     connection: psycopg.Connection[Any],
+    statements: StatementPipeline,
     state: ShardState,
     needs: Needs,
     *,
@@ -145,25 +151,26 @@ def begin(
         FenceLost: the shard has another leader.
     """
     keys_of = _row_keys(state, needs)
-    with connection.pipeline():
-        run = connection.execute
+    run = statements.execute
+    with statements.round_trip():
         run("BEGIN")
         fence = run(_FENCE, [state.shard, state.epoch, state.last_id])
-        accounts = _if_any(connection, _LOCK_ACCOUNTS, integers(sorted(needs.accounts)))
+        accounts = _if_any(run, _LOCK_ACCOUNTS, sorted(needs.accounts), bigints)
         rows = None
         locked_ids = [row_id for keys in keys_of for row_id in keys]
         if locked_ids:
             rows = run(*bulk.lock_statement(locked_ids))
         owners = run(*owners_statement(needs.margin_takers)) if needs.margin_takers else None
         brokers = run(_WEBHOOK_BROKERS) if needs.accounts else None
-        versions = _if_any(connection, instruments.VERSIONS, integers(needs.instruments))
-        orders = _if_any(connection, _KNOWN_ORDERS, words([i.hex() for i in needs.orders]))
-        commands = _if_any(connection, _KNOWN_COMMANDS, words([i.hex() for i in needs.commands]))
-        closed = _if_any(connection, _CLOSED_ORDERS, words([i.hex() for i in needs.closed_orders]))
+        versions = _if_any(run, instruments.VERSIONS, needs.instruments, bigints)
+        orders = _if_any(run, _KNOWN_ORDERS, needs.orders, uuids)
+        commands = _if_any(run, _KNOWN_COMMANDS, needs.commands, uuids)
+        closed = _if_any(run, _CLOSED_ORDERS, needs.closed_orders, uuids)
         keys = None
         if needs.keys:
             account_ids, client_ids = zip(*needs.keys, strict=True)
-            keys = run(_ORDER_KEYS, [integers(account_ids), list(client_ids)])
+            keys = run(_ORDER_KEYS, [bigints(account_ids), list(client_ids)])
+        statements.sync()
         meanwhile()
     if fence.fetchone() is None:
         raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
@@ -176,12 +183,12 @@ def begin(
         _take_rows(context, bulk.read_rows(rows), keys_of)
     _take_owners(context, _rows(owners))
     context.webhook_brokers = {broker_id for (broker_id,) in _rows(brokers)}
-    context.known_orders = {order_id.bytes for (order_id,) in _rows(orders)}
-    context.known_commands = {command_id.bytes: result for command_id, result in _rows(commands)}
+    context.known_orders = {order_id for (order_id,) in _rows(orders)}
+    context.known_commands = dict(_rows(commands))
     for order_id, broker_id, account_id in _rows(closed):
-        context.closed_orders[order_id.bytes] = (broker_id.bytes, account_id)
+        context.closed_orders[order_id] = (broker_id, account_id)
     for account_id, client_order_id, order_id in _rows(keys):
-        context.order_keys[account_id, client_order_id] = order_id.bytes
+        context.order_keys[account_id, client_order_id] = order_id
     _refresh_rules(connection, state, dict(_rows(versions)))
     return context
 
@@ -227,12 +234,14 @@ def _take_owners(context: BatchContext, owners: list[Any]) -> None:
         context.frozen.update((account_id, asset_id) for asset_id in frozen_assets)
 
 
-def _if_any(connection: psycopg.Connection[Any], query: str, array: str) -> Any:
-    return connection.execute(query, [array]) if array != "{}" else None
+def _if_any(
+    run: Callable[..., Reply], query: str, values: Collection[Any], pack: Callable[..., Any]
+) -> Reply | None:
+    return run(query, [pack(values)]) if values else None
 
 
-def _rows(cursor: Any) -> list[Any]:
-    return cursor.fetchall() if cursor is not None else []
+def _rows(reply: Reply | None) -> list[Any]:
+    return reply.fetchall() if reply is not None else []
 
 
 def _refresh_rules(

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from common.ids import new_uuid
+from common.postgres_pipeline import StatementPipeline
 from orders.commands import ResetVenue
 from orders.models import EngineCommand, Order
 from orders.tests.engine.harness import (
@@ -37,6 +38,7 @@ def dying_at_step(
     steps: list[str] = []
     connection = harness.engine._connection
     execute = psycopg.Connection.execute
+    send = StatementPipeline.execute
     pipeline_execute = redis.client.Pipeline.execute
 
     def step(name: str) -> None:
@@ -49,12 +51,17 @@ def dying_at_step(
             step(" ".join(str(query).split())[:40])
         return execute(self, query, *args, **options)
 
+    def counted_send(self: Any, query: str, *args: Any) -> Any:
+        step(" ".join(query.split())[:40])
+        return send(self, query, *args)
+
     def counted_pipeline_execute(self: Any, *args: Any, **options: Any) -> Any:
         step("Valkey")
         return pipeline_execute(self, *args, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", counted_execute)
+        patch.setattr(StatementPipeline, "execute", counted_send)
         patch.setattr(redis.client.Pipeline, "execute", counted_pipeline_execute)
         yield steps
 
