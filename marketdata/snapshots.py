@@ -10,6 +10,7 @@ import msgspec
 import redis
 
 from common.valkey import key
+from common.valkey_socket import Command
 
 # Levels on each side that a snapshot keeps: the deepest that an API answer shows.
 DEPTH = 50
@@ -49,7 +50,7 @@ def book_key(shard: int, instrument_id: int) -> str:
 
 
 def write_snapshots(
-    client: "redis.Redis | redis.client.Pipeline",
+    client: "redis.Redis",
     *,
     shard: int,
     epoch: int,
@@ -57,12 +58,19 @@ def write_snapshots(
     snapshots: Iterable[tuple[int, BookSnapshot]],
 ) -> None:
     """Write `(instrument_id, snapshot)`s of one batch, each only over an older one."""
+    command = write_command(shard=shard, epoch=epoch, sequence=sequence, snapshots=snapshots)
+    client.execute_command(*command)
+
+
+def write_command(
+    *, shard: int, epoch: int, sequence: int, snapshots: Iterable[tuple[int, BookSnapshot]]
+) -> Command:
+    """The command that does what `write_snapshots` does."""
     keys, payloads = [], []
     for instrument_id, snapshot in snapshots:
         keys.append(book_key(shard, instrument_id))
         payloads.append(_encoder.encode(snapshot))
-    if keys:
-        client.eval(_WRITE_NEWER, len(keys), *keys, str(epoch), str(sequence), *payloads)
+    return ("EVAL", _WRITE_NEWER, len(keys), *keys, epoch, sequence, *payloads)
 
 
 def read_snapshot(client: "redis.Redis", *, shard: int, instrument_id: int) -> BookSnapshot | None:

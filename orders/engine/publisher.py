@@ -13,7 +13,8 @@ import redis
 
 from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, queue_delivery
 from common.valkey import key
-from marketdata.snapshots import DEPTH, BookSnapshot, write_snapshots
+from common.valkey_socket import Command, ValkeySocket
+from marketdata.snapshots import DEPTH, BookSnapshot, write_command
 from orders.commands import AnyOutcome, encode
 from orders.engine.batch import BatchChanges
 from orders.engine.state import ShardState
@@ -22,7 +23,7 @@ from orders.streams import command_stream, reply_channel
 logger = logging.getLogger(__name__)
 
 # Commands for Valkey that wait for the COMMIT.
-Message: TypeAlias = "redis.client.Pipeline"
+Message: TypeAlias = list[Command]
 
 _PUBLISH_CHUNK = 500
 # The largest integer of msgpack that every reader takes.
@@ -32,7 +33,9 @@ _INTEGER_MAX = (1 << 63) - 1
 class Publisher:
     """Publishes the batches of one shard."""
 
-    def __init__(self, client: "redis.Redis", state: ShardState) -> None:
+    def __init__(self, valkey: ValkeySocket, client: "redis.Redis", state: ShardState) -> None:
+        """`client` is for what is rare."""
+        self._valkey = valkey
         self._client = client
         self._state = state
         self._run_id: str | None = None
@@ -46,20 +49,19 @@ class Publisher:
 
         Snapshots of the touched books, the answers, and the trimming of the stream. Sends nothing.
         """
-        message = self._client.pipeline(transaction=False)
-        self._snapshots(message, changes.touched_instruments)
+        message = self._snapshots(changes.touched_instruments)
         for reply_to, outcomes in changes.outcomes.items():
-            message.publish(reply_channel(reply_to), _encoded(outcomes))
+            message.append(("PUBLISH", reply_channel(reply_to), _encoded(outcomes)))
         stream = command_stream(self._state.shard)
-        message.xtrim(stream, minid=_next_id(last_id), approximate=False)
+        message.append(("XTRIM", stream, "MINID", _next_id(last_id)))
         if changes.webhooks:
-            message.set(key(NUDGED_KEY), 1, nx=True, ex=NUDGE_SECONDS)
+            message.append(("SET", key(NUDGED_KEY), 1, "NX", "EX", NUDGE_SECONDS))
         return message
 
     def publish(self, message: Message, changes: BatchChanges) -> None:
         """Say what `compose` made of the changes, which are committed now."""
         try:
-            results = message.execute()
+            results = self._valkey.execute(*message)
         except redis.RedisError as error:
             self.is_behind = True
             logger.warning("answers of a batch not published: %s", error)
@@ -78,18 +80,19 @@ class Publisher:
         """Write the snapshot of every book of the shard."""
         ids = list(self._state.instruments)
         for start in range(0, len(ids), _PUBLISH_CHUNK):
-            self._snapshots(self._client, ids[start : start + _PUBLISH_CHUNK])
+            self._valkey.execute(*self._snapshots(ids[start : start + _PUBLISH_CHUNK]))
         self._client.set(self._mark, self._state.epoch)
         self.is_behind = False
 
-    def _snapshots(
-        self, client: "redis.Redis | redis.client.Pipeline", instrument_ids: Iterable[int]
-    ) -> None:
+    def _snapshots(self, instrument_ids: Iterable[int]) -> Message:
         snapshots = [(book_id, self._snapshot(book_id)) for book_id in instrument_ids]
+        if not snapshots:
+            return []
         try:
-            self._write(client, snapshots)
+            return [self._write_command(snapshots)]
         except OverflowError:
-            self._write(client, [(book_id, _capped(snapshot)) for book_id, snapshot in snapshots])
+            capped = [(book_id, _capped(snapshot)) for book_id, snapshot in snapshots]
+            return [self._write_command(capped)]
 
     def _snapshot(self, instrument_id: int) -> BookSnapshot:
         matcher = self._state.matcher
@@ -100,14 +103,9 @@ class Publisher:
         next_expiry = matcher.next_expiry(instrument_id)
         return BookSnapshot(next_expiry, last_price, bids, asks, mark_price)
 
-    def _write(
-        self,
-        client: "redis.Redis | redis.client.Pipeline",
-        snapshots: list[tuple[int, BookSnapshot]],
-    ) -> None:
+    def _write_command(self, snapshots: list[tuple[int, BookSnapshot]]) -> Command:
         state = self._state
-        write_snapshots(
-            client,
+        return write_command(
             shard=state.shard,
             epoch=state.epoch,
             sequence=state.next_sequence,

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connections
 
 from common.valkey import get_client
+from common.valkey_socket import ValkeySocket
 from orders.engine import leadership, recovery
 from orders.engine.batch import Received
 from orders.engine.execution import Executor
@@ -66,8 +67,9 @@ class Engine:
         self.stopping = threading.Event()
         self._connection = leadership.connect(dsn)
         self._client = get_client()
-        self._inbox = Inbox(self._client, shard)
-        self._publisher = Publisher(self._client, self.state)
+        self._valkey = ValkeySocket()
+        self._inbox = Inbox(self._valkey, self._client, shard)
+        self._publisher = Publisher(self._valkey, self._client, self.state)
         self._executor = Executor(
             self._connection,
             self.state,
@@ -114,6 +116,7 @@ class Engine:
         self._executor.say()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        self._valkey.close()
         self._connection.close()
 
     def _start(self) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from common.ids import new_uuid
 from common.postgres_pipeline import StatementPipeline
+from common.valkey_socket import ValkeySocket
 from orders.commands import ResetVenue
 from orders.models import EngineCommand, Order
 from orders.tests.engine.harness import (
@@ -39,7 +39,7 @@ def dying_at_step(
     connection = harness.engine._connection
     execute = psycopg.Connection.execute
     send = StatementPipeline.execute
-    pipeline_execute = redis.client.Pipeline.execute
+    call_valkey = ValkeySocket.execute
 
     def step(name: str) -> None:
         steps.append(name)
@@ -55,14 +55,14 @@ def dying_at_step(
         step(" ".join(query.split())[:40])
         return send(self, query, *args)
 
-    def counted_pipeline_execute(self: Any, *args: Any, **options: Any) -> Any:
+    def counted_call(self: Any, *commands: Any) -> Any:
         step("Valkey")
-        return pipeline_execute(self, *args, **options)
+        return call_valkey(self, *commands)
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", counted_execute)
         patch.setattr(StatementPipeline, "execute", counted_send)
-        patch.setattr(redis.client.Pipeline, "execute", counted_pipeline_execute)
+        patch.setattr(ValkeySocket, "execute", counted_call)
         yield steps
 
 
