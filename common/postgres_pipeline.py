@@ -265,6 +265,18 @@ class StatementPipeline:
         return psycopg.errors.error_from_result(result, self._connection.info.encoding)
 
 
+def all_or_error(statement: str, count: str = "%s") -> str:
+    """An INSERT or UPDATE that fails with `division_by_zero` unless it has written `count` rows.
+
+    For statements that COMMIT follows in the same round trip: what is found out about them after it
+    comes too late. `count`: the placeholder of the number.
+    """
+    return (
+        f"WITH written AS ({statement} RETURNING 1)"
+        f" SELECT 1 / (count(*) = {count})::int FROM written"
+    )
+
+
 def is_stale_statement(error: psycopg.Error) -> bool:
     """Whether a prepared statement has to be prepared again, since a table was changed."""
     return error.sqlstate in _STALE_STATES

@@ -26,6 +26,7 @@ from ledger.bulk.writing import (
     read_rows,
     write,
     write_balances,
+    write_balances_or_fail,
     write_entries,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "read_rows",
     "write",
     "write_balances",
+    "write_balances_or_fail",
     "write_entries",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.money import UNITS8
 from common.postgres_arrays import amounts, bigints, texts, uuids, words
+from common.postgres_pipeline import all_or_error
 from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
 from ledger.bulk.sql import Cursor, Executor, Rows, Statement
 
@@ -58,6 +59,7 @@ UPDATE ledger_ledgeraccount AS a
   FROM generate_series(1, %s) AS i
  WHERE a.id = (%s)[i]
 """
+_UPDATE_BALANCES_OR_FAIL = all_or_error(_UPDATE_BALANCES)
 
 
 class Written:
@@ -110,6 +112,17 @@ def write_balances(executor: Executor, batch: LedgerBatch) -> Written:
     rows = batch.dirty_rows()
     result = executor.execute(*_balances_statement(rows)) if rows else None
     return Written(result, len(rows))
+
+
+def write_balances_or_fail(executor: Executor, batch: LedgerBatch) -> None:
+    """Update the balances that the batch changed, in a statement that fails unless it finds all.
+
+    For a caller that sends COMMIT without waiting for the replies. Raises as `write` does.
+    """
+    rows = batch.dirty_rows()
+    if rows:
+        _statement, columns = _balances_statement(rows)
+        executor.execute(_UPDATE_BALANCES_OR_FAIL, [*columns, len(rows)])
 
 
 def _entries_statement(

@@ -72,7 +72,7 @@ class OrderLifecycle:
         """Take away what the taker would meet and the owner could not carry; whether there was any.
 
         Raises:
-            RowNotLocked: the collateral of one is not locked.
+            LockPlanMiss: the collateral of one is not locked.
         """
         unable = find_unable_makers(taker, self._state, self._context)
         for maker in unable:

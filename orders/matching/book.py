@@ -166,6 +166,16 @@ class OrderBook:
             expired.append(order)
         return expired
 
+    def due(self, now: int) -> list[Order]:
+        """The orders that `expire` would take out; they stay."""
+        floor = -((now + 1) << 64)
+        due: list[Order] = []
+        for order in self._times.walk():
+            if order._expiry_key <= floor:
+                break
+            due.append(order)
+        return due
+
     def reduce(self, order_id: Hashable, remaining: int) -> Order | None:
         """Lower what remains of a resting order; it keeps its place.  None if it does not rest."""
         order = self._orders.get(order_id)

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.db import connection
 
-from orders.engine import leadership, recovery
 from orders.engine.positions import LivePosition
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.process import leadership
+from orders.engine.process.runner import Engine, database_dsn
 from orders.engine.state import LiveOrder, ShardState
+from orders.engine.transaction import recovery
 
 _WRONG_BALANCES = """
 SELECT a.id, a.posted_balance, coalesce(sum(p.amount), 0)

@@ -39,7 +39,7 @@ def dying_at_step(
     connection = harness.engine._connection
     execute = psycopg.Connection.execute
     send = StatementPipeline.execute
-    call_valkey = ValkeySocket.execute
+    send_to_valkey = ValkeySocket.send
 
     def step(name: str) -> None:
         steps.append(name)
@@ -55,14 +55,14 @@ def dying_at_step(
         step(" ".join(query.split())[:40])
         return send(self, query, *args)
 
-    def counted_call(self: Any, *commands: Any) -> Any:
+    def counted_call(self: Any, commands: Any) -> None:
         step("Valkey")
-        return call_valkey(self, *commands)
+        send_to_valkey(self, commands)
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", counted_execute)
         patch.setattr(StatementPipeline, "execute", counted_send)
-        patch.setattr(ValkeySocket, "execute", counted_call)
+        patch.setattr(ValkeySocket, "send", counted_call)
         yield steps
 
 

@@ -188,7 +188,7 @@ def test_a_batch_that_is_not_stored_leaves_no_trace_in_memory(harness: Harness) 
         harness.place_command(seller, SELL, 1, 3_000, client_order_id="x" * 65),
     )
     received, _read_to = harness.engine._inbox.read(harness.engine.state.last_id, 100, 100)
-    assert not harness.engine._executor._attempt(received)
+    assert not harness.engine.pipeline._attempt(received)
     assert describe(harness.engine.state) == before
     check_all(harness.engine)
     harness.turn()

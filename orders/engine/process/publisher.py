@@ -39,13 +39,15 @@ class Publisher:
         self._client = client
         self._state = state
         self._run_id: str | None = None
+        # Whether the message on its way has a nudge for the worker of webhooks at its end.
+        self._has_nudged = False
         # Valkey may show books that are older than the database.
         self.is_behind = True
         # Is there as long as the server has forgotten nothing.
         self._mark = key(f"books:{{{state.shard}}}")
 
     def compose(self, changes: BatchChanges, last_id: str) -> Message:
-        """What is to be said when the batch, read up to `last_id`, is committed.
+        """What is to be published when the batch, read up to `last_id`, is committed.
 
         Snapshots of the touched books, the answers, and the trimming of the stream. Sends nothing.
         """
@@ -58,16 +60,34 @@ class Publisher:
             message.append(("SET", key(NUDGED_KEY), 1, "NX", "EX", NUDGE_SECONDS))
         return message
 
-    def publish(self, message: Message, changes: BatchChanges) -> None:
-        """Say what `compose` made of the changes, which are committed now."""
+    def publish_committed(self, message: Message, changes: BatchChanges) -> None:
+        """Send what `compose` made of the changes, which are committed now.
+
+        The replies are read by `confirm`, before anything else is sent.
+        """
+        self.confirm()
         try:
-            results = self._valkey.execute(*message)
+            self._valkey.send(message)
         except redis.RedisError as error:
-            self.is_behind = True
-            logger.warning("answers of a batch not published: %s", error)
+            self._fall_behind(error)
+        else:
+            self._has_nudged = bool(changes.webhooks)
+
+    def confirm(self) -> None:
+        """Wait until Valkey has taken what was sent last."""
+        if not self._valkey.is_waiting:
             return
-        if changes.webhooks and results[-1]:
+        try:
+            replies = self._valkey.receive()
+        except redis.RedisError as error:
+            self._fall_behind(error)
+            return
+        if self._has_nudged and replies[-1]:
             queue_delivery()
+
+    def _fall_behind(self, error: redis.RedisError) -> None:
+        self.is_behind = True
+        logger.warning("answers of a batch not published: %s", error)
 
     def check_server(self) -> None:
         """Publish all books anew when Valkey was restarted or emptied, or a batch was not told."""

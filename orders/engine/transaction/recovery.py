@@ -11,10 +11,10 @@ import psycopg
 from common.money import to_units8
 from common.postgres_arrays import integers, words
 from margin.bulk import PositionRow, read_positions, read_positions_of
-from orders.engine import instruments
 from orders.engine.batch import BatchChanges
 from orders.engine.positions import LiveMark, LivePosition
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.transaction import instruments
 from orders.matching.types import OrderType, Side, TimeInForce
 
 _COLUMNS = """

@@ -11,14 +11,13 @@ from typing import Any
 from brokers.bulk import queue_webhook_events
 from common.instants import from_microseconds
 from common.postgres_arrays import amounts, bigints, integers, uuids, words
-from common.postgres_pipeline import Reply, StatementPipeline
+from common.postgres_pipeline import StatementPipeline, all_or_error
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
 from margin.bulk_funding import insert_fundings
 from margin.bulk_liquidations import freeze_collateral, insert_liquidations
 from marketdata.bulk import insert_marks
 from orders.engine.batch import BatchChanges, TradeRow
-from orders.engine.loading import FenceLost
 from orders.engine.positions import LivePosition
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
@@ -61,7 +60,8 @@ SELECT (%(ids)s)[i], (%(accounts)s)[i], (%(brokers)s)[i], (%(instruments)s)[i],
        %(now)s::timestamptz, %(now)s::timestamptz
   FROM generate_series(1, %(count)s) AS i
 """
-_UPDATE_ORDERS = f"""
+_UPDATE_ORDERS = all_or_error(
+    f"""
 UPDATE orders_order AS o
    SET filled_quantity = (%(filled)s)[i] * 0.00000001,
        status = ('{words(_STATUSES)}'::text[])[(%(statuses)s)[i]],
@@ -72,7 +72,9 @@ UPDATE orders_order AS o
        maker_fee = (%(maker_fees)s)[i] * 0.00000001, updated_at = %(now)s::timestamptz
   FROM generate_series(1, %(count)s) AS i
  WHERE o.id = (%(ids)s)[i]
-"""
+""",
+    "%(count)s",
+)
 _INSERT_KEYS = """
 INSERT INTO orders_orderkey (account_id, client_order_id, order_id)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::uuid[])
@@ -102,17 +104,21 @@ INSERT INTO orders_enginecommand (id, kind, result, created_at)
 SELECT u.id, u.kind, u.result, %s::timestamptz
   FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (id, kind, result)
 """
-_CHECKPOINT = """
+# The fence has locked the row: it is there.
+_CHECKPOINT = all_or_error(
+    """
 UPDATE orders_engineshard
    SET last_id = %s, next_sequence = %s, batch_time = %s, starts = 0
  WHERE shard = %s AND epoch = %s AND last_id = %s
-"""
+""",
+    "1",
+)
 
 
 class Writer:
     """Sends what a batch does to PostgreSQL, part by part, while the next part is matched.
 
-    Used inside one pipeline: nothing is waited for before its end. Then `commit`.
+    Nothing is waited for. Should any statement fail, those behind it are skipped, COMMIT too.
     """
 
     def __init__(
@@ -124,11 +130,6 @@ class Writer:
         self._now = from_microseconds(changes.batch_time)
         self._actor = f"engine {state.shard}"
         self._orders_done = self._trades_done = 0
-        # Replies to the updates with the rows that each must find.
-        self._updates: list[tuple[Reply, int]] = []
-        self._balances: bulk.Written | None = None
-        self._checkpoint: Reply | None = None
-        self._last_id = state.last_id
 
     def write_part(self) -> None:
         """Send the orders, trades and entries that have come since the last part."""
@@ -139,8 +140,7 @@ class Writer:
             self._orders_done += len(orders)
         if changes.unwritten_changes:
             changed = list(changes.unwritten_changes.values())
-            updated = _update_orders(statements, changed, now, self._has_positions)
-            self._updates.append((updated, len(changed)))
+            _update_orders(statements, changed, now, self._has_positions)
             changes.unwritten_changes = {}
         trades = changes.trades[self._trades_done :]
         if trades:
@@ -150,18 +150,23 @@ class Writer:
         statements.flush()
 
     def finish(self, last_id: str) -> None:
-        """Send the last part, the balances, what is small, and the checkpoint."""
+        """Send the last part, the balances, what is small, and the checkpoint; then `commit`."""
         state, changes = self._state, self._changes
         self.write_part()
         self._write_margin()
-        self._balances = bulk.write_balances(self._statements, changes.ledger)
+        bulk.write_balances_or_fail(self._statements, changes.ledger)
         _insert_small(self._statements, state, changes, self._now)
-        self._last_id = last_id
-        self._checkpoint = self._statements.execute(
+        self._statements.execute(
             _CHECKPOINT,
             [last_id, state.next_sequence, changes.batch_time, state.shard, state.epoch,
              state.last_id],
         )  # fmt: skip
+        self._statements.flush()
+
+    def commit(self) -> None:
+        """Send COMMIT; whether the batch is committed, the end of the round trip says."""
+        self._statements.execute("COMMIT")
+        self._statements.sync()
 
     @property
     def _has_positions(self) -> bool:
@@ -176,8 +181,7 @@ class Writer:
             _insert_trades(statements, trades, now, venue)
         if changes.positions:
             rows = [_position_row(position) for position in changes.positions.values()]
-            stored = store_positions(statements, rows, now=now)
-            self._updates.append((stored, len(rows)))
+            store_positions(statements, rows, now=now)
         if changes.marks:
             insert_marks(statements, changes.marks, posted_at=now)
         if changes.fundings:
@@ -190,25 +194,6 @@ class Writer:
             freeze_collateral(
                 statements, list(changes.freezes.values()), actor=self._actor, now=now
             )
-
-    def commit(self) -> None:
-        """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
-
-        Raises:
-            FenceLost: the checkpoint row was not ours any more.
-            psycopg.Error: the transaction was not committed, or the connection was lost.
-        """
-        state = self._state
-        assert self._balances is not None and self._checkpoint is not None, "finish first"
-        self._balances.check()
-        for reply, count in self._updates:
-            assert reply.rowcount == count, f"{reply.rowcount} of {count} rows updated"
-        if self._checkpoint.rowcount != 1:
-            raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
-        with self._statements.round_trip():
-            self._statements.execute("COMMIT")
-        state.last_id = self._last_id
-        state.batch_time = self._changes.batch_time
 
 
 def _insert_orders(
@@ -255,9 +240,9 @@ def _insert_orders(
 
 def _update_orders(
     statements: StatementPipeline, orders: list[LiveOrder], now: Any, has_positions: bool
-) -> Any:
+) -> None:
     ids = {"ids": uuids([o.id_bytes for o in orders])}
-    return statements.execute(_UPDATE_ORDERS, _changing_columns(orders, now, has_positions) | ids)
+    statements.execute(_UPDATE_ORDERS, _changing_columns(orders, now, has_positions) | ids)
 
 
 def _changing_columns(orders: list[LiveOrder], now: Any, has_positions: bool) -> dict[str, Any]:
