@@ -136,7 +136,7 @@ class Processor:
     def _known_as(self, command: PlaceOrder) -> bytes | None:
         """The id of the order that this command already made, itself or by its key."""
         order_id = command.command_id
-        if order_id in self._orders.seen or order_id in self._context.known_orders:
+        if self._orders.find(order_id) is not None or order_id in self._context.known_orders:
             return order_id
         if command.client_order_id is None:
             return None

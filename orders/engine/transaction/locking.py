@@ -152,8 +152,8 @@ class LockRequest:
     ) -> None:
         """`last_id`: the checkpoint that the batch follows.
 
-        `looks_up`: whether to ask for commands that came before. A batch without repeats need not,
-        and one that has some cannot be stored.
+        `looks_up`: whether to ask for closed orders that came before. A batch without any need
+        not, and one with one cannot be stored.
         """
         self._statements = statements
         self._state = state
@@ -217,9 +217,10 @@ class LockRequest:
         if plan.keys:
             account_ids, client_ids = zip(*plan.keys, strict=True)
             queries.append(("keys", _ORDER_KEYS, [bigints(account_ids), list(client_ids)]))
+        if plan.commands:
+            queries.append(("commands", _KNOWN_COMMANDS, [uuids(plan.commands)]))
         if looks_up:
             queries.append(("orders", _KNOWN_ORDERS, [uuids(plan.orders)]))
-            queries.append(("commands", _KNOWN_COMMANDS, [uuids(plan.commands)]))
         return queries
 
     def _rows(self, name: str) -> list[Any]:
