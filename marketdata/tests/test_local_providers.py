@@ -32,7 +32,7 @@ def publish(
         get_client(),
         shard=spec.shard,
         epoch=1,
-        sequence=1,
+        number=1,
         snapshots=[(spec.id, BookSnapshot(next_expiry_at, last_price, bids, asks))],
     )
 

@@ -77,7 +77,7 @@ class ReadBatch:
 class _Run:
     """One try of a batch, and what it has changed in memory so far."""
 
-    # Owners that an earlier try ran into, and whether that one met a command that came before.
+    # Owners that an earlier try ran into, and whether that one met an order that came before.
     extra_owners: set[int]
     looks_up: bool
     # Books that it may have changed; and all that it did, once it has come to its end.
@@ -360,6 +360,7 @@ class BatchPipeline:
         if self._following is not None:
             self._following.begun = None
         self._roll_back()
+        self._publisher.forget_books()
         row = self._connection.execute(
             "SELECT next_sequence FROM orders_engineshard WHERE shard = %s", [self._state.shard]
         ).fetchone()
@@ -420,6 +421,7 @@ class BatchPipeline:
             getattr(import_module(module), name)()
             connections.close_all()
         recovery.rebuild(self._connection, state, set(state.instruments))
+        self._publisher.forget_books()
         changes.touched_instruments.update(state.instruments)
         message = self._publisher.compose(changes, received.stream_id)
         self._publisher.publish_committed(message, changes)

@@ -1,22 +1,20 @@
-"""Tells the world what was committed: book snapshots first, then the answers, one round trip.
+"""Publishes what was committed: books first, then the answers, in one message.
 
 Losing a message here loses nothing: web asks the database when an answer does not come, and a
-reader without a snapshot does so too. Snapshots are published anew after a failure.
+reader without a snapshot does so too. Books are published whole again after a failure.
 """
 
 import logging
-from collections.abc import Iterable
 from typing import TypeAlias
 
-import msgspec
 import redis
 
 from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, queue_delivery
 from common.valkey import key
 from common.valkey_socket import Command, ValkeySocket
-from marketdata.snapshots import DEPTH, BookSnapshot, write_command
 from orders.commands import AnyOutcome, encode
 from orders.engine.batch import BatchChanges
+from orders.engine.process.books import ShownBooks
 from orders.engine.state import ShardState
 from orders.streams import command_stream, reply_channel
 
@@ -26,8 +24,6 @@ logger = logging.getLogger(__name__)
 Message: TypeAlias = list[Command]
 
 _PUBLISH_CHUNK = 500
-# The largest integer of msgpack that every reader takes.
-_INTEGER_MAX = (1 << 63) - 1
 
 
 class Publisher:
@@ -38,9 +34,11 @@ class Publisher:
         self._valkey = valkey
         self._client = client
         self._state = state
+        self._books = ShownBooks(state)
         self._run_id: str | None = None
-        # Whether the message on its way has a nudge for the worker of webhooks at its end.
-        self._has_nudged = False
+        # Whether the message on its way has books at its beginning, and a nudge for the worker of
+        # webhooks at its end.
+        self._has_shown = self._has_nudged = False
         # Valkey may show books that are older than the database.
         self.is_behind = True
         # Is there as long as the server has forgotten nothing.
@@ -49,9 +47,10 @@ class Publisher:
     def compose(self, changes: BatchChanges, last_id: str) -> Message:
         """What is to be published when the batch, read up to `last_id`, is committed.
 
-        Snapshots of the touched books, the answers, and the trimming of the stream. Sends nothing.
+        The touched books, the answers, and the trimming of the stream. Sends nothing.
         """
-        message = self._snapshots(changes.touched_instruments)
+        shown = self._books.write_changes(changes)
+        message: Message = [] if shown is None else [shown]
         for reply_to, outcomes in changes.outcomes.items():
             message.append(("PUBLISH", reply_channel(reply_to), _encoded(outcomes)))
         stream = command_stream(self._state.shard)
@@ -72,6 +71,11 @@ class Publisher:
             self._fall_behind(error)
         else:
             self._has_nudged = bool(changes.webhooks)
+            self._has_shown = bool(changes.touched_instruments)
+
+    def forget_books(self) -> None:
+        """Show each book whole at its next turn: what was composed was not committed."""
+        self._books.forget()
 
     def confirm(self) -> None:
         """Wait until Valkey has taken what was sent last."""
@@ -82,12 +86,15 @@ class Publisher:
         except redis.RedisError as error:
             self._fall_behind(error)
             return
+        if self._has_shown and replies[0]:
+            self._fall_behind("Valkey has lost, or another engine has written, some books")
         if self._has_nudged and replies[-1]:
             queue_delivery()
 
-    def _fall_behind(self, error: redis.RedisError) -> None:
+    def _fall_behind(self, reason: redis.RedisError | str) -> None:
         self.is_behind = True
-        logger.warning("answers of a batch not published: %s", error)
+        self._books.forget()
+        logger.warning("answers of a batch not published: %s", reason)
 
     def check_server(self) -> None:
         """Publish all books anew when Valkey was restarted or emptied, or a batch was not told."""
@@ -97,40 +104,14 @@ class Publisher:
             self._run_id = run_id
 
     def publish_all(self) -> None:
-        """Write the snapshot of every book of the shard."""
+        """Write every book of the shard whole."""
+        self._books.forget()
         ids = list(self._state.instruments)
         for start in range(0, len(ids), _PUBLISH_CHUNK):
-            self._valkey.execute(*self._snapshots(ids[start : start + _PUBLISH_CHUNK]))
+            some = ids[start : start + _PUBLISH_CHUNK]
+            self._valkey.execute(self._books.write_whole(some))
         self._client.set(self._mark, self._state.epoch)
         self.is_behind = False
-
-    def _snapshots(self, instrument_ids: Iterable[int]) -> Message:
-        snapshots = [(book_id, self._snapshot(book_id)) for book_id in instrument_ids]
-        if not snapshots:
-            return []
-        try:
-            return [self._write_command(snapshots)]
-        except OverflowError:
-            capped = [(book_id, _capped(snapshot)) for book_id, snapshot in snapshots]
-            return [self._write_command(capped)]
-
-    def _snapshot(self, instrument_id: int) -> BookSnapshot:
-        matcher = self._state.matcher
-        bids, asks = matcher.books[instrument_id].depth(DEPTH)
-        last_price = self._state.last_prices.get(instrument_id)
-        mark = self._state.positions.marks.get(instrument_id)
-        mark_price = None if mark is None else mark.price
-        next_expiry = matcher.next_expiry(instrument_id)
-        return BookSnapshot(next_expiry, last_price, bids, asks, mark_price)
-
-    def _write_command(self, snapshots: list[tuple[int, BookSnapshot]]) -> Command:
-        state = self._state
-        return write_command(
-            shard=state.shard,
-            epoch=state.epoch,
-            sequence=state.next_sequence,
-            snapshots=snapshots,
-        )
 
 
 def _next_id(stream_id: str) -> str:
@@ -153,12 +134,3 @@ def _can_be_told(outcome: AnyOutcome) -> bool:
     except OverflowError:
         return False
     return True
-
-
-def _capped(snapshot: BookSnapshot) -> BookSnapshot:
-    """The snapshot with the largest quantity that can be written in place of any larger one."""
-    bids, asks = (
-        [(price, min(quantity, _INTEGER_MAX), count) for price, quantity, count in levels]
-        for levels in (snapshot.bids, snapshot.asks)
-    )
-    return msgspec.structs.replace(snapshot, bids=bids, asks=asks)

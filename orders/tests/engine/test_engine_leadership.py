@@ -190,7 +190,7 @@ def test_an_old_leader_cannot_overwrite_a_newer_snapshot(harness: Harness) -> No
     def write(epoch: int, sequence: int, price: int) -> int:
         snapshot = BookSnapshot(None, None, [(price, 1, 1)], [])
         write_snapshots(
-            client, shard=0, epoch=epoch, sequence=sequence, snapshots=[(book_id, snapshot)]
+            client, shard=0, epoch=epoch, number=sequence, snapshots=[(book_id, snapshot)]
         )
         stored_snapshot = read_snapshot(client, shard=0, instrument_id=book_id)
         assert stored_snapshot is not None
