@@ -331,7 +331,7 @@ class BatchPipeline:
             recovery.rebuild(self._connection, self._state, unknown)
         batch_time = self._batch_time()
         plan = self._plan(received, batch_time, run.extra_owners)
-        locking.ensure_ledger_accounts(self._connection, self._state, plan)
+        locking.ensure_ledger_accounts(self._statements, self._state, plan)
         return self._begin(plan, batch_time, last_id=self._state.last_id, looks_up=run.looks_up)
 
     def _plan(self, received: list[Received], batch_time: int, extra_owners: set[int]) -> LockPlan:

@@ -7,8 +7,6 @@ missing are made before the transaction.
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import psycopg
-
 from brokers.types import HOUSE_BROKER_ID
 from common.postgres_arrays import bigints, uuids
 from common.postgres_pipeline import Reply, StatementPipeline
@@ -60,8 +58,24 @@ class FenceLost(Exception):
     """Another engine leads this shard, or the checkpoint is not ours: exit."""
 
 
+class _Cursor:
+    """A cursor whose statements are prepared, each a round trip of its own."""
+
+    def __init__(self, statements: StatementPipeline) -> None:
+        self._statements = statements
+        self._reply: Reply | None = None
+
+    def execute(self, query: str, params: Any = (), /) -> None:
+        with self._statements.round_trip():
+            self._reply = self._statements.execute(query, params)
+
+    def fetchall(self) -> list[Any]:
+        assert self._reply is not None, "nothing was executed"
+        return self._reply.fetchall()
+
+
 def ensure_ledger_accounts(
-    connection: psycopg.Connection[Any], state: ShardState, plan: LockPlan
+    statements: StatementPipeline, state: ShardState, plan: LockPlan
 ) -> None:
     """Before BEGIN: make the ledger accounts that are missing and remember their ids.
 
@@ -70,13 +84,14 @@ def ensure_ledger_accounts(
     """
     if has_ledger_accounts(state, plan):
         return
+    cursor = _Cursor(statements)
     missing = [
         (account_id, asset_id, kind)
         for (account_id, asset_id), kind in plan.rows.items()
         if (account_id, asset_id) not in state.client_ledger_ids
     ]
     if missing:
-        made = bulk.ensure_client_accounts(connection.cursor(), missing, is_flushed=False)
+        made = bulk.ensure_client_accounts(cursor, missing, is_flushed=False)
         for (account_id, asset_id, _kind), row_id in made.items():
             state.client_ledger_ids[account_id, asset_id] = row_id
     fees = [
@@ -86,11 +101,11 @@ def ensure_ledger_accounts(
     ]
     if fees:
         for (_kind, asset_id, _shard), row_id in bulk.ensure_venue_accounts(
-            connection.cursor(), fees, is_flushed=False
+            cursor, fees, is_flushed=False
         ).items():
             state.fee_ledger_ids[asset_id] = row_id
     if plan.margin_rows:
-        _ensure_margin_accounts(connection, state, plan)
+        _ensure_margin_accounts(cursor, state, plan)
 
 
 def has_ledger_accounts(state: ShardState, plan: LockPlan) -> bool:
@@ -103,9 +118,7 @@ def has_ledger_accounts(state: ShardState, plan: LockPlan) -> bool:
     )
 
 
-def _ensure_margin_accounts(
-    connection: psycopg.Connection[Any], state: ShardState, plan: LockPlan
-) -> None:
+def _ensure_margin_accounts(cursor: _Cursor, state: ShardState, plan: LockPlan) -> None:
     """Know the ids of collateral and clearing accounts; make those that are missing."""
     funds = {asset_id: (_id, asset_id) for _id, asset_id in plan.funds}
     unknown = [
@@ -114,7 +127,7 @@ def _ensure_margin_accounts(
         if owner not in state.margin_ledger_ids
     ]
     if unknown:
-        found = bulk.ensure_venue_accounts(connection.cursor(), unknown, is_flushed=False)
+        found = bulk.ensure_venue_accounts(cursor, unknown, is_flushed=False)
         for (_kind, asset_id, _shard), row_id in found.items():
             state.margin_ledger_ids[funds[asset_id]] = row_id
     missing = [
@@ -122,7 +135,7 @@ def _ensure_margin_accounts(
         for account_id, asset_id in plan.margin_rows - state.margin_ledger_ids.keys()
     ]
     if missing:
-        made = bulk.ensure_client_accounts(connection.cursor(), missing, is_flushed=False)
+        made = bulk.ensure_client_accounts(cursor, missing, is_flushed=False)
         for (account_id, asset_id, _kind), row_id in made.items():
             state.margin_ledger_ids[account_id, asset_id] = row_id
     clearing = [
@@ -130,7 +143,7 @@ def _ensure_margin_accounts(
         for asset_id in plan.clearing_assets - state.clearing_ledger_ids.keys()
     ]
     if clearing:
-        found = bulk.ensure_venue_accounts(connection.cursor(), clearing, is_flushed=False)
+        found = bulk.ensure_venue_accounts(cursor, clearing, is_flushed=False)
         for (_kind, asset_id, _shard), row_id in found.items():
             state.clearing_ledger_ids[asset_id] = row_id
 

@@ -105,19 +105,19 @@ POISONS: dict[str, Poison] = {
 def test_poisoned_commands_are_refused_alone(harness: Harness, venue: Venue) -> None:
     buyer, seller = make_account(name="B"), make_account(name="S")
     commands: list[PlaceOrder] = []
-    culprits: dict[bytes, str] = {}
+    poisoned: dict[bytes, str] = {}
     for number in range(25):
         commands.append(harness.place_command(seller, SELL, 2, 1_000 + number))
         commands.append(harness.place_command(buyer, BUY, 1, 1_000 + number))
     good_ids = [command.command_id for command in commands]
-    for place, (name, poison) in enumerate(POISONS.items()):
-        culprit = poison(harness.place_command(buyer, BUY, 5, 1_030), venue)
-        commands.insert(place * 3, culprit)
-        culprits[culprit.command_id] = name
+    for place, (name, spoil) in enumerate(POISONS.items()):
+        poison = spoil(harness.place_command(buyer, BUY, 5, 1_030), venue)
+        commands.insert(place * 3, poison)
+        poisoned[poison.command_id] = name
     outcomes = harness.carry_out(*commands)
 
     refused = {o.command_id: o.code for o in outcomes if isinstance(o, ErrorOutcome)}
-    assert refused == dict.fromkeys(culprits, "engine_error")
+    assert refused == dict.fromkeys(poisoned, "engine_error")
     by_sequence = Order.objects.order_by("sequence").values_list("id", flat=True)
     assert [order_id.bytes for order_id in by_sequence] == good_ids
     assert sum(trade.quantity for trade in Trade.objects.all()) == 25
@@ -133,10 +133,10 @@ def test_the_connection_outlives_any_number_of_failures(
     """A statement that a failed pipeline skipped is not taken for prepared."""
     account = make_account()
     for price in range(1, 12):
-        culprit = POISONS[name](harness.place_command(account, BUY, 5, 1_030), venue)
+        poison = POISONS[name](harness.place_command(account, BUY, 5, 1_030), venue)
         good = harness.place_command(account, BUY, 1, price)
-        outcomes = harness.carry_out(culprit, good)
-        assert outcomes[0] == ErrorOutcome(culprit.command_id, "engine_error")
+        outcomes = harness.carry_out(poison, good)
+        assert outcomes[0] == ErrorOutcome(poison.command_id, "engine_error")
         assert outcomes[1].status == "OPEN"
     check_all(harness.engine)
 

@@ -36,7 +36,7 @@ def test_a_batch_that_cannot_be_stored_leaves_positions_as_they_were(futures: Ha
     futures.send(*commands)
     futures.turn()
 
-    # The culprit alone is refused; the others went through when they were tried again.
+    # The poison alone is refused; the others went through when they were tried again.
     assert futures.answers(commands[2])[0].code == "engine_error"
     assert position_of(taker, futures.instrument)[0] == D("0.02")
     assert Position.objects.count() == 2
