@@ -21,8 +21,10 @@ from ledger.bulk.batch import LedgerBatch, LedgerRow
 from ledger.bulk.wallets import LockedWallet, lock_wallets
 from ledger.bulk.writing import (
     Written,
+    lock_owned_statement,
     lock_rows,
     lock_statement,
+    read_owned_rows,
     read_rows,
     write,
     write_balances,
@@ -39,9 +41,11 @@ __all__ = [
     "Written",
     "ensure_client_accounts",
     "ensure_venue_accounts",
+    "lock_owned_statement",
     "lock_rows",
     "lock_statement",
     "lock_wallets",
+    "read_owned_rows",
     "read_rows",
     "write",
     "write_balances",

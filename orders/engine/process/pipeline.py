@@ -164,7 +164,7 @@ class BatchPipeline:
             return None
         batch_time = max(batch_time, self._clock())
         plan = self._plan(received, batch_time, set())
-        if not locking.has_ledger_accounts(self._state, plan):
+        if not locking.has_venue_accounts(self._state, plan):
             return None
         return self._begin(plan, batch_time, last_id=following.after, looks_up=False)
 
@@ -289,7 +289,12 @@ class BatchPipeline:
         state = self._state
         if begun is None:
             begun = self._begin_now(received, run)
-        context = begun.request.receive()
+        try:
+            context = begun.request.receive()
+        except locking.LedgerAccountsMissing:
+            self._roll_back()
+            begun = self._begin_now(received, run, makes_accounts=True)
+            context = begun.request.receive()
         if begun.plan.funded:
             context.last_fundings = read_last_due(self._connection, begun.plan.funded)
         instruments.load_changed(self._connection, state, context.instrument_versions)
@@ -323,7 +328,9 @@ class BatchPipeline:
             self._roll_back()  # the next one was not sent to its end
         self._publisher.publish_committed(message, changes)
 
-    def _begin_now(self, received: list[Received], run: _Run) -> _Begun:
+    def _begin_now(
+        self, received: list[Received], run: _Run, *, makes_accounts: bool = False
+    ) -> _Begun:
         """Plan a batch that comes after no other, and ask for its locks."""
         self._drop_following()
         unknown = self._unknown_instruments(received)
@@ -331,17 +338,38 @@ class BatchPipeline:
             recovery.rebuild(self._connection, self._state, unknown)
         batch_time = self._batch_time()
         plan = self._plan(received, batch_time, run.extra_owners)
-        locking.ensure_ledger_accounts(self._statements, self._state, plan)
-        return self._begin(plan, batch_time, last_id=self._state.last_id, looks_up=run.looks_up)
+        locking.ensure_venue_accounts(self._statements, self._state, plan)
+        if makes_accounts:
+            locking.make_client_accounts(self._statements, self._state, plan)
+        return self._begin(
+            plan,
+            batch_time,
+            last_id=self._state.last_id,
+            looks_up=run.looks_up,
+            accounts_made=makes_accounts,
+        )
 
     def _plan(self, received: list[Received], batch_time: int, extra_owners: set[int]) -> LockPlan:
         state = self._state
         due: list[LiveOrder] = state.matcher.due(batch_time)  # type: ignore[assignment]
         return plan_locks(state, received, due, extra_owners)
 
-    def _begin(self, plan: LockPlan, batch_time: int, *, last_id: str, looks_up: bool) -> _Begun:
+    def _begin(
+        self,
+        plan: LockPlan,
+        batch_time: int,
+        *,
+        last_id: str,
+        looks_up: bool,
+        accounts_made: bool = False,
+    ) -> _Begun:
         request = locking.LockRequest(
-            self._statements, self._state, plan, last_id=last_id, looks_up=looks_up
+            self._statements,
+            self._state,
+            plan,
+            last_id=last_id,
+            looks_up=looks_up,
+            accounts_made=accounts_made,
         )
         return _Begun(batch_time, plan, request)
 

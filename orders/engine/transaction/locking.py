@@ -1,7 +1,7 @@
 """Opens the transaction of a batch: the fence, and every row that the batch can touch, locked.
 
-One order everywhere: trading accounts by id, then ledger accounts by id. Ledger accounts that are
-missing are made before the transaction.
+One order everywhere: trading accounts by id, then ledger accounts by id. Those of clients whose ids
+are not known are locked by owner and asset; such as are missing are made before the transaction.
 """
 
 from collections.abc import Iterable
@@ -58,6 +58,10 @@ class FenceLost(Exception):
     """Another engine leads this shard, or the checkpoint is not ours: exit."""
 
 
+class LedgerAccountsMissing(Exception):
+    """Clients have no ledger accounts yet in what they deal in: make them before BEGIN."""
+
+
 class _Cursor:
     """A cursor whose statements are prepared, each a round trip of its own."""
 
@@ -74,48 +78,50 @@ class _Cursor:
         return self._reply.fetchall()
 
 
-def ensure_ledger_accounts(
-    statements: StatementPipeline, state: ShardState, plan: LockPlan
-) -> None:
-    """Before BEGIN: make the ledger accounts that are missing and remember their ids.
+def ensure_venue_accounts(statements: StatementPipeline, state: ShardState, plan: LockPlan) -> None:
+    """Before BEGIN: know the ids of fee accounts, and of collateral; make those that are missing.
 
-    The disk is not waited for: the COMMIT of the batch flushes what came before it. But another
-    session may be, that is making the same account.
+    The disk is not waited for: the COMMIT of the batch flushes what came before it.
     """
-    if has_ledger_accounts(state, plan):
+    if has_venue_accounts(state, plan):
         return
     cursor = _Cursor(statements)
-    missing = [
-        (account_id, asset_id, kind)
-        for (account_id, asset_id), kind in plan.rows.items()
-        if (account_id, asset_id) not in state.client_ledger_ids
-    ]
-    if missing:
-        made = bulk.ensure_client_accounts(cursor, missing, is_flushed=False)
-        for (account_id, asset_id, _kind), row_id in made.items():
-            state.client_ledger_ids[account_id, asset_id] = row_id
     fees = [
         (_FEES, asset_id, state.shard)
         for asset_id in plan.fee_assets
         if asset_id not in state.fee_ledger_ids
     ]
     if fees:
-        for (_kind, asset_id, _shard), row_id in bulk.ensure_venue_accounts(
-            cursor, fees, is_flushed=False
-        ).items():
+        made = bulk.ensure_venue_accounts(cursor, fees, is_flushed=False)
+        for (_kind, asset_id, _shard), row_id in made.items():
             state.fee_ledger_ids[asset_id] = row_id
     if plan.margin_rows:
         _ensure_margin_accounts(cursor, state, plan)
 
 
-def has_ledger_accounts(state: ShardState, plan: LockPlan) -> bool:
-    """Whether the ids of all ledger accounts are known."""
+def make_client_accounts(statements: StatementPipeline, state: ShardState, plan: LockPlan) -> None:
+    """Before BEGIN: make the clients' ledger accounts that are missing, and know their ids.
+
+    Another session may be waited for, that is making the same account.
+    """
+    missing = _unknown_rows(state, plan)
+    made = bulk.ensure_client_accounts(_Cursor(statements), missing, is_flushed=False)
+    for (account_id, asset_id, _kind), row_id in made.items():
+        state.client_ledger_ids[account_id, asset_id] = row_id
+
+
+def has_venue_accounts(state: ShardState, plan: LockPlan) -> bool:
+    """Whether the ids of fee accounts and of collateral are known."""
     return (
-        plan.rows.keys() <= state.client_ledger_ids.keys()
-        and plan.fee_assets <= state.fee_ledger_ids.keys()
+        plan.fee_assets <= state.fee_ledger_ids.keys()
         and plan.margin_rows <= state.margin_ledger_ids.keys()
         and plan.clearing_assets <= state.clearing_ledger_ids.keys()
     )
+
+
+def _unknown_rows(state: ShardState, plan: LockPlan) -> list[bulk.ClientKey]:
+    known = state.client_ledger_ids
+    return [(*pair, kind) for pair, kind in plan.rows.items() if pair not in known]
 
 
 def _ensure_margin_accounts(cursor: _Cursor, state: ShardState, plan: LockPlan) -> None:
@@ -162,8 +168,12 @@ class LockRequest:
         *,
         last_id: str,
         looks_up: bool,
+        accounts_made: bool = False,
     ) -> None:
         """`last_id`: the checkpoint that the batch follows.
+
+        `accounts_made`: ledger accounts that are missing now cannot be made, since there is no such
+        trading account.
 
         `looks_up`: whether to ask for closed orders that came before. A batch without any need
         not, and one with one cannot be stored.
@@ -171,7 +181,9 @@ class LockRequest:
         self._statements = statements
         self._state = state
         self._last_id = last_id
+        self._accounts_made = accounts_made
         self._keys = _row_keys(state, plan)
+        self._unknown = _unknown_rows(state, plan)
         self._replies: dict[str, Reply] = {}
         for name, query, params in self._queries(plan, looks_up):
             self._replies[name] = statements.execute(query, params)
@@ -182,6 +194,7 @@ class LockRequest:
 
         Raises:
             FenceLost: the shard has another leader.
+            LedgerAccountsMissing: roll back, and make them.
             psycopg.Error: a lock was not granted, or the connection is lost.
         """
         self._statements.wait()
@@ -193,7 +206,9 @@ class LockRequest:
             context.accounts[account_id] = refused_reason(
                 account_status=account_status, broker_status=broker_status
             )
-        if "rows" in self._replies:
+        if self._unknown:
+            _take_rows(context, self._read_owned_rows(), self._keys)
+        elif "rows" in self._replies:
             _take_rows(context, bulk.read_rows(self._replies["rows"]), self._keys)
         _take_owners(context, self._rows("owners"))
         context.known_orders = {order_id for (order_id,) in self._rows("orders")}
@@ -219,7 +234,9 @@ class LockRequest:
         if plan.accounts:
             queries.append(("accounts", _LOCK_ACCOUNTS, [bigints(sorted(plan.accounts))]))
         locked_ids = [row_id for keys in self._keys for row_id in keys]
-        if locked_ids:
+        if self._unknown:
+            queries.append(("rows", *bulk.lock_owned_statement(locked_ids, self._unknown)))
+        elif locked_ids:
             queries.append(("rows", *bulk.lock_statement(locked_ids)))
         if plan.margin_takers:
             queries.append(("owners", *owners_statement(plan.margin_takers)))
@@ -235,6 +252,19 @@ class LockRequest:
         if looks_up:
             queries.append(("orders", _KNOWN_ORDERS, [uuids(plan.orders)]))
         return queries
+
+    def _read_owned_rows(self) -> list[LedgerRow]:
+        """The locked rows; those that were locked by their owners are known from now on."""
+        rows = bulk.read_owned_rows(self._replies["rows"])
+        owned = {(owner, row.asset_id): row.id for owner, row in rows}
+        for account_id, asset_id, _kind in self._unknown:
+            pair = (account_id, asset_id)
+            if pair in owned:
+                self._state.client_ledger_ids[pair] = owned[pair]
+                self._keys.clients[owned[pair]] = pair
+            elif not self._accounts_made:
+                raise LedgerAccountsMissing
+        return [row for _owner, row in rows]
 
     def _rows(self, name: str) -> list[Any]:
         reply = self._replies.get(name)

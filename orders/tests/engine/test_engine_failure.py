@@ -126,6 +126,19 @@ def test_poisoned_commands_are_refused_alone(harness: Harness, venue: Venue) -> 
     check_all(harness.engine)
 
 
+def test_an_order_of_an_account_that_does_not_exist_fails_no_batch(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = make_account()
+    good = [harness.place_command(account, BUY, 1, 1_000 + n) for n in range(2)]
+    unknown = harness.place_command(account, BUY, 1, 1_000, account_id=999_999_999)
+    outcomes = harness.carry_out(good[0], unknown, good[1])
+
+    assert outcomes[1] == ErrorOutcome(unknown.command_id, "engine_error")
+    assert [outcomes[0].status, outcomes[2].status] == ["OPEN", "OPEN"]
+    assert "failed" not in caplog.text
+
+
 @pytest.mark.parametrize("name", ["NUL in client_order_id", "client_order_id too long"])
 def test_the_connection_outlives_any_number_of_failures(
     harness: Harness, venue: Venue, name: str
