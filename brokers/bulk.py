@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from common.postgres_arrays import texts, uuids
+
 _QUEUE = """
     INSERT INTO brokers_webhookdelivery (endpoint_id, event, payload, created_at, due_at, attempts)
     SELECT endpoint.id, queued.event, queued.payload, queued.created_at, queued.created_at, 0
@@ -92,8 +94,8 @@ def queue_webhook_events(executor: Any, rows: Sequence[tuple[bytes, str, str, da
     if not rows:
         return
     brokers, events, payloads, times = zip(*rows, strict=True)
-    ids = "{" + ",".join(broker.hex() for broker in brokers) + "}"
-    executor.execute(_QUEUE, [ids, list(events), list(payloads), list(times)])
+    instants = texts(time.isoformat() for time in times)
+    executor.execute(_QUEUE, [uuids(brokers), list(events), list(payloads), instants])
 
 
 def claim_due_deliveries(

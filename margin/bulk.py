@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from common.money import to_units8
 from common.postgres_arrays import integers
+from common.postgres_pipeline import all_or_error
 
 _COLUMNS = """
 SELECT p.account_id, p.instrument_id, p.quantity, p.cost_basis, p.open_buy, p.open_sell,
@@ -25,7 +26,8 @@ _SOME = (
 """
 )
 # An engine that has lost the lead, or its memory, finds another version and writes nothing.
-_STORE = """
+_STORE = all_or_error(
+    """
 INSERT INTO margin_position AS p
        (account_id, instrument_id, quantity, cost_basis, open_buy, open_sell, loss_reserve,
         realized_pnl, version, updated_at)
@@ -43,6 +45,7 @@ SELECT u.account_id, u.instrument_id, u.quantity * 0.00000001, u.cost_basis * 0.
        version = excluded.version, updated_at = excluded.updated_at
  WHERE p.version = excluded.version - 1
 """
+)
 _OWNERS = """
 SELECT t.id, t.funding, t.broker_id,
        ARRAY(SELECT m.asset_id FROM margin_marginaccount m
@@ -78,13 +81,13 @@ def read_positions(executor: Any, keys: Sequence[Key]) -> Iterator[PositionRow]:
     return _rows(executor.execute(_SOME, [integers(accounts), integers(instruments)]))
 
 
-def store_positions(executor: Any, rows: Sequence[PositionRow], *, now: datetime) -> Any:
-    """Insert or update positions in one statement; its row count is theirs when all went well.
+def store_positions(executor: Any, rows: Sequence[PositionRow], *, now: datetime) -> None:
+    """Insert or update positions in one statement, which fails unless it writes all of them.
 
     A new position has version 1, a changed one the version after the stored one.
     """
     columns = [integers(column) for column in zip(*rows, strict=True)]
-    return executor.execute(_STORE, [now, *columns])
+    executor.execute(_STORE, [now, *columns, len(rows)])
 
 
 def owners_statement(account_ids: Iterable[int]) -> tuple[str, list[str]]:

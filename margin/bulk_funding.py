@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from common.instants import from_microseconds
-from common.postgres_arrays import integers, words
+from common.postgres_arrays import integers, texts, words
 
 # The end of an index range for each instrument.
 _LAST = """
@@ -83,7 +83,7 @@ def insert_fundings(executor: Any, fundings: Sequence[NewFunding], *, now: datet
         "now": now,
         "ids": words(one.funding_id.hex() for one in fundings),
         "instruments": integers(one.instrument_id for one in fundings),
-        "due": [from_microseconds(one.due_at) for one in fundings],
+        "due": texts(from_microseconds(one.due_at).isoformat() for one in fundings),
         "rates": integers(one.rate for one in fundings),
         "counts": integers(one.sample_count for one in fundings),
         "marks": integers(one.mark_price for one in fundings),

@@ -17,7 +17,7 @@ from exchange_project.history.copying import Stretch, prepare_stretch, store_str
 from exchange_project.history.errors import EngineTookLead, HistoryRefused
 from exchange_project.history.market import Events, Market
 from exchange_project.history.world import ENGINE_SHARD, Size, World, make_world
-from orders.engine import leadership
+from orders.engine.process import leadership
 from orders.models import EngineShard, Order, Trade
 
 # What closes a while after it came is over by now.

@@ -18,7 +18,7 @@ from exchange_project.history.world import ACTOR, Size
 from exchange_project.management.commands.load_history import progress_line
 from ledger.models import JournalEntry, LedgerAccount, Posting
 from marketdata.models import Instrument
-from orders.engine import leadership
+from orders.engine.process import leadership
 from orders.models import BrokerNet, EngineShard, Fill, Order, OrderKey, Trade
 from orders.tests.emptying import empty_tables
 from orders.tests.engine.harness import BUY, SELL, Harness, make_account, make_venue

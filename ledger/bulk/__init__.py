@@ -22,11 +22,14 @@ from ledger.bulk.copying import PreparedCopy, copy_batch, copy_sources, prepare_
 from ledger.bulk.wallets import LockedWallet, lock_wallets
 from ledger.bulk.writing import (
     Written,
+    lock_owned_statement,
     lock_rows,
     lock_statement,
+    read_owned_rows,
     read_rows,
     write,
     write_balances,
+    write_balances_or_fail,
     write_entries,
 )
 
@@ -42,12 +45,15 @@ __all__ = [
     "copy_sources",
     "ensure_client_accounts",
     "ensure_venue_accounts",
+    "lock_owned_statement",
     "lock_rows",
     "lock_statement",
     "lock_wallets",
     "prepare_copy",
+    "read_owned_rows",
     "read_rows",
     "write",
     "write_balances",
+    "write_balances_or_fail",
     "write_entries",
 ]

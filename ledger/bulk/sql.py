@@ -12,7 +12,11 @@ class Executor(Protocol):
     def execute(self, query: Any, params: Any = None, /) -> Any: ...
 
 
-class Cursor(Executor, Protocol):
-    """An executor that also hands out the rows of its last statement."""
+class Rows(Protocol):
+    """What holds the rows of a statement."""
 
     def fetchall(self) -> Sequence[Any]: ...
+
+
+class Cursor(Executor, Rows, Protocol):
+    """An executor that also hands out the rows of its last statement."""

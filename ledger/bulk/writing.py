@@ -6,8 +6,10 @@ from typing import Any
 
 from common.money import UNITS8
 from common.postgres_arrays import amounts, bigints, texts, uuids, words
+from common.postgres_pipeline import all_or_error
+from ledger.bulk.accounts import ClientKey
 from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
-from ledger.bulk.sql import Cursor, Executor, Statement
+from ledger.bulk.sql import Cursor, Executor, Rows, Statement
 
 _LOCK_ROWS = f"""
 SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount * {UNITS8})::text,
@@ -21,7 +23,7 @@ def lock_statement(ids: Iterable[int]) -> Statement:
     return _LOCK_ROWS, [bigints(sorted(ids))]
 
 
-def read_rows(cursor: Cursor) -> list[LedgerRow]:
+def read_rows(cursor: Rows) -> list[LedgerRow]:
     """The locked accounts that the statement of `lock_statement` found, exact in units8."""
     return [
         LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version)
@@ -33,6 +35,42 @@ def lock_rows(cursor: Cursor, ids: Iterable[int]) -> list[LedgerRow]:
     """Lock accounts until the transaction ends, in the order of their ids, and read them."""
     cursor.execute(*lock_statement(ids))
     return read_rows(cursor)
+
+
+_LOCK_OWNED_ROWS = f"""
+WITH wanted AS MATERIALIZED (
+    SELECT unnest(%s::bigint[]) AS id
+     UNION ALL
+    SELECT a.id
+      FROM generate_series(1, %s) AS i
+      JOIN ledger_ledgeraccount a
+        ON (a.trading_account_id, a.asset_id, a.kind) = ((%s)[i], (%s)[i], (%s::text[])[i])
+)
+SELECT a.id, a.asset_id, trunc(a.posted_balance * {UNITS8})::text,
+       trunc(a.held_amount * {UNITS8})::text, trunc(a.overdraft_limit * {UNITS8})::text, a.version,
+       a.trading_account_id
+  FROM wanted JOIN ledger_ledgeraccount a USING (id)
+ ORDER BY a.id FOR NO KEY UPDATE OF a
+"""
+
+
+def lock_owned_statement(ids: Iterable[int], keys: Sequence[ClientKey]) -> Statement:
+    """The statement that locks accounts by id, and clients' accounts by what they are of.
+
+    All in the order of their ids; `read_owned_rows` takes its answer. Keys without an account are
+    left out.
+    """
+    accounts, assets, kinds = zip(*keys, strict=True)
+    columns = [bigints(accounts), bigints(assets), words(kinds)]
+    return _LOCK_OWNED_ROWS, [bigints(ids), len(keys), *columns]
+
+
+def read_owned_rows(rows: Rows) -> list[tuple[int | None, LedgerRow]]:
+    """The locked accounts of `lock_owned_statement`, each with its trading account."""
+    return [
+        (owner, LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version))
+        for id, asset_id, posted, held, limit, version, owner in rows.fetchall()
+    ]
 
 
 _INSERT_ENTRIES = """
@@ -58,6 +96,7 @@ UPDATE ledger_ledgeraccount AS a
   FROM generate_series(1, %s) AS i
  WHERE a.id = (%s)[i]
 """
+_UPDATE_BALANCES_OR_FAIL = all_or_error(_UPDATE_BALANCES)
 
 
 class Written:
@@ -110,6 +149,17 @@ def write_balances(executor: Executor, batch: LedgerBatch) -> Written:
     rows = batch.dirty_rows()
     result = executor.execute(*_balances_statement(rows)) if rows else None
     return Written(result, len(rows))
+
+
+def write_balances_or_fail(executor: Executor, batch: LedgerBatch) -> None:
+    """Update the balances that the batch changed, in a statement that fails unless it finds all.
+
+    For a caller that sends COMMIT without waiting for the replies. Raises as `write` does.
+    """
+    rows = batch.dirty_rows()
+    if rows:
+        _statement, columns = _balances_statement(rows)
+        executor.execute(_UPDATE_BALANCES_OR_FAIL, [*columns, len(rows)])
 
 
 def _entries_statement(

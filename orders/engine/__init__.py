@@ -1,7 +1,8 @@
 """The engine: the one writer of the books of a shard.
 
-`runner` takes what is waiting in the stream (`inbox`) as a batch and `execution` carries it out:
-`loading` locks every row that it may touch, `processor` decides in memory (pure), `persistence`
-writes set-based and commits together with the checkpoint, `publisher` then answers. `recovery` is a
-start; `leadership` keeps it single.
+`process.runner` leads the shard and turns the loop; `process.pipeline` takes what is waiting in
+the stream (`inbox`) as a batch: `lock_plan` finds every row that it may touch,
+`transaction.locking` locks them, `processor` decides in memory (pure), `transaction.writing` writes
+set-based and commits together with the checkpoint, `process.publisher` then answers.
+`transaction.recovery` is a start; `process.leadership` keeps it single.
 """

@@ -15,7 +15,7 @@ from orders.engine.state import LiveOrder
 from orders.types import Reason
 
 
-class RowNotLocked(Exception):
+class LockPlanMiss(Exception):
     """Matching reached a row outside the locked set; the batch is run again with it locked.
 
     `account_ids`: its owner, and others whose rows it may reach next.
@@ -57,6 +57,8 @@ class BatchContext:
     known_commands: dict[bytes, str] = field(default_factory=dict)
     # Until when perpetuals are funded, of those that the batch is to fund.
     last_fundings: dict[int, int] = field(default_factory=dict)
+    # Of instruments, to notice changed rules.
+    instrument_versions: dict[int, int] = field(default_factory=dict)
     # Brokers that want webhooks.
     webhook_brokers: set[bytes] = field(default_factory=set)
     # Orders that a cancel names and that are not open: (broker, account) that own them.
@@ -66,18 +68,18 @@ class BatchContext:
         """A locked balance.
 
         Raises:
-            RowNotLocked: it was not foreseen.
+            LockPlanMiss: it was not foreseen.
         """
         row = self.rows.get((account_id, asset_id))
         if row is None:
-            raise RowNotLocked(account_id)
+            raise LockPlanMiss(account_id)
         return row
 
     def margin_row(self, account_id: int, asset_id: int) -> LedgerRow:
         """The locked collateral of an account. Raises as `row` does."""
         row = self.margin_rows.get((account_id, asset_id))
         if row is None:
-            raise RowNotLocked(account_id)
+            raise LockPlanMiss(account_id)
         return row
 
     def all_rows(self) -> list[LedgerRow]:

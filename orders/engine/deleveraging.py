@@ -4,7 +4,7 @@ By profit × leverage, the highest first (`margin.calculations.deleverage_score`
 """
 
 from margin.calculations import deleverage_score, margin_state
-from orders.engine.batch import BatchChanges, BatchContext, RowNotLocked
+from orders.engine.batch import BatchChanges, BatchContext, LockPlanMiss
 from orders.engine.positions import LivePosition
 from orders.engine.state import InstrumentRules, ShardState
 from orders.types import DEALER
@@ -26,7 +26,7 @@ class DeleverageQueue:
         """The positions of one side, who gains most by leverage first.
 
         Raises:
-            RowNotLocked: the collateral of some is not locked; it names all of them.
+            LockPlanMiss: the collateral of some is not locked; it names all of them.
         """
         mark = self._state.positions.marks[rules.instrument_id].price
         trades = len(self._changes.trades) + len(self._changes.other_trades.get(DEALER, ()))
@@ -44,7 +44,7 @@ class DeleverageQueue:
         ]
         missing = [position.account_id for position in side if position.owner not in rows]
         if missing:
-            raise RowNotLocked(*missing)
+            raise LockPlanMiss(*missing)
 
         def rank(position: LivePosition) -> tuple[object, int]:
             collateral = rows[position.owner].posted

@@ -21,7 +21,7 @@ def reduce_fund(
     """Close as much of the fund's position as is offered at the mark or better.
 
     Raises:
-        RowNotLocked: it meets an order whose collateral is not locked.
+        LockPlanMiss: it meets an order whose collateral is not locked.
     """
     rules = state.instruments.get(command.instrument_id)
     if rules is None or rules.perpetual is None:

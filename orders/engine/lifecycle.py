@@ -1,6 +1,6 @@
 """What becomes of resting orders within a batch: filled as makers, or closed. Pure."""
 
-from orders.engine.batch import BatchChanges, BatchContext, RowNotLocked, TradeRow
+from orders.engine.batch import BatchChanges, BatchContext, LockPlanMiss, TradeRow
 from orders.engine.margin_checks import find_unable_makers
 from orders.engine.position_settlement import count_closed
 from orders.engine.settlement import release_hold, webhook_payload
@@ -65,10 +65,10 @@ class OrderLifecycle:
         """A resting order has traded; `remaining` is what that left of it.
 
         Raises:
-            RowNotLocked: whether its account may trade is not known.
+            LockPlanMiss: whether its account may trade is not known.
         """
         if maker.account_id not in self._context.accounts:
-            raise RowNotLocked(maker.account_id)
+            raise LockPlanMiss(maker.account_id)
         if remaining:
             maker.status = "PARTIALLY_FILLED"
         else:
@@ -81,7 +81,7 @@ class OrderLifecycle:
         could not carry it; whether there was any.
 
         Raises:
-            RowNotLocked: the account or the collateral of one is not locked.
+            LockPlanMiss: the account or the collateral of one is not locked.
         """
         is_any_stopped = self.cancel_stopped_makers(taker)
         unable = find_unable_makers(taker, self._state, self._context)
@@ -93,7 +93,7 @@ class OrderLifecycle:
         """Take away what the taker would meet of accounts that may not trade; whether it met any.
 
         Raises:
-            RowNotLocked: of some it is not known.
+            LockPlanMiss: of some it is not known.
         """
         if not self._stopped:
             return False
@@ -109,7 +109,7 @@ class OrderLifecycle:
             if missing <= 0:
                 break
         if unknown:
-            raise RowNotLocked(*unknown)
+            raise LockPlanMiss(*unknown)
         for maker in stopped:
             self.cancel(maker, self._stopped[maker.account_id])  # type: ignore[arg-type]
         return bool(stopped)

@@ -53,7 +53,7 @@ class Liquidator:
         """Liquidate, if it must be: an account above its maintenance margin is left alone.
 
         Raises:
-            RowNotLocked: it reaches a collateral that is not locked.
+            LockPlanMiss: it reaches a collateral that is not locked.
         """
         refusal = self._find_refusal((command.account_id, command.asset_id))
         if refusal is not None:

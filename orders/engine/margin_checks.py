@@ -12,7 +12,7 @@ from common.money import UNITS8, ceil_div
 from margin.calculations import apply_fill, loss_reserve, margin_state, may_reduce, reduces_only
 from margin.types import Exposure, MarginState
 from orders.calculations import collar_bound
-from orders.engine.batch import BatchContext, RowNotLocked
+from orders.engine.batch import BatchContext, LockPlanMiss
 from orders.engine.positions import LivePosition
 from orders.engine.risk import Refusal, check_limits
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
@@ -78,7 +78,7 @@ def find_unable_makers(
     a stale mark resting orders are judged by that mark: their exposure is old.
 
     Raises:
-        RowNotLocked: the collateral of one is not locked.
+        LockPlanMiss: the collateral of one is not locked.
     """
     instrument_id = taker.instrument.instrument_id
     mark = state.positions.marks[instrument_id].price
@@ -93,7 +93,7 @@ def find_unable_makers(
             trial = trials.get(maker.account_id)
             if trial is None:
                 if (maker.account_id, maker.instrument.quote_asset_id) not in context.margin_rows:
-                    raise RowNotLocked(maker.account_id, *_owners_ahead(crossed))
+                    raise LockPlanMiss(maker.account_id, *_owners_ahead(crossed))
                 trial = trials[maker.account_id] = _Trial(maker, mark, state, context)
             if not trial.carries(maker, price, lots):
                 unable.append(maker)

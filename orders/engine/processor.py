@@ -87,7 +87,7 @@ class Processor:
         called after each part of a long batch, except the last.
 
         Raises:
-            RowNotLocked: the batch needs a row that was not locked; the state must be rebuilt.
+            LockPlanMiss: the batch needs a row that was not locked; the state must be rebuilt.
         """
         for order in expired:
             self._orders.close(order, "EXPIRED", "")
@@ -100,7 +100,7 @@ class Processor:
             if isinstance(command, PlaceOrder):
                 self._place(command, item.age_ms + waited_ms)
             else:
-                self._carry_out(command)
+                self._execute(command)
 
     # --- orders -----------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Processor:
     def _known_as(self, command: PlaceOrder) -> bytes | None:
         """The id of the order that this command already made, itself or by its key."""
         order_id = command.command_id
-        if order_id in self._orders.seen or order_id in self._context.known_orders:
+        if self._orders.find(order_id) is not None or order_id in self._context.known_orders:
             return order_id
         if command.client_order_id is None:
             return None
@@ -280,7 +280,7 @@ class Processor:
 
     # --- other commands ---------------------------------------------------------------------------
 
-    def _carry_out(self, command: AnyCommand) -> None:
+    def _execute(self, command: AnyCommand) -> None:
         result = self._context.known_commands.get(command.command_id)
         facts = None
         if result is None:

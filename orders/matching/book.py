@@ -5,10 +5,10 @@ resting order at the front of its queue.  A book is never crossed.
 
 Cost, with n orders: `place` O(1) per execution, and O(log n) for each level that it empties and
 each order with a ``valid_until`` that it fills; resting and `cancel` O(1), and O(log n) if the
-order opens or closes its level or has a ``valid_until``; `reduce`, `get`, `len`, `best_bid`,
-`best_ask` and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `reachable_accounts`
-and `crossed` O(orders looked at); `open_quantity` O(levels).  Canceled and filled orders leave
-nothing behind.
+order opens or closes its level or has a ``valid_until``; `reduce`, `get`, `level`, `len`,
+`best_bid`, `best_ask` and `first_to_expire` O(1); `quote` and `depth` O(levels looked at); `due`,
+`reachable_accounts` and `crossed` O(orders looked at); `open_quantity` O(levels).  Canceled and
+filled orders leave nothing behind.
 
 Known limits: whoever changes ``valid_until`` or ``sequence`` of an order must cancel it before and
 place it again; sequences are unique in a book, not negative and below 2**64, for the two together
@@ -166,6 +166,16 @@ class OrderBook:
             expired.append(order)
         return expired
 
+    def due(self, now: int) -> list[Order]:
+        """The orders that `expire` would take out; they stay."""
+        floor = -((now + 1) << 64)
+        due: list[Order] = []
+        for order in self._times.walk():
+            if order._expiry_key <= floor:
+                break
+            due.append(order)
+        return due
+
     def reduce(self, order_id: Hashable, remaining: int) -> Order | None:
         """Lower what remains of a resting order; it keeps its place.  None if it does not rest."""
         order = self._orders.get(order_id)
@@ -226,6 +236,14 @@ class OrderBook:
             [(level.price, level.quantity, level.count) for level in self._bids.best(levels)],
             [(level.price, level.quantity, level.count) for level in self._asks.best(levels)],
         )
+
+    def level(self, side: Side, price: int) -> tuple[int, int, int]:
+        """(price, total quantity, number of orders) of one price; zeros where no order rests."""
+        if side is _BUY:
+            level = self._bids.items.get(price)
+        else:
+            level = self._asks.items.get(-price)
+        return (price, 0, 0) if level is None else (price, level.quantity, level.count)
 
     def open_quantity(self, side: Side) -> int:
         """The sum of what remains of all resting orders of a side."""

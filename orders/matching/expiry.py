@@ -72,6 +72,19 @@ class ExpiryHeads:
                 return head[2]
         return None
 
+    def due(self, now: int) -> set[int]:
+        """The instruments whose books may have orders with ``valid_until <= now``.
+
+        Walks down the heap as far as heads are due; nothing is forgotten.
+        """
+        heads, found, waiting = self._heads, set(), [0]
+        while waiting:
+            place = waiting.pop()
+            if place < len(heads) and heads[place][0] <= now:
+                found.add(heads[place][2])
+                waiting += (2 * place + 1, 2 * place + 2)
+        return found
+
     def earliest(self) -> tuple[int, Order] | None:
         """(instrument, order) of the order that runs out next, if there is one."""
         heads, counting = self._heads, self._counting

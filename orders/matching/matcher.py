@@ -83,6 +83,16 @@ class Matcher:
         expired.sort(key=_time_of)
         return expired
 
+    def due(self, now: int) -> list[Order]:
+        """What `expire` would report now, in its order; everything stays as it is."""
+        due: list[Order] = []
+        for instrument_id in self._heads.due(now):
+            book = self.books.get(instrument_id)
+            if book is not None:
+                due += book.due(now)
+        due.sort(key=_time_of)
+        return due
+
     def restore(self, instrument_id: int, order: Order) -> None:
         """Rest an order known to be open, which meets nothing; call in the order of ``sequence``.
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -44,7 +45,7 @@ def _find_snapshot(spec: InstrumentSpec) -> BookSnapshot | None:
     return None if is_overdue else snapshot
 
 
-def _levels(levels: list[Level], spec: InstrumentSpec) -> tuple[BookLevel, ...]:
+def _levels(levels: Sequence[Level], spec: InstrumentSpec) -> tuple[BookLevel, ...]:
     tick, lot = spec.tick_size, spec.lot_size
     return tuple(BookLevel(price * tick, lots * lot, count) for price, lots, count in levels)
 

@@ -10,7 +10,7 @@ import pytest
 from brokers.services import RegisteredBroker, register_broker
 from brokers.types import Principal
 from marketdata.services import list_symbol
-from orders.engine.runner import Engine
+from orders.engine.process.runner import Engine
 from orders.gateway.process import drop_link
 from orders.services.place import place_order
 from orders.tests.live_engine import live_engine

@@ -9,7 +9,7 @@ from django.db import connections
 
 from common.caching import clear_all_caches
 from common.valkey import get_client
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.process.runner import Engine, database_dsn
 from orders.streams import alive_key
 
 _START_SECONDS_MAX = 10

@@ -12,7 +12,7 @@ from common.reconciliation import run_checks
 from exchange_project.reconciliation import CHECKS
 from ledger.models import LedgerAccount, Posting
 from marketdata.tests.factories import make_instrument
-from orders.engine.runner import Engine
+from orders.engine.process.runner import Engine
 from orders.models import Order, Trade
 from orders.services.cancel import cancel_orders_by_staff
 from orders.tests.dealing import api_of, at_once, cash, counts, make_client, problem, shares

@@ -51,11 +51,11 @@ def test_a_late_engine_is_a_504_that_names_the_order(lonely, settings):
 
 
 def test_an_order_whose_answer_was_lost_is_answered_from_the_database(engine, monkeypatch):
-    from orders.engine.publisher import Publisher
+    from orders.engine.process.publisher import Publisher
 
     alpha = principal_of("Alpha")
     place(alpha, "BUY", "1", "1")
-    monkeypatch.setattr(Publisher, "publish", lambda *_: None)
+    monkeypatch.setattr(Publisher, "publish_committed", lambda *_: None)
     started = time.monotonic()
     placed = place(alpha, "BUY", "2", "1")
     assert placed.was_created

@@ -11,7 +11,7 @@ from common.money import EXACT
 from ledger.tests.factories import fund
 from marketdata.tests.factories import make_instrument
 from orders.calculations import next_average_price
-from orders.engine.runner import Engine
+from orders.engine.process.runner import Engine
 from orders.models import AveragePrice
 from orders.selectors import holdings
 from orders.selectors.holdings import list_holdings

@@ -7,7 +7,7 @@ import pytest
 
 from brokers.services import create_account
 from ledger.tests.factories import fund
-from orders.engine.runner import Engine
+from orders.engine.process.runner import Engine
 from orders.models import Order
 from orders.services import sandbox
 from orders.services.sandbox import Trigger, delay_seconds, parse_trigger

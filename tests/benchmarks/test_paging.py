@@ -53,7 +53,7 @@ def test_pages_and_statements_are_counted(plan: PagingPlan) -> None:
 
 
 def test_what_is_refused_is_counted_by_status(plan: PagingPlan) -> None:
-    other = create_api_key(broker_id=BrokerFactory().id, scopes=["read"]).secret
+    other = create_api_key(broker_id=BrokerFactory.create().id, scopes=["read"]).secret
     plan.downloads = [(plan.downloads[0][0], other)]
     result = _run_for(plan, 4)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.process.runner import Engine, database_dsn
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from brokers.tests.people import register as register_person
 from brokers.tests.people import tokens_of
 from ledger.services import deposit
 from marketdata.services import list_symbol
-from orders.engine.runner import Engine
+from orders.engine.process.runner import Engine
 from orders.models import Order
 from orders.tests.fixtures import Api
 

@@ -24,7 +24,7 @@ from orders.commands import (
     decode_outcomes,
     encode,
 )
-from orders.engine.runner import Engine, database_dsn, microseconds_now
+from orders.engine.process.runner import Engine, database_dsn, microseconds_now
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
 from orders.streams import COMMAND_FIELD, command_stream, reply_channel
@@ -171,6 +171,7 @@ class Harness:
     def turn(self) -> None:
         """One batch of the engine, and the answers that are there."""
         self.engine.turn()
+        self.engine._publisher.confirm()
         while self._hear(timeout=0):
             pass
 

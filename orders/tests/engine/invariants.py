@@ -4,10 +4,13 @@ from typing import Any
 
 from django.db import connection
 
-from orders.engine import leadership, recovery
+from common.valkey import get_client
+from marketdata.snapshots import DEPTH, read_snapshots
 from orders.engine.positions import LivePosition
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.process import leadership
+from orders.engine.process.runner import Engine, database_dsn
 from orders.engine.state import LiveOrder, ShardState
+from orders.engine.transaction import recovery
 
 _WRONG_BALANCES = """
 SELECT a.id, a.posted_balance, coalesce(sum(p.amount), 0)
@@ -112,3 +115,17 @@ def _describe_order(order: LiveOrder) -> tuple[Any, ...]:
         order.instrument.instrument_id,
         *((name, getattr(order, name)) for name in sorted(names)),
     )
+
+
+def check_shown_books(engine: Engine) -> None:
+    """Valkey shows every book as it is in memory."""
+    state = engine.state
+    ids = list(state.instruments)
+    for instrument_id, shown in zip(
+        ids, read_snapshots(get_client(), [(state.shard, i) for i in ids]), strict=True
+    ):
+        assert shown is not None
+        bids, asks = state.matcher.books[instrument_id].depth(DEPTH)
+        assert (shown.bids, shown.asks) == (bids, asks)
+        assert shown.last_price == state.last_prices.get(instrument_id)
+        assert shown.next_expiry_at == state.matcher.next_expiry(instrument_id)

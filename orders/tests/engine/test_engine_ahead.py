@@ -1,17 +1,21 @@
 """Batches that follow each other: the next one is planned while the last is written."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import psycopg
 import pytest
+from django.db import connection
 
 from common.ids import new_uuid
+from ledger.models import LedgerAccount
 from marketdata.snapshots import read_snapshot
 from orders.commands import ResetVenue
-from orders.engine.runner import _NOTHING_READ, database_dsn
+from orders.engine.process.runner import database_dsn
 from orders.models import Order
 from orders.tests.engine.harness import (
     BUY,
@@ -120,6 +124,65 @@ def test_a_batch_planned_on_one_that_failed_is_planned_anew(
     check_all(harness.engine)
 
 
+def test_the_next_batch_begins_behind_the_commit_of_the_last(harness: Harness) -> None:
+    seller = make_account()
+    first = harness.place(seller, SELL, 1, 999)
+    orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(3)]
+    harness.send(*orders)
+    harness.turn()
+
+    assert harness.engine.pipeline.has_begun
+    row_id = LedgerAccount.objects.get(trading_account=seller, asset__code="ACME").id
+    with psycopg.connect(database_dsn()) as service, pytest.raises(psycopg.errors.LockNotAvailable):
+        service.execute(
+            "SELECT 1 FROM ledger_ledgeraccount WHERE id = %s FOR NO KEY UPDATE NOWAIT", [row_id]
+        )
+    harness.turn()
+    assert [o.status for o in harness.answers(*orders)] == ["OPEN"] * 3
+    assert stored(first).status == "OPEN"
+    check_all(harness.engine)
+
+
+@contextmanager
+def refusing_at_commit(client_order_id: str) -> Iterator[None]:
+    """COMMIT fails, after everything was written, where there is an order of that id."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION refuse_bad() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'bad' USING ERRCODE = 'check_violation'; END $$;
+            CREATE CONSTRAINT TRIGGER refuse_bad AFTER INSERT ON orders_order
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+            WHEN (NEW.client_order_id = '{client_order_id}') EXECUTE FUNCTION refuse_bad()
+        """)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER refuse_bad ON orders_order; DROP FUNCTION refuse_bad()")
+
+
+def test_a_commit_that_fails_takes_the_batch_that_has_begun_behind_it_along(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "100")
+    for account, side in ((buyer, BUY), (seller, SELL)):  # their ledger accounts are there
+        harness.cancel(account, harness.place(account, side, 1, 1_000).command_id)
+    with refusing_at_commit("bad"):
+        ask = harness.place_command(seller, SELL, 1, 1_000)
+        bad = harness.place_command(seller, SELL, 1, 1_001, client_order_id="bad")
+        bid = harness.place_command(buyer, BUY, 2, 1_001)
+        harness.send(ask, bad, bid)
+        harness.turn()
+        assert "a batch of 2 failed" in caplog.text
+        assert bid.command_id not in harness.outcomes
+        harness.turn()
+
+    outcomes = harness.answers(ask, bad, bid)
+    assert outcomes[0].status == "OPEN"
+    assert outcomes[1].code == "engine_error"
+    assert (outcomes[2].status, outcomes[2].filled_lots) == ("PARTIALLY_FILLED", 1)
+    check_all(harness.engine)
+
+
 def test_a_reset_that_follows_leaves_no_answer_behind(harness: Harness) -> None:
     seller = make_account()
     orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(2)]
@@ -154,7 +217,7 @@ def test_what_is_committed_is_told_though_the_batch_read_ahead_is_lost(harness: 
     harness.send(*orders)
     harness.turn()
     harness.client.flushdb()
-    harness.engine._ahead = _NOTHING_READ  # as after an error of Valkey
+    harness.engine.pipeline._drop_following()  # as after an error of Valkey
     harness.turn()
 
     assert [o.status for o in harness.answers(*orders[:2])] == ["OPEN", "OPEN"]
@@ -187,20 +250,22 @@ def test_what_is_committed_is_told_while_the_next_batch_waits_for_an_account_tha
     check_all(harness.engine)
 
 
-def test_a_batch_waits_only_once_for_a_silent_valkey(
+def test_rows_are_locked_for_only_one_wait_for_a_silent_valkey(
     harness: Harness, caplog: pytest.LogCaptureFixture
 ) -> None:
     seller = make_account()
     orders = [harness.place_command(seller, SELL, 1, 1_000 + n) for n in range(6)]
     harness.send(*orders)
     harness.turn()
-    harness.engine._next_server = float("inf")
+    assert harness.engine.pipeline.has_begun
     harness.client.client_pause(2_500)
     harness.engine.turn()
 
+    assert caplog.text.count("cannot be read ahead") == 1
     assert "answers of a batch not published" in caplog.text
-    assert "cannot be read ahead" not in caplog.text
     assert Order.objects.count() == 4
-    harness.turn()
+    assert not harness.engine.pipeline.has_begun
+    while Order.objects.count() < 6:
+        harness.turn()
     assert [o.status for o in harness.answers(*orders[4:])] == ["OPEN"] * 2
     check_all(harness.engine)

@@ -7,9 +7,10 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from common.ids import new_uuid
+from common.postgres_pipeline import StatementPipeline
+from common.valkey_socket import ValkeySocket
 from orders.commands import ResetVenue
 from orders.models import EngineCommand, Order
 from orders.tests.engine.harness import (
@@ -37,7 +38,8 @@ def dying_at_step(
     steps: list[str] = []
     connection = harness.engine._connection
     execute = psycopg.Connection.execute
-    pipeline_execute = redis.client.Pipeline.execute
+    send = StatementPipeline.execute
+    send_to_valkey = ValkeySocket.send
 
     def step(name: str) -> None:
         steps.append(name)
@@ -49,13 +51,18 @@ def dying_at_step(
             step(" ".join(str(query).split())[:40])
         return execute(self, query, *args, **options)
 
-    def counted_pipeline_execute(self: Any, *args: Any, **options: Any) -> Any:
+    def counted_send(self: Any, query: str, *args: Any) -> Any:
+        step(" ".join(query.split())[:40])
+        return send(self, query, *args)
+
+    def counted_call(self: Any, commands: Any) -> None:
         step("Valkey")
-        return pipeline_execute(self, *args, **options)
+        send_to_valkey(self, commands)
 
     with monkeypatch.context() as patch:
         patch.setattr(psycopg.Connection, "execute", counted_execute)
-        patch.setattr(redis.client.Pipeline, "execute", counted_pipeline_execute)
+        patch.setattr(StatementPipeline, "execute", counted_send)
+        patch.setattr(ValkeySocket, "send", counted_call)
         yield steps
 
 

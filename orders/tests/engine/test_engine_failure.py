@@ -105,25 +105,38 @@ POISONS: dict[str, Poison] = {
 def test_poisoned_commands_are_refused_alone(harness: Harness, venue: Venue) -> None:
     buyer, seller = make_account(name="B"), make_account(name="S")
     commands: list[PlaceOrder] = []
-    culprits: dict[bytes, str] = {}
+    poisoned: dict[bytes, str] = {}
     for number in range(25):
         commands.append(harness.place_command(seller, SELL, 2, 1_000 + number))
         commands.append(harness.place_command(buyer, BUY, 1, 1_000 + number))
     good_ids = [command.command_id for command in commands]
-    for place, (name, poison) in enumerate(POISONS.items()):
-        culprit = poison(harness.place_command(buyer, BUY, 5, 1_030), venue)
-        commands.insert(place * 3, culprit)
-        culprits[culprit.command_id] = name
+    for place, (name, spoil) in enumerate(POISONS.items()):
+        poison = spoil(harness.place_command(buyer, BUY, 5, 1_030), venue)
+        commands.insert(place * 3, poison)
+        poisoned[poison.command_id] = name
     outcomes = harness.carry_out(*commands)
 
     refused = {o.command_id: o.code for o in outcomes if isinstance(o, ErrorOutcome)}
-    assert refused == dict.fromkeys(culprits, "engine_error")
+    assert refused == dict.fromkeys(poisoned, "engine_error")
     by_sequence = Order.objects.order_by("sequence").values_list("id", flat=True)
     assert [order_id.bytes for order_id in by_sequence] == good_ids
     assert sum(trade.quantity for trade in Trade.objects.all()) == 25
     assert checkpoint() == harness.engine.state.last_id
     assert harness.client.xlen(command_stream(0)) == 0
     check_all(harness.engine)
+
+
+def test_an_order_of_an_account_that_does_not_exist_fails_no_batch(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = make_account()
+    good = [harness.place_command(account, BUY, 1, 1_000 + n) for n in range(2)]
+    unknown = harness.place_command(account, BUY, 1, 1_000, account_id=999_999_999)
+    outcomes = harness.carry_out(good[0], unknown, good[1])
+
+    assert outcomes[1] == ErrorOutcome(unknown.command_id, "engine_error")
+    assert [outcomes[0].status, outcomes[2].status] == ["OPEN", "OPEN"]
+    assert "failed" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["NUL in client_order_id", "client_order_id too long"])
@@ -133,10 +146,10 @@ def test_the_connection_outlives_any_number_of_failures(
     """A statement that a failed pipeline skipped is not taken for prepared."""
     account = make_account()
     for price in range(1, 12):
-        culprit = POISONS[name](harness.place_command(account, BUY, 5, 1_030), venue)
+        poison = POISONS[name](harness.place_command(account, BUY, 5, 1_030), venue)
         good = harness.place_command(account, BUY, 1, price)
-        outcomes = harness.carry_out(culprit, good)
-        assert outcomes[0] == ErrorOutcome(culprit.command_id, "engine_error")
+        outcomes = harness.carry_out(poison, good)
+        assert outcomes[0] == ErrorOutcome(poison.command_id, "engine_error")
         assert outcomes[1].status == "OPEN"
     check_all(harness.engine)
 
@@ -188,7 +201,7 @@ def test_a_batch_that_is_not_stored_leaves_no_trace_in_memory(harness: Harness) 
         harness.place_command(seller, SELL, 1, 3_000, client_order_id="x" * 65),
     )
     received, _read_to = harness.engine._inbox.read(harness.engine.state.last_id, 100, 100)
-    assert not harness.engine._executor._attempt(received)
+    assert not harness.engine.pipeline._attempt(received)
     assert describe(harness.engine.state) == before
     check_all(harness.engine)
     harness.turn()

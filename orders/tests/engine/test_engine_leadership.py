@@ -13,9 +13,9 @@ import pytest
 from django.db import connection
 
 from marketdata.snapshots import BookSnapshot, read_snapshot, write_snapshots
-from orders.engine import leadership
-from orders.engine.loading import FenceLost
-from orders.engine.runner import Engine, database_dsn
+from orders.engine.process import leadership
+from orders.engine.process.runner import Engine, database_dsn
+from orders.engine.transaction.locking import FenceLost
 from orders.models import EngineHeartbeat, EngineShard, Order
 from orders.streams import alive_key
 from orders.tests.engine.harness import BUY, SELL, Harness, make_account, stored
@@ -88,7 +88,7 @@ def test_a_silent_leader_is_ended_and_replaced(harness: Harness) -> None:
 
         # The old leader wakes up: its connection is gone, and nothing of it is written.
         with pytest.raises(psycopg.OperationalError):
-            harness.engine._executor.expire_due()
+            harness.engine.pipeline.expire_due()
         assert Order.objects.count() == 2
         assert EngineHeartbeat.objects.get().epoch == 2
         # It ends, and the sign of life of the new one stays.
@@ -174,9 +174,9 @@ def test_every_write_is_fenced(harness: Harness) -> None:
     due = harness.place(make_account(), BUY, 1, 1_000, valid_until=harness.clock() + 1_000_000)
     EngineShard.objects.update(epoch=7)
     before = EngineShard.objects.values().get()
-    executor = harness.engine._executor
-    harness.engine._executor._clock = lambda: due.created_at + 2_000_000
-    for write in (executor.expire_due, lambda: executor.move_past("9999999999999-0")):
+    pipeline = harness.engine.pipeline
+    pipeline._clock = lambda: due.created_at + 2_000_000
+    for write in (pipeline.expire_due, lambda: pipeline.move_past("9999999999999-0")):
         with pytest.raises(FenceLost):
             write()
         harness.engine._connection.rollback()
@@ -190,7 +190,7 @@ def test_an_old_leader_cannot_overwrite_a_newer_snapshot(harness: Harness) -> No
     def write(epoch: int, sequence: int, price: int) -> int:
         snapshot = BookSnapshot(None, None, [(price, 1, 1)], [])
         write_snapshots(
-            client, shard=0, epoch=epoch, sequence=sequence, snapshots=[(book_id, snapshot)]
+            client, shard=0, epoch=epoch, number=sequence, snapshots=[(book_id, snapshot)]
         )
         stored_snapshot = read_snapshot(client, shard=0, instrument_id=book_id)
         assert stored_snapshot is not None

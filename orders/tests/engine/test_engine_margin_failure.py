@@ -10,7 +10,7 @@ from common.postgres_arrays import bigints
 from margin.models import Position
 from marketdata.models import MarkPrice
 from orders.commands import AnyCommand, ResetVenue
-from orders.engine import persistence
+from orders.engine.transaction import writing
 from orders.models import Order
 from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, make_account
 from orders.tests.engine.invariants import describe
@@ -36,7 +36,7 @@ def test_a_batch_that_cannot_be_stored_leaves_positions_as_they_were(futures: Ha
     futures.send(*commands)
     futures.turn()
 
-    # The culprit alone is refused; the others went through when they were tried again.
+    # The poison alone is refused; the others went through when they were tried again.
     assert futures.answers(commands[2])[0].code == "engine_error"
     assert position_of(taker, futures.instrument)[0] == D("0.02")
     assert Position.objects.count() == 2
@@ -106,6 +106,6 @@ def test_after_a_reset_the_demo_has_its_mark_again(futures: Harness, settings: A
 def test_orders_of_other_kinds_write_no_reserves(harness: Harness) -> None:
     harness.place(make_account(), BUY, 1, 1_000)
     orders = list(harness.engine.state.live_orders.values())
-    columns = persistence._changing_columns(orders, None, has_positions=False)
+    columns = writing._changing_columns(orders, None, has_positions=False)
     assert (columns["count"], columns["reserves"]) == (1, bigints([]))
     assert Order.objects.get().margin_reserve == 0

@@ -3,7 +3,7 @@
 from decimal import Decimal as D
 
 from margin.models import Position
-from orders.engine import needs
+from orders.engine import lock_plan
 from orders.models import Order
 from orders.tests.engine.harness import BUY, SELL, Harness, change, stored
 from orders.tests.engine.margin import (
@@ -116,8 +116,8 @@ def test_what_can_be_foreseen_is_locked_at_once(futures: Harness) -> None:
     futures.place(maker, SELL, 100, 5_000_000)
     futures.place(behind, SELL, 100, 5_000_000)
     command = futures.place_command(taker, BUY, 50, 5_000_000)
-    received = needs.Received("1-0", 0, command)
-    found = needs.find_needs(futures.engine.state, [received], [], set())
+    received = lock_plan.Received("1-0", 0, command)
+    found = lock_plan.plan_locks(futures.engine.state, [received], [], set())
 
     usdt = futures.instrument.quote_asset_id
     assert found.margin_rows == {(maker.id, usdt), (taker.id, usdt)}

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from orders.commands import AnyCommand
 from orders.tests.engine.harness import Clock, Harness, Venue
-from orders.tests.engine.invariants import check_all
+from orders.tests.engine.invariants import check_all, check_shown_books
 from orders.tests.engine.plans import STEP, Batch, World, make_world, plans
 
 _numbers = itertools.count()
@@ -98,6 +98,7 @@ def test_books_orders_and_ledger_agree_after_every_batch(
     for batch in plan:
         run(timed, clock, world, batch)
         check_all(timed.engine)
+        check_shown_books(timed.engine)
 
 
 @examples(3)

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from common.valkey import get_client
+from common.valkey_socket import ValkeySocket
 from embedded.services import Services, temporary_services
 from marketdata.selectors import get_instrument_spec
 from marketdata.snapshots import BookSnapshot, book_key, read_snapshot
@@ -84,17 +85,17 @@ def test_a_start_publishes_every_book(harness: Harness) -> None:
 def test_a_batch_that_could_not_be_told_is_shown_at_the_next_turn(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    execute = redis.client.Pipeline.execute
+    send = ValkeySocket.send
 
-    def cut_off(self: Any, *args: Any, **options: Any) -> Any:
-        if any(command[0][0] == "PUBLISH" for command in self.command_stack):
+    def cut_off(self: Any, commands: Any) -> None:
+        if any(command[0] == "PUBLISH" for command in commands):
             raise redis.ConnectionError("cut off")
-        return execute(self, *args, **options)
+        send(self, commands)
 
     order = harness.place_command(make_account(), BUY, 1, 1_000)
     harness.send(order)
     with monkeypatch.context() as patch:
-        patch.setattr(redis.client.Pipeline, "execute", cut_off)
+        patch.setattr(ValkeySocket, "send", cut_off)
         harness.engine.turn()
     assert Order.objects.get().status == "OPEN"
     assert snapshot_of(harness) == BookSnapshot(None, None, [], [])

@@ -7,7 +7,7 @@ import pytest
 
 from marketdata.snapshots import read_snapshot
 from orders.commands import DuplicateOutcome, ErrorOutcome
-from orders.engine.publisher import Publisher
+from orders.engine.process.publisher import Publisher
 from orders.models import EngineShard, Order, Trade
 from orders.streams import alive_key
 from orders.tests.engine.harness import (
@@ -110,7 +110,7 @@ def test_a_death_between_commit_and_answer(
     cancel = harness.cancel_command(buyer, order.command_id)
     harness.send(order, cancel)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Publisher, "publish", die)
+        patch.setattr(Publisher, "publish_committed", die)
         harness.turn()
     harness.restart()
     harness.turn()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from orders.matching.matcher import Matcher
@@ -79,6 +81,25 @@ def test_orders_expire_by_time_then_sequence_over_all_books(machine: Machine) ->
     assert ids(machine.books[1]) == [5]
     assert [o.order_id for o in machine.expire(1_000)] == [5]
     assert machine.next_expiry_any() is None
+
+
+def test_what_is_due_is_what_would_expire_and_stays() -> None:
+    draw, matcher = Random(7), Matcher()
+    for book in range(20):
+        matcher.add_book(book, PriceRule.SELLER)
+    for now in range(1, 400):
+        for _ in range(draw.randint(0, 4)):
+            until = draw.choice((None, now + draw.randint(1, 60)))
+            matcher.place(draw.randrange(20), buy(draw.randint(90, 99), 1, until=until))
+        if draw.random() < 0.2:
+            book = draw.randrange(20)
+            for order in list(matcher.books[book].orders())[:3]:
+                matcher.cancel(book, order.order_id)
+        due = matcher.due(now)
+        assert all(order.is_resting for order in due)
+        assert matcher.due(now) == due
+        if draw.random() < 0.3:
+            assert matcher.expire(now) == due
 
 
 def test_an_expired_order_no_longer_trades_but_did_just_before(machine: Machine) -> None:

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import redis
@@ -17,19 +17,21 @@ from django.conf import settings
 from django.db import connections
 
 from common.valkey import get_client
-from orders.engine import leadership, recovery
+from common.valkey_socket import ValkeySocket
 from orders.engine.batch import Received
-from orders.engine.execution import Executor
-from orders.engine.inbox import Inbox, split_id
-from orders.engine.loading import FenceLost
-from orders.engine.publisher import Publisher
+from orders.engine.process import leadership
+from orders.engine.process.inbox import Inbox, split_id
+from orders.engine.process.pipeline import BatchPipeline, ReadBatch
+from orders.engine.process.publisher import Publisher
 from orders.engine.state import ShardState
+from orders.engine.transaction import recovery
+from orders.engine.transaction.locking import FenceLost
 
 logger = logging.getLogger(__name__)
 
 IDLE_MS = 200
 # After so many starts without a commit, the first command is taken for the cause and refused.
-DEATHS_MAX = 3
+CRASHES_MAX = 3
 _SERVER_SECONDS = 2.0
 _LEAD_SECONDS = 1.0
 
@@ -37,18 +39,6 @@ _LEAD_SECONDS = 1.0
 def microseconds_now() -> int:
     """The wall clock: microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-class ReadAhead(NamedTuple):
-    """Commands that were read before their turn: those after the stream id `after`."""
-
-    after: str | None
-    received: list[Received]
-    read_to: str
-    read_at: float
-
-
-_NOTHING_READ = ReadAhead(None, [], "", 0.0)
 
 
 class Engine:
@@ -66,20 +56,15 @@ class Engine:
         self.stopping = threading.Event()
         self._connection = leadership.connect(dsn)
         self._client = get_client()
-        self._inbox = Inbox(self._client, shard)
-        self._publisher = Publisher(self._client, self.state)
-        self._executor = Executor(
-            self._connection,
-            self.state,
-            self._publisher,
-            clock=clock,
-            on_try=self._beat_turn,
-            read_next=self._read_ahead,
+        self._valkey = ValkeySocket()
+        self._inbox = Inbox(self._valkey, self._client, shard)
+        self._publisher = Publisher(self._valkey, self._client, self.state)
+        self.pipeline = BatchPipeline(
+            self._connection, self.state, self._inbox, self._publisher, clock=clock
         )
-        self._ahead = _NOTHING_READ
         self._heartbeat: leadership.Heartbeat | None = None
         self._single_until: str | None = None
-        self._suspect = False
+        self._has_poison = False
         self._next_server = self._next_lead = 0.0
 
     # --- life -------------------------------------------------------------------------------------
@@ -110,16 +95,18 @@ class Engine:
         return self._connection.info.backend_pid
 
     def close(self) -> None:
-        """Say what is not said yet, and give the lead back."""
-        self._executor.say()
+        """Give the lead back, when what was published is taken."""
+        self._publisher.confirm()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+        self._valkey.close()
         self._connection.close()
 
     def _start(self) -> None:
         state = self.state
         starts = leadership.raise_epoch(self._connection, state)
         self._heartbeat = leadership.Heartbeat(self._dsn, self._client, state.shard, state.epoch)
+        self.pipeline.heartbeat = self._heartbeat
         self._heartbeat.beat_once(self._connection)
         self._heartbeat.start()
         began = time.monotonic()
@@ -129,7 +116,7 @@ class Engine:
         finally:
             gc.freeze()
             gc.enable()
-        self._judge_starts(starts, self._wait_for_valkey())
+        self._guard_crash_loop(starts, self._wait_for_valkey())
         self._heartbeat.serve()
         logger.info(
             "shard %s leads, epoch %s: %s open orders in %s books, ready in %.2f s",
@@ -153,8 +140,8 @@ class Engine:
                 self.stopping.wait(0.2)
         return "0-0"
 
-    def _judge_starts(self, starts: int, newest_id: str) -> None:
-        """After starts without a commit: batches of one; after too many, the first is suspect.
+    def _guard_crash_loop(self, starts: int, newest_id: str) -> None:
+        """After starts without a commit: batches of one; after too many, the first is poison.
 
         No command is to blame for the starts of a venue where nothing was waiting.
         """
@@ -162,26 +149,24 @@ class Engine:
             leadership.forget_starts(self._connection, self.state)
         elif starts > 1:
             self._single_until = newest_id
-            self._suspect = starts > DEATHS_MAX
+            self._has_poison = starts > CRASHES_MAX
             logger.warning("start %s since the last commit: batches of one", starts)
 
     def turn(self) -> None:
-        """Take what is waiting and carry it out; expire what is due."""
+        """Take what is waiting and execute it; expire what is due."""
         self._beat_turn()
-        limit = 1 if self._single_until is not None else settings.ENGINE_BATCH_MAX
-        received, read_to, read_at = self._read(limit)
-        if not received:
-            # What was read ahead may be lost with Valkey.
-            self._executor.say()
-        if self._suspect and received:
-            self._refuse_suspect(received[0])
-        elif received:
-            self._executor.carry_out(received, read_at)
+        is_single = self._single_until is not None
+        self.pipeline.may_read_ahead = not is_single and not self.stopping.is_set()
+        batch = self._read(1 if is_single else settings.ENGINE_BATCH_MAX)
+        if self._has_poison and batch.received:
+            self._refuse_poison(batch.received[0])
+        elif batch.received:
+            self.pipeline.execute(batch)
         elif self._is_expiry_due():
-            if not self._executor.expire_due():
+            if not self.pipeline.expire_due():
                 self.stopping.wait(IDLE_MS / 1000)
-        elif read_to != self.state.last_id:
-            self._executor.move_past(read_to)
+        elif batch.read_to != self.state.last_id:
+            self.pipeline.move_past(batch.read_to)
         else:
             self._watch_lead()
         if self._single_until is not None and split_id(self.state.last_id) >= split_id(
@@ -189,42 +174,24 @@ class Engine:
         ):
             self._single_until = None
 
-    def _read(self, limit: int) -> tuple[list[Received], str, float]:
-        """What is waiting, up to which id, and when it was read; nothing without Valkey."""
-        last_id = self.state.last_id
-        ahead, self._ahead = self._ahead, _NOTHING_READ
+    def _read(self, limit: int) -> ReadBatch:
+        """The next batch; an empty one without Valkey."""
         try:
-            self._watch_server()
-            if ahead.after == last_id:
-                return ahead.received, ahead.read_to, ahead.read_at
-            received, read_to = self._inbox.read(last_id, limit, self._block_ms())
-            return received, read_to, time.monotonic()
+            if not self.pipeline.has_begun:  # rows are locked: first that batch
+                self._watch_server()
+            return self.pipeline.read(limit, self._block_ms())
         except redis.RedisError as error:
             logger.warning("the stream cannot be read: %s", error)
             self._next_server = 0.0
             self.stopping.wait(0.1)
-            return [], last_id, time.monotonic()
+            last_id = self.state.last_id
+            return ReadBatch(last_id, [], last_id, time.monotonic())
 
-    def _read_ahead(self, after: str) -> list[Received]:
-        """Read the next batch while PostgreSQL writes the one that ends at `after`."""
-        if self._single_until is not None or self.stopping.is_set():
-            return []
-        if self._publisher.is_behind:
-            return []  # the answers before found no server: rows are locked, so wait only once
-        try:
-            received, read_to = self._inbox.read(after, settings.ENGINE_BATCH_MAX, None)
-        except redis.RedisError as error:
-            logger.warning("the stream cannot be read ahead: %s", error)
-            return []
-        if received:
-            self._ahead = ReadAhead(after, received, read_to, time.monotonic())
-        return received
-
-    def _refuse_suspect(self, suspect: Received) -> None:
-        """The command at which the engine has died again and again is not tried any more."""
-        logger.error("the engine died %s times at one command", DEATHS_MAX)
-        self._executor.refuse(suspect)
-        self._suspect = False
+    def _refuse_poison(self, poison: Received) -> None:
+        """Do not try the command again at which the engine has crashed too often."""
+        logger.error("the engine crashed %s times at one command", CRASHES_MAX)
+        self.pipeline.refuse(poison)
+        self._has_poison = False
 
     def _beat_turn(self) -> None:
         if self._heartbeat is not None:
@@ -255,6 +222,7 @@ class Engine:
     def _watch_server(self) -> None:
         """Notice a restarted Valkey, or one that missed a batch: align the stream, publish all."""
         if time.monotonic() >= self._next_server or self._publisher.is_behind:
+            self._publisher.confirm()
             self._inbox.align(self.state.last_id)
             self._publisher.check_server()
             self._next_server = time.monotonic() + _SERVER_SECONDS

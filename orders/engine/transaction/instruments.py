@@ -42,6 +42,15 @@ def load_some(connection: psycopg.Connection[Any], state: ShardState, ids: Itera
         state.add_instrument(_rules(row))
 
 
+def load_changed(
+    connection: psycopg.Connection[Any], state: ShardState, versions: dict[int, int]
+) -> None:
+    """Read the rules again of instruments that have other versions now."""
+    changed = [i for i, version in versions.items() if state.instruments[i].version != version]
+    if changed:
+        load_some(connection, state, changed)
+
+
 def _rules(row: tuple[Any, ...]) -> InstrumentRules:
     tick, lot = to_units8(row[5]), to_units8(row[6])
     min_quantity, max_quantity = _units8_or_none(row[11]), _units8_or_none(row[12])

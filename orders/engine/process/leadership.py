@@ -74,7 +74,11 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 
 def connect(dsn: str) -> psycopg.Connection[Any]:
     """The engine's connection: autocommit, the planner told to use indexes, short time-outs."""
-    connection = psycopg.connect(dsn, autocommit=True, application_name="bourse engine")
+    # Its cursors run rare statements, which must not break when a table is changed meanwhile; the
+    # others are prepared by `common.postgres_pipeline`.
+    connection = psycopg.connect(
+        dsn, autocommit=True, application_name="bourse engine", prepare_threshold=None
+    )
     connection.execute(_SESSION)
     with socket.socket(fileno=os.dup(connection.fileno())) as channel:
         if channel.family == socket.AF_UNIX:  # one over TCP grows by itself

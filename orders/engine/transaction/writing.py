@@ -8,18 +8,16 @@ big table goes through the primary key.
 from collections.abc import Iterable
 from typing import Any
 
-import psycopg
-
 from brokers.bulk import queue_webhook_events
 from common.instants import from_microseconds
 from common.postgres_arrays import amounts, bigints, integers, uuids, words
+from common.postgres_pipeline import StatementPipeline, all_or_error
 from ledger import bulk
 from margin.bulk import PositionRow, store_positions
 from margin.bulk_funding import insert_fundings
 from margin.bulk_liquidations import freeze_collateral, insert_liquidations
 from marketdata.bulk import insert_marks
 from orders.engine.batch import BatchChanges, TradeRow
-from orders.engine.loading import FenceLost
 from orders.engine.positions import LivePosition
 from orders.engine.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
@@ -62,7 +60,8 @@ SELECT (%(ids)s)[i], (%(accounts)s)[i], (%(brokers)s)[i], (%(instruments)s)[i],
        %(now)s::timestamptz, %(now)s::timestamptz
   FROM generate_series(1, %(count)s) AS i
 """
-_UPDATE_ORDERS = f"""
+_UPDATE_ORDERS = all_or_error(
+    f"""
 UPDATE orders_order AS o
    SET filled_quantity = (%(filled)s)[i] * 0.00000001,
        status = ('{words(_STATUSES)}'::text[])[(%(statuses)s)[i]],
@@ -73,7 +72,9 @@ UPDATE orders_order AS o
        maker_fee = (%(maker_fees)s)[i] * 0.00000001, updated_at = %(now)s::timestamptz
   FROM generate_series(1, %(count)s) AS i
  WHERE o.id = (%(ids)s)[i]
-"""
+""",
+    "%(count)s",
+)
 _INSERT_KEYS = """
 INSERT INTO orders_orderkey (account_id, client_order_id, order_id)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::uuid[])
@@ -103,65 +104,69 @@ INSERT INTO orders_enginecommand (id, kind, result, created_at)
 SELECT u.id, u.kind, u.result, %s::timestamptz
   FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS u (id, kind, result)
 """
-_CHECKPOINT = """
+# The fence has locked the row: it is there.
+_CHECKPOINT = all_or_error(
+    """
 UPDATE orders_engineshard
    SET last_id = %s, next_sequence = %s, batch_time = %s, starts = 0
  WHERE shard = %s AND epoch = %s AND last_id = %s
-"""
+""",
+    "1",
+)
 
 
 class Writer:
     """Sends what a batch does to PostgreSQL, part by part, while the next part is matched.
 
-    Used inside one pipeline: nothing is waited for before its end. Then `commit`.
+    Nothing is waited for. Should any statement fail, those behind it are skipped, COMMIT too.
     """
 
     def __init__(
-        self, connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges
+        self, statements: StatementPipeline, state: ShardState, changes: BatchChanges
     ) -> None:
-        self._connection = connection
+        self._statements = statements
         self._state = state
         self._changes = changes
         self._now = from_microseconds(changes.batch_time)
         self._actor = f"engine {state.shard}"
         self._orders_done = self._trades_done = 0
-        # Cursors of the updates with the rows that each must find.
-        self._updates: list[tuple[Any, int]] = []
-        self._balances: bulk.Written | None = None
-        self._checkpoint: Any = None
-        self._last_id = state.last_id
 
     def write_part(self) -> None:
         """Send the orders, trades and entries that have come since the last part."""
-        connection, changes, now = self._connection, self._changes, self._now
+        statements, changes, now = self._statements, self._changes, self._now
         orders = changes.new_orders[self._orders_done :]
         if orders:
-            _insert_orders(connection, orders, now, _BOOK, self._has_positions)
+            _insert_orders(statements, orders, now, _BOOK, self._has_positions)
             self._orders_done += len(orders)
         if changes.unwritten_changes:
             changed = list(changes.unwritten_changes.values())
-            updated = _update_orders(connection, changed, now, self._has_positions)
-            self._updates.append((updated, len(changed)))
+            _update_orders(statements, changed, now, self._has_positions)
             changes.unwritten_changes = {}
         trades = changes.trades[self._trades_done :]
         if trades:
-            _insert_trades(connection, trades, now, _BOOK)
+            _insert_trades(statements, trades, now, _BOOK)
             self._trades_done += len(trades)
-        bulk.write_entries(connection, changes.ledger, actor=self._actor, occurred_at=now)
+        bulk.write_entries(statements, changes.ledger, actor=self._actor, occurred_at=now)
+        statements.flush()
 
     def finish(self, last_id: str) -> None:
-        """Send the last part, the balances, what is small, and the checkpoint."""
+        """Send the last part, the balances, what is small, and the checkpoint; then `commit`."""
         state, changes = self._state, self._changes
         self.write_part()
         self._write_margin()
-        self._balances = bulk.write_balances(self._connection, changes.ledger)
-        _insert_small(self._connection, state, changes, self._now)
-        self._last_id = last_id
-        self._checkpoint = self._connection.execute(
+        bulk.write_balances_or_fail(self._statements, changes.ledger)
+        _insert_small(self._statements, state, changes, self._now)
+        self._statements.execute(
             _CHECKPOINT,
             [last_id, state.next_sequence, changes.batch_time, state.shard, state.epoch,
              state.last_id],
         )  # fmt: skip
+        self._statements.flush()
+
+    def commit(self) -> None:
+        """Send COMMIT; whether the batch is committed, the end of the round trip says."""
+        self._statements.execute("COMMIT")
+        self._statements.sync()
 
     @property
     def _has_positions(self) -> bool:
@@ -169,49 +174,30 @@ class Writer:
 
     def _write_margin(self) -> None:
         """Send what only perpetuals have. The entries of their trades are sent already."""
-        connection, changes, now = self._connection, self._changes, self._now
+        statements, changes, now = self._statements, self._changes, self._now
         for venue, orders in changes.other_orders.items():
-            _insert_orders(connection, orders, now, venue, False)
+            _insert_orders(statements, orders, now, venue, False)
         for venue, trades in changes.other_trades.items():
-            _insert_trades(connection, trades, now, venue)
+            _insert_trades(statements, trades, now, venue)
         if changes.positions:
             rows = [_position_row(position) for position in changes.positions.values()]
-            stored = store_positions(connection, rows, now=now)
-            self._updates.append((stored, len(rows)))
+            store_positions(statements, rows, now=now)
         if changes.marks:
-            insert_marks(connection, changes.marks, posted_at=now)
+            insert_marks(statements, changes.marks, posted_at=now)
         if changes.fundings:
-            insert_fundings(connection, changes.fundings, now=now)
+            insert_fundings(statements, changes.fundings, now=now)
         if changes.liquidations:
             insert_liquidations(
-                connection, changes.liquidations, changes.liquidation_steps, executed_at=now
+                statements, changes.liquidations, changes.liquidation_steps, executed_at=now
             )
         if changes.freezes:
             freeze_collateral(
-                connection, list(changes.freezes.values()), actor=self._actor, now=now
+                statements, list(changes.freezes.values()), actor=self._actor, now=now
             )
-
-    def commit(self) -> None:
-        """After the pipeline's end: COMMIT; then the checkpoint in memory is moved too.
-
-        Raises:
-            FenceLost: the checkpoint row was not ours any more.
-            psycopg.Error: the transaction was not committed, or the connection was lost.
-        """
-        state = self._state
-        assert self._balances is not None, "finish first"
-        self._balances.check()
-        for cursor, count in self._updates:
-            assert cursor.rowcount == count, f"{cursor.rowcount} of {count} rows updated"
-        if self._checkpoint.rowcount != 1:
-            raise FenceLost(f"shard {state.shard} is not at epoch {state.epoch}, {state.last_id}")
-        self._connection.execute("COMMIT")
-        state.last_id = self._last_id
-        state.batch_time = self._changes.batch_time
 
 
 def _insert_orders(
-    connection: psycopg.Connection[Any],
+    statements: StatementPipeline,
     orders: list[LiveOrder],
     now: Any,
     venue: str,
@@ -223,7 +209,7 @@ def _insert_orders(
         "accounts": bigints([o.account_id for o in orders]),
         "brokers": uuids([o.broker_id for o in orders]),
         "instruments": bigints([o.instrument.instrument_id for o in orders]),
-        "client_ids": client_ids if any(client_ids) else "{}",
+        "client_ids": client_ids if any(client_ids) else [],
         "sides": bigints([o.side for o in orders]),
         "types": bigints([o.order_type for o in orders]),
         "times": bigints([o.time_in_force for o in orders]),
@@ -237,15 +223,15 @@ def _insert_orders(
         "sequences": bigints([o.sequence for o in orders]),
     }
     changing = _changing_columns(orders, now, has_positions)
-    connection.execute(_INSERT_ORDERS, columns | changing | {"venue": venue})
+    statements.execute(_INSERT_ORDERS, columns | changing | {"venue": venue})
     keyed = [o for o in orders if o.claims_key]
     if keyed:
-        connection.execute(
+        statements.execute(
             _INSERT_KEYS,
             [
-                integers([o.account_id for o in keyed]),
+                bigints([o.account_id for o in keyed]),
                 [o.client_order_id for o in keyed],
-                words([o.id_bytes.hex() for o in keyed]),
+                uuids([o.id_bytes for o in keyed]),
             ],
         )
     for order in orders:
@@ -253,10 +239,10 @@ def _insert_orders(
 
 
 def _update_orders(
-    connection: psycopg.Connection[Any], orders: list[LiveOrder], now: Any, has_positions: bool
-) -> Any:
+    statements: StatementPipeline, orders: list[LiveOrder], now: Any, has_positions: bool
+) -> None:
     ids = {"ids": uuids([o.id_bytes for o in orders])}
-    return connection.execute(_UPDATE_ORDERS, _changing_columns(orders, now, has_positions) | ids)
+    statements.execute(_UPDATE_ORDERS, _changing_columns(orders, now, has_positions) | ids)
 
 
 def _changing_columns(orders: list[LiveOrder], now: Any, has_positions: bool) -> dict[str, Any]:
@@ -298,9 +284,9 @@ def _position_row(position: LivePosition) -> PositionRow:
 
 
 def _insert_trades(
-    connection: psycopg.Connection[Any], trades: list[TradeRow], now: Any, venue: str
+    statements: StatementPipeline, trades: list[TradeRow], now: Any, venue: str
 ) -> None:
-    connection.execute(
+    statements.execute(
         _INSERT_TRADES,
         {
             "ids": uuids([t.trade_id for t in trades]),
@@ -324,31 +310,31 @@ def _insert_trades(
 
 
 def _insert_small(
-    connection: psycopg.Connection[Any], state: ShardState, changes: BatchChanges, now: Any
+    statements: StatementPipeline, state: ShardState, changes: BatchChanges, now: Any
 ) -> None:
     nets = [(key, amount) for key, amount in changes.broker_nets.items() if amount]
     if nets:
-        connection.execute(
+        statements.execute(
             _ADD_NETS,
             [
                 state.shard,
-                words([broker_id.hex() for (broker_id, _asset), _amount in nets]),
-                integers([asset_id for (_broker, asset_id), _amount in nets]),
+                uuids([broker_id for (broker_id, _asset), _amount in nets]),
+                bigints([asset_id for (_broker, asset_id), _amount in nets]),
                 integers([amount for _key, amount in nets]),
             ],
         )
     if changes.commands:
-        connection.execute(
+        statements.execute(
             _INSERT_COMMANDS,
             [
                 now,
-                words([command_id.hex() for command_id, _kind, _result in changes.commands]),
+                uuids([command_id for command_id, _kind, _result in changes.commands]),
                 words([kind for _id, kind, _result in changes.commands]),
                 words([result for _id, _kind, result in changes.commands]),
             ],
         )
     if changes.webhooks:
         queue_webhook_events(
-            connection,
+            statements,
             [(broker_id, event, payload, now) for broker_id, event, payload in changes.webhooks],
         )

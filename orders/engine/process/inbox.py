@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import redis
 
+from common.valkey_socket import ValkeySocket
 from orders.commands import decode_command
 from orders.engine.batch import Received
 from orders.streams import COMMAND_FIELD, command_stream
@@ -27,11 +28,10 @@ def split_id(stream_id: str) -> tuple[int, int]:
 class Inbox:
     """Reads the commands of one shard."""
 
-    def __init__(self, client: "redis.Redis", shard: int) -> None:
-        """`client` needs a socket time-out: a server that is silent must not hold the engine up."""
-        # On the same connections; entries stay as they come, for a dict of each is of no use.
-        self._client = redis.Redis(connection_pool=client.connection_pool)
-        self._client.set_response_callback("XREAD", lambda answer, **options: answer)
+    def __init__(self, valkey: ValkeySocket, client: "redis.Redis", shard: int) -> None:
+        """`client` is for what is rare."""
+        self._valkey = valkey
+        self._client = client
         self._stream = command_stream(shard)
 
     def read(self, after: str, count: int, block_ms: int | None) -> tuple[list[Received], str]:
@@ -41,13 +41,12 @@ class Inbox:
         was read: entries that are no command are left out.
         The age of a command is the server's clock now less that of its arrival: one clock.
         """
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.xread({self._stream: after}, count=count, block=block_ms)
-        pipeline.time()
-        answer, (seconds, micros) = pipeline.execute()
+        block = () if block_ms is None else ("BLOCK", block_ms)
+        read = ("XREAD", "COUNT", count, *block, "STREAMS", self._stream, after)
+        answer, (seconds, micros) = self._valkey.execute(read, ("TIME",))
         if not answer:
             return [], after
-        now_ms = seconds * 1000 + micros // 1000
+        now_ms = int(seconds) * 1000 + int(micros) // 1000
         entries = answer[0][1]
         received = [item for entry in entries if (item := _received(entry, now_ms)) is not None]
         return received, entries[-1][0].decode()

@@ -14,10 +14,10 @@ from common.instants import to_microseconds
 from common.money import to_units8
 from common.postgres_arrays import integers, words
 from margin.bulk import PositionRow, read_positions, read_positions_of
-from orders.engine import instruments
 from orders.engine.batch import BatchChanges
 from orders.engine.positions import LiveMark, LivePosition
 from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.transaction import instruments
 from orders.matching.types import OrderType, Side, TimeInForce
 
 # A million orders are to be read in seconds, so nothing is made of a column on the way that is not

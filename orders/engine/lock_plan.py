@@ -28,7 +28,7 @@ _HIGHEST = 1 << 100
 
 
 @dataclass(slots=True)
-class Needs:
+class LockPlan:
     """What a batch can touch. `accounts` are trading accounts: of orders, and of their makers."""
 
     accounts: set[int] = field(default_factory=set)
@@ -73,7 +73,7 @@ class _Arriving:
 
     # Account, side, limit in ticks (None: market).
     orders: list[tuple[int, int, int | None]] = field(default_factory=list)
-    # By side (BUY, SELL): all lots, and what resting orders the batch cancels would have taken.
+    # By side (BUY, SELL): all lots, and what resting orders the batch closes would have taken.
     lots: list[int] = field(default_factory=lambda: [0, 0, 0])
     # Highest price of the buys and lowest of the sells; None: a market order, it takes any.
     worst: dict[int, int | None] = field(default_factory=dict)
@@ -94,11 +94,15 @@ class _Arriving:
             self.worst[side] = min(price, worst)
 
 
-def find_needs(
-    state: ShardState, received: list[Received], expired: list[LiveOrder], also: set[int]
-) -> Needs:
-    """Collect what the batch can touch; `also`: owners that an earlier try ran into."""
-    needs = Needs()
+def plan_locks(
+    state: ShardState, received: list[Received], due: list[LiveOrder], extra_owners: set[int]
+) -> LockPlan:
+    """Collect what the batch can touch.
+
+    `due`: orders that are still in their books and expire first; `extra_owners`: those that an
+    earlier try ran into.
+    """
+    plan = LockPlan()
     arriving: dict[int, _Arriving] = {}
     canceled: list[LiveOrder] = []
     for item in received:
@@ -106,80 +110,83 @@ def find_needs(
         if isinstance(command, PlaceOrder):
             if command.instrument_id not in state.instruments:
                 continue
-            needs.accounts.add(command.account_id)
-            needs.orders.append(command.command_id)
+            plan.accounts.add(command.account_id)
+            plan.orders.append(command.command_id)
             if command.client_order_id is not None:
-                needs.keys.append((command.account_id, command.client_order_id))
+                plan.keys.append((command.account_id, command.client_order_id))
             if isinstance(command, DealPerpetual):
-                _need_deal(needs, state, command)
+                _need_deal(plan, state, command)
                 continue
             known = arriving.get(command.instrument_id)
             if known is None:
                 known = arriving[command.instrument_id] = _Arriving()
             known.add(command)
             continue
-        needs.commands.append(command.command_id)
+        plan.commands.append(command.command_id)
         if isinstance(command, (SetMarkPrice, FixFunding)):
             if command.instrument_id in state.instruments:
-                needs.instruments.add(command.instrument_id)
+                plan.instruments.add(command.instrument_id)
                 if isinstance(command, FixFunding):
-                    needs.funded.add(command.instrument_id)
+                    plan.funded.add(command.instrument_id)
         elif isinstance(command, LiquidateAccount):
-            _need_liquidation(needs, state, command, also)
+            _need_liquidation(plan, state, command, extra_owners)
         elif isinstance(command, ReduceFund):
-            _need_reduction(needs, state, command, also)
+            _need_reduction(plan, state, command, extra_owners)
         elif isinstance(command, CancelOrder):
             order = state.live_orders.get(command.order_id)
             if order is None:
-                needs.closed_orders.append(command.order_id)
+                plan.closed_orders.append(command.order_id)
             else:
                 canceled.append(order)
     for order in canceled:
-        _need_hold(needs, order)
+        _need_hold(plan, order)
         _reach_past(arriving, order)
-    for order in expired:
-        _need_hold(needs, order)
+    for order in due:
+        _need_hold(plan, order)
+        _reach_past(arriving, order)
     for instrument_id, arrivals in arriving.items():
-        _need_matching(needs, state, instrument_id, arrivals, also)
-    return needs
+        _need_matching(plan, state, instrument_id, arrivals, extra_owners)
+    return plan
 
 
-def _need_hold(needs: Needs, order: LiveOrder) -> None:
+def _need_hold(plan: LockPlan, order: LiveOrder) -> None:
     if order.hold or order.instrument.is_perpetual:
-        needs.add_paying(order.account_id, order.side, order.instrument)
+        plan.add_paying(order.account_id, order.side, order.instrument)
 
 
-def _need_deal(needs: Needs, state: ShardState, command: DealPerpetual) -> None:
+def _need_deal(plan: LockPlan, state: ShardState, command: DealPerpetual) -> None:
     """A dealer trade: both collaterals, no book."""
     rules = state.instruments[command.instrument_id]
-    needs.instruments.add(command.instrument_id)
-    _need_venue_rows(needs, rules)
-    needs.margin_takers.add(command.account_id)
+    plan.instruments.add(command.instrument_id)
+    _need_venue_rows(plan, rules)
+    plan.margin_takers.add(command.account_id)
     for account_id in (command.account_id, command.dealer_account_id):
-        needs.margin_rows.add((account_id, rules.quote_asset_id))
+        plan.margin_rows.add((account_id, rules.quote_asset_id))
 
 
 def _need_liquidation(
-    needs: Needs, state: ShardState, command: LiquidateAccount, also: set[int]
+    plan: LockPlan, state: ShardState, command: LiquidateAccount, extra_owners: set[int]
 ) -> None:
     """The collateral of the account, of the fund, and of those whose orders it may meet."""
     account_id, asset_id = command.account_id, command.asset_id
     owner, fund = (account_id, asset_id), (command.fund_account_id, asset_id)
-    needs.accounts.add(account_id)
-    needs.margin_rows |= {owner, fund}
-    needs.funds.add(fund)
-    trading = set(also)
+    plan.accounts.add(account_id)
+    plan.margin_rows |= {owner, fund}
+    plan.funds.add(fund)
+    trading = set(extra_owners)
     for position in state.positions.of_owner(owner):
         rules = position.instrument
-        needs.instruments.add(rules.instrument_id)
-        _need_venue_rows(needs, rules)
+        plan.instruments.add(rules.instrument_id)
+        _need_venue_rows(plan, rules)
         trading |= _owners_met(state, position)
-    needs.accounts |= trading
-    needs.margin_rows |= {(other_id, asset_id) for other_id in trading}
-    needs.margin_takers |= {account_id, command.fund_account_id} | trading
+    plan.accounts |= trading
+    plan.margin_rows |= {(other_id, asset_id) for other_id in trading}
+    plan.margin_takers |= {account_id, command.fund_account_id} | trading
 
 
-def _need_reduction(needs: Needs, state: ShardState, command: ReduceFund, also: set[int]) -> None:
+def _need_reduction(
+    plan: LockPlan, state: ShardState, command: ReduceFund, extra_owners: set[int]
+) -> None:
     """The collateral of the fund, and of those whose orders it may meet."""
     rules = state.instruments.get(command.instrument_id)
     if rules is None or not rules.is_perpetual:
@@ -188,13 +195,13 @@ def _need_reduction(needs: Needs, state: ShardState, command: ReduceFund, also: 
     position = state.positions.find((fund_id, asset_id), rules.instrument_id)
     if position is None or not position.quantity:
         return
-    needs.instruments.add(rules.instrument_id)
-    _need_venue_rows(needs, rules)
-    needs.funds.add((fund_id, asset_id))
-    trading = {fund_id} | also | _owners_met(state, position)
-    needs.accounts |= trading
-    needs.margin_rows |= {(account_id, asset_id) for account_id in trading}
-    needs.margin_takers |= trading
+    plan.instruments.add(rules.instrument_id)
+    _need_venue_rows(plan, rules)
+    plan.funds.add((fund_id, asset_id))
+    trading = {fund_id} | extra_owners | _owners_met(state, position)
+    plan.accounts |= trading
+    plan.margin_rows |= {(account_id, asset_id) for account_id in trading}
+    plan.margin_takers |= trading
 
 
 def _owners_met(state: ShardState, position: LivePosition) -> set[int]:
@@ -206,29 +213,33 @@ def _owners_met(state: ShardState, position: LivePosition) -> set[int]:
     return book.reachable_accounts(side, None, abs(position.quantity))
 
 
-def _need_venue_rows(needs: Needs, rules: InstrumentRules) -> None:
+def _need_venue_rows(plan: LockPlan, rules: InstrumentRules) -> None:
     # Also without fees now: a resting order keeps the rates of its time.
-    needs.fee_assets.add(rules.quote_asset_id)
+    plan.fee_assets.add(rules.quote_asset_id)
     if rules.is_perpetual:
-        needs.clearing_assets.add(rules.quote_asset_id)
+        plan.clearing_assets.add(rules.quote_asset_id)
 
 
 def _reach_past(arriving: dict[int, _Arriving], order: LiveOrder) -> None:
-    """A resting order that the batch cancels lets its takers reach so much further."""
+    """A resting order that the batch cancels or expires lets its takers reach so much further."""
     known = arriving.get(order.instrument.instrument_id)
     if known is not None:
         known.lots[_SELL if order.side == _BUY else _BUY] += order.remaining
 
 
 def _need_matching(
-    needs: Needs, state: ShardState, instrument_id: int, arrivals: _Arriving, also: set[int]
+    plan: LockPlan,
+    state: ShardState,
+    instrument_id: int,
+    arrivals: _Arriving,
+    extra_owners: set[int],
 ) -> None:
     rules, book = state.instruments[instrument_id], state.matcher.books[instrument_id]
-    needs.instruments.add(instrument_id)
-    _need_venue_rows(needs, rules)
+    plan.instruments.add(instrument_id)
+    _need_venue_rows(plan, rules)
     if rules.is_perpetual:
-        needs.margin_takers.update(account_id for account_id, _side, _price in arrivals.orders)
-    trading = set(also)
+        plan.margin_takers.update(account_id for account_id, _side, _price in arrivals.orders)
+    trading = set(extra_owners)
     for side, worst in arrivals.worst.items():
         trading |= book.reachable_accounts(Side(side), worst, arrivals.lots[side])
     # The prices that an order has to meet in order to trade: of the book, or of the batch.
@@ -239,10 +250,10 @@ def _need_matching(
         if price is None or (price >= lowest_ask if side == _BUY else price <= highest_bid):
             trading.add(account_id)
         else:
-            needs.add_paying(account_id, side, rules)
-    needs.accounts |= trading
+            plan.add_paying(account_id, side, rules)
+    plan.accounts |= trading
     for account_id in trading:
-        needs.add_both(account_id, rules)
+        plan.add_both(account_id, rules)
 
 
 def _with_worst(best: int | None, arrivals: _Arriving, side: int, *, market: int) -> list[int]:

@@ -1,0 +1,474 @@
+"""The batches of a shard on their way: read → plan → lock → execute → write → commit → publish.
+
+Two batches overlap. While PostgreSQL writes and commits one, the next is read and planned, and its
+BEGIN, fence and locks are sent behind that COMMIT; the answers to the first are published while
+PostgreSQL locks the rows of the second. What was sent for the second is worth nothing if the first
+is not committed: the fence asks for the checkpoint that the first would have left.
+
+A failed batch is rolled back, its books are rebuilt, and it is split until the poison command is
+alone, which is answered `engine_error`: one command never stops the others.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import connections
+
+from common.postgres_pipeline import StatementPipeline, is_stale_statement
+from ledger.bulk import LedgerBatch
+from margin.bulk_funding import read_last_due
+from orders.commands import (
+    CancelOrder,
+    CommandOutcome,
+    FixFunding,
+    LiquidateAccount,
+    PlaceOrder,
+    ReduceFund,
+    ResetVenue,
+    SetMarkPrice,
+)
+from orders.engine.batch import BatchChanges, LockPlanMiss, Received
+from orders.engine.lock_plan import LockPlan, plan_locks
+from orders.engine.process.inbox import Inbox
+from orders.engine.process.leadership import Heartbeat
+from orders.engine.process.publisher import Publisher
+from orders.engine.processor import Processor, refuse
+from orders.engine.state import LiveOrder, ShardState
+from orders.engine.transaction import instruments, locking, recovery, reset
+from orders.engine.transaction.writing import Writer
+
+logger = logging.getLogger(__name__)
+
+_RETRIES_MAX = 5
+_RETRIED_STATES = {"40001", "40P01", "55P03"}
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A batch whose transaction has begun: its time, and the locks that were asked for."""
+
+    batch_time: int
+    plan: LockPlan
+    request: locking.LockRequest
+
+
+@dataclass(slots=True)
+class ReadBatch:
+    """Commands that were read together from the stream: those after `after`, up to `read_to`.
+
+    `read_at`: when, by the monotonic clock; they age while they wait for locks.
+    """
+
+    after: str
+    received: list[Received]
+    read_to: str
+    read_at: float
+    begun: _Begun | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    """One try of a batch, and what it has changed in memory so far."""
+
+    # Owners that an earlier try ran into, and whether that one met an order that came before.
+    extra_owners: set[int]
+    looks_up: bool
+    # Books that it may have changed; and all that it did, once it has come to its end.
+    touched: set[int] = field(default_factory=set)
+    changes: BatchChanges | None = None
+
+
+class BatchPipeline:
+    """Runs batches on the state of a shard, over one connection."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        state: ShardState,
+        inbox: Inbox,
+        publisher: Publisher,
+        *,
+        clock: Callable[[], int],
+    ) -> None:
+        self._connection = connection
+        self._statements = StatementPipeline(connection)
+        self._state = state
+        self._inbox = inbox
+        self._publisher = publisher
+        self._clock = clock
+        self._read_at = 0.0
+        # The batch that was read ahead.
+        self._following: ReadBatch | None = None
+        # Turned before each transaction; the leader's, once there is one.
+        self.heartbeat: Heartbeat | None = None
+        # Whether the next batch may be read before its turn.
+        self.may_read_ahead = True
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the rows of the next batch are being locked already."""
+        return self._following is not None and self._following.begun is not None
+
+    def read(self, limit: int, block_ms: int) -> ReadBatch:
+        """The next batch, at most `limit` commands if it was not read ahead.
+
+        Raises:
+            redis.RedisError: it cannot be read now.
+        """
+        following = self._following
+        if following is not None:
+            if following.after == self._state.last_id:
+                self._following = None
+                return following
+            self._drop_following()
+        return self._read(self._state.last_id, limit, block_ms)
+
+    def _read(self, after: str, limit: int, block_ms: int | None) -> ReadBatch:
+        self._publisher.confirm()
+        received, read_to = self._inbox.read(after, limit, block_ms)
+        return ReadBatch(after, received, read_to, time.monotonic())
+
+    def _read_following(self, after: str, batch_time: int) -> None:
+        """Read the batch that follows, and begin it where nothing speaks against it.
+
+        `batch_time`: that of the batch before, whose COMMIT is sent: whatever goes wrong here is
+        no failure of that one.
+        """
+        if not self.may_read_ahead or self._publisher.is_behind:
+            return  # a Valkey that is away is waited for while no row is locked
+        try:
+            following = self._read(after, settings.ENGINE_BATCH_MAX, None)
+            if following.received:
+                self._following = following
+                following.begun = self._begin_following(following, batch_time)
+        except redis.RedisError as error:
+            logger.warning("the stream cannot be read ahead: %s", error)
+        except Exception:
+            # That batch meets it again, and finds the poison command.
+            logger.warning("the next batch cannot be begun", exc_info=True)
+
+    def _begin_following(self, following: ReadBatch, batch_time: int) -> _Begun | None:
+        received = following.received
+        if self._unknown_instruments(received) or any(
+            isinstance(item.command, ResetVenue) for item in received
+        ):
+            return None
+        batch_time = max(batch_time, self._clock())
+        plan = self._plan(received, batch_time, set())
+        if not locking.has_venue_accounts(self._state, plan):
+            return None
+        return self._begin(plan, batch_time, last_id=following.after, looks_up=False)
+
+    def _drop_following(self) -> None:
+        """Give the rows of the next batch back, if it has begun, and forget it."""
+        if self.has_begun:
+            self._roll_back()
+        self._following = None
+
+    def _roll_back(self) -> None:
+        """End the open transaction, when all that was sent is answered."""
+        self._statements.abandon()
+        self._connection.rollback()
+
+    # --- executing --------------------------------------------------------------------------------
+
+    def execute(self, batch: ReadBatch) -> None:
+        """Run commands as one batch; a reset, which empties the tables, is a batch of its own.
+
+        Raises:
+            FenceLost, psycopg.Error: the lead or the database is lost; start again.
+        """
+        self._read_at = batch.read_at
+        received, begun = batch.received, batch.begun
+        start = 0
+        for index, item in enumerate(received):
+            if isinstance(item.command, ResetVenue):
+                if start < index:
+                    self._execute_some(received[start:index])
+                self._reset(item)
+                start = index + 1
+        if start < len(received) and not self._attempt(received[start:], begun, is_last=True):
+            self._halve(received[start:])
+
+    def expire_due(self) -> bool:
+        """Expire what is due now in a batch of its own; False when that failed."""
+        return self._attempt([])
+
+    def refuse(self, poison: Received) -> None:
+        """Answer a command that cannot be executed and move the checkpoint past it."""
+        changes = self._no_changes()
+        refuse(poison, changes)
+        self._move_on(changes, poison.stream_id)
+        logger.error("refused command %s", poison.command.command_id.hex())
+
+    def move_past(self, last_id: str) -> None:
+        """Move the checkpoint past entries of the stream that are no commands."""
+        self._move_on(self._no_changes(), last_id)
+
+    def _execute_some(self, received: list[Received]) -> None:
+        """Run a part of what was read as a batch; when it fails, by halves."""
+        if not self._attempt(received):
+            self._halve(received)
+
+    def _halve(self, received: list[Received]) -> None:
+        """Find the poison command of a batch that has failed."""
+        if len(received) == 1:
+            self.refuse(received[0])
+            return
+        middle = len(received) // 2
+        self._execute_some(received[:middle])
+        self._execute_some(received[middle:])
+
+    def _attempt(
+        self, received: list[Received], begun: _Begun | None = None, *, is_last: bool = False
+    ) -> bool:
+        """Run and commit one batch; False when it failed and everything is as before.
+
+        `is_last`: what follows it is in the stream, not in the hands of the caller.
+        """
+        extra_owners: set[int] = set()
+        looks_up = False
+        tries = 0
+        while tries < _RETRIES_MAX:
+            tries += 1
+            run = _Run(extra_owners, looks_up)
+            if self.heartbeat is not None:
+                self.heartbeat.turn()
+            try:
+                self._run(received, begun, run, is_last)
+            except LockPlanMiss as miss:
+                # One that gets further is no retry: a liquidation may walk through many owners.
+                if not extra_owners.issuperset(miss.account_ids):
+                    tries -= 1
+                extra_owners.update(miss.account_ids)
+            except locking.FenceLost:
+                raise
+            except Exception as error:
+                if self._connection.closed or self._connection.broken:
+                    raise
+                if isinstance(error, psycopg.errors.UniqueViolation) and not looks_up:
+                    looks_up = True
+                elif not self._is_retryable(error):
+                    logger.exception("a batch of %s failed", len(received))
+                    self._undo(run)
+                    return False
+            else:
+                return True
+            self._undo(run)
+            begun = None
+        return False
+
+    def _is_retryable(self, error: Exception) -> bool:
+        """Whether a second try may not meet the conflict again.
+
+        Raises:
+            psycopg.OperationalError: it is no conflict but the end of the connection.
+        """
+        if not isinstance(error, psycopg.Error):
+            return False
+        if error.sqlstate in _RETRIED_STATES or is_stale_statement(error):
+            logger.warning("batch tried again: %s", error)
+            return True
+        if isinstance(error, psycopg.OperationalError):
+            raise error
+        return False
+
+    def _run(
+        self, received: list[Received], begun: _Begun | None, run: _Run, is_last: bool
+    ) -> None:
+        """Lock, run, write, COMMIT, publish. `run` is told what has changed in memory."""
+        state = self._state
+        if begun is None:
+            begun = self._begin_now(received, run)
+        try:
+            context = begun.request.receive()
+        except locking.LedgerAccountsMissing:
+            self._roll_back()
+            begun = self._begin_now(received, run, makes_accounts=True)
+            context = begun.request.receive()
+        if begun.plan.funded:
+            context.last_fundings = read_last_due(self._connection, begun.plan.funded)
+        instruments.load_changed(self._connection, state, context.instrument_versions)
+        expired: list[LiveOrder] = state.matcher.expire(begun.batch_time)  # type: ignore[assignment]
+        run.touched.update(order.instrument.instrument_id for order in expired)
+        changes = BatchChanges(begun.batch_time, LedgerBatch(context.all_rows()))
+        waited_ms = int((time.monotonic() - self._read_at) * 1000)
+        run.touched.update(_books_of(received, state))
+        last_id = received[-1].stream_id if received else state.last_id
+        writer = Writer(self._statements, state, changes)
+        processor = Processor(state, context, changes)
+        processor.run(received, expired, waited_ms, after_part=writer.write_part)
+        run.changes = changes
+        self._commit(writer, changes, last_id, is_last)
+
+    def _commit(
+        self, writer: Writer, changes: BatchChanges, last_id: str, is_last: bool = False
+    ) -> None:
+        """Write the rest of the batch, COMMIT, and publish what is committed.
+
+        The answers are composed while PostgreSQL writes, the next batch begins behind the COMMIT.
+        """
+        writer.finish(last_id)
+        message = self._publisher.compose(changes, last_id)
+        writer.commit()
+        if is_last:
+            self._read_following(last_id, changes.batch_time)
+        self._statements.wait()
+        self._state.last_id, self._state.batch_time = last_id, changes.batch_time
+        if self._statements.in_flight and not self.has_begun:
+            self._roll_back()  # the next one was not sent to its end
+        self._publisher.publish_committed(message, changes)
+
+    def _begin_now(
+        self, received: list[Received], run: _Run, *, makes_accounts: bool = False
+    ) -> _Begun:
+        """Plan a batch that comes after no other, and ask for its locks."""
+        self._drop_following()
+        unknown = self._unknown_instruments(received)
+        if unknown:
+            recovery.rebuild(self._connection, self._state, unknown)
+        batch_time = self._batch_time()
+        plan = self._plan(received, batch_time, run.extra_owners)
+        locking.ensure_venue_accounts(self._statements, self._state, plan)
+        if makes_accounts:
+            locking.make_client_accounts(self._statements, self._state, plan)
+        return self._begin(
+            plan,
+            batch_time,
+            last_id=self._state.last_id,
+            looks_up=run.looks_up,
+            accounts_made=makes_accounts,
+        )
+
+    def _plan(self, received: list[Received], batch_time: int, extra_owners: set[int]) -> LockPlan:
+        state = self._state
+        due: list[LiveOrder] = state.matcher.due(batch_time)  # type: ignore[assignment]
+        return plan_locks(state, received, due, extra_owners)
+
+    def _begin(
+        self,
+        plan: LockPlan,
+        batch_time: int,
+        *,
+        last_id: str,
+        looks_up: bool,
+        accounts_made: bool = False,
+    ) -> _Begun:
+        request = locking.LockRequest(
+            self._statements,
+            self._state,
+            plan,
+            last_id=last_id,
+            looks_up=looks_up,
+            accounts_made=accounts_made,
+        )
+        return _Begun(batch_time, plan, request)
+
+    def _unknown_instruments(self, received: list[Received]) -> set[int]:
+        """Instruments that were listed since."""
+        known = self._state.instruments
+        return {
+            item.command.instrument_id
+            for item in received
+            if isinstance(item.command, (PlaceOrder, SetMarkPrice, FixFunding))
+            and item.command.instrument_id not in known
+        }
+
+    def _undo(self, run: _Run) -> None:
+        """Roll back, in the database and in memory; a batch that has begun behind this one too."""
+        if self._following is not None:
+            self._following.begun = None
+        self._roll_back()
+        self._publisher.forget_books()
+        row = self._connection.execute(
+            "SELECT next_sequence FROM orders_engineshard WHERE shard = %s", [self._state.shard]
+        ).fetchone()
+        assert row is not None
+        self._state.next_sequence = row[0]
+        self._state.forget_ledger_ids()
+        if run.changes is not None:
+            recovery.take_back(self._connection, self._state, run.changes)
+        else:
+            recovery.rebuild(self._connection, self._state, run.touched)
+
+    # --- without a book ---------------------------------------------------------------------------
+
+    def _move_on(self, changes: BatchChanges, last_id: str) -> None:
+        """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
+        self._begin_fenced(changes.batch_time)
+        self._commit(Writer(self._statements, self._state, changes), changes, last_id)
+
+    def _begin_fenced(self, batch_time: int) -> None:
+        """Begin a transaction that locks nothing but the shard."""
+        self._drop_following()
+        begun = self._begin(LockPlan(), batch_time, last_id=self._state.last_id, looks_up=False)
+        begun.request.receive()
+
+    def _no_changes(self) -> BatchChanges:
+        return BatchChanges(self._batch_time(), LedgerBatch())
+
+    def _batch_time(self) -> int:
+        return max(self._state.batch_time, self._clock())
+
+    def _reset(self, received: Received) -> None:
+        """Empty the venue once, forget everything, fund the demo again, answer."""
+        state, command = self._state, received.command
+        changes = self._no_changes()
+        changes.answer(command.reply_to, CommandOutcome(command.command_id, "done"))
+        if reset.is_done(self._connection, command.command_id):
+            self._move_on(changes, received.stream_id)
+            return
+        changes.commands.append((command.command_id, "reset", "done"))
+        try:
+            self._begin_fenced(changes.batch_time)
+            reset.empty_tables(self._connection)
+            writer = Writer(self._statements, state, changes)
+            writer.finish(received.stream_id)
+            writer.commit()
+            self._statements.wait()
+        except psycopg.OperationalError as error:
+            if self._connection.closed or self._connection.broken:
+                raise
+            self._is_retryable(error)
+            self._roll_back()
+            self.refuse(received)
+            return
+        state.last_id, state.batch_time = received.stream_id, changes.batch_time
+        state.forget_ledger_ids()
+        if settings.RESET_HOOK:
+            module, _, name = settings.RESET_HOOK.rpartition(".")
+            getattr(import_module(module), name)()
+            connections.close_all()
+        recovery.rebuild(self._connection, state, set(state.instruments))
+        self._publisher.forget_books()
+        changes.touched_instruments.update(state.instruments)
+        message = self._publisher.compose(changes, received.stream_id)
+        self._publisher.publish_committed(message, changes)
+
+
+def _books_of(received: list[Received], state: ShardState) -> set[int]:
+    """The books that these commands may change."""
+    books = set()
+    for item in received:
+        command = item.command
+        if isinstance(command, (PlaceOrder, SetMarkPrice)):
+            books.add(command.instrument_id)
+        elif isinstance(command, CancelOrder):
+            order = state.live_orders.get(command.order_id)
+            if order is not None:
+                books.add(order.instrument.instrument_id)
+        elif isinstance(command, LiquidateAccount):
+            owner = (command.account_id, command.asset_id)
+            books.update(state.positions.by_owner.get(owner, ()))
+        elif isinstance(command, ReduceFund) and command.instrument_id in state.instruments:
+            books.add(command.instrument_id)
+    return books
