@@ -1,5 +1,6 @@
 """Words of the ledger: kinds of accounts and entries, lines of an entry, balances. Pure."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -156,6 +157,12 @@ class RequestKey:
     def name(self) -> tuple[str, str]:
         """What is unique: the same key of another owner is another key."""
         return self.owner, self.key
+
+    @property
+    def digests(self) -> tuple[bytes, bytes]:
+        """Of the name and of the request, 16 bytes each: how an order's command has them."""
+        name = hashlib.sha256("\0".join(self.name).encode()).digest()
+        return name[:16], bytes.fromhex(self.fingerprint)[:16]
 
 
 @dataclass(frozen=True, slots=True)

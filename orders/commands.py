@@ -33,14 +33,35 @@ class PlaceOrder(Command, tag="place", frozen=True, gc=False):
     valid_until: int | None
     client_order_id: str | None
     window_ms: int
+    # Digests of an Idempotency-Key with its owner, and of the request that it was sent with.
+    request_key: bytes | None = None
+    request_fingerprint: bytes | None = None
 
 
-class DealPerpetual(PlaceOrder, tag="deal", frozen=True, gc=False):
+class DealPerpetual(PlaceOrder, tag="deal.2", frozen=True, gc=False):
     """An order for a perpetual that the dealer's account fills whole at the mark price, or refuses.
 
     A limit price must be as good as the mark or better for the dealer.
     """
 
+    dealer_account_id: int = 0
+    dealer_broker_id: bytes = b""
+
+
+class _DealPerpetualV1(Command, tag="deal", frozen=True, gc=False):
+    """`DealPerpetual` before orders had request keys; an engine may still find it in its stream."""
+
+    account_id: int
+    broker_id: bytes
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    price_ticks: int | None
+    quantity_lots: int
+    valid_until: int | None
+    client_order_id: str | None
+    window_ms: int
     dealer_account_id: int
     dealer_broker_id: bytes
 
@@ -148,10 +169,14 @@ class OrderOutcome(msgspec.Struct, array_like=True, tag="order", frozen=True, gc
 
 
 class DuplicateOutcome(msgspec.Struct, array_like=True, tag="duplicate", frozen=True, gc=False):
-    """The order was there before, under its id or its client_order_id: look it up."""
+    """The order was there before, under its id or one of its keys: look it up.
+
+    `is_replay`: under its Idempotency-Key, so the first answer is wanted again.
+    """
 
     command_id: bytes
     order_id: bytes
+    is_replay: bool = False
 
 
 class CommandOutcome(msgspec.Struct, array_like=True, tag="command", frozen=True, gc=False):
@@ -166,16 +191,21 @@ class CommandOutcome(msgspec.Struct, array_like=True, tag="command", frozen=True
 
 
 class ErrorOutcome(msgspec.Struct, array_like=True, tag="error", frozen=True, gc=False):
-    """The engine could not carry the command out and says so; nothing was written."""
+    """The command was not executed, and nothing was written: `ENGINE_ERROR`, or a key is taken."""
 
     command_id: bytes
     code: str
 
 
+ENGINE_ERROR = "engine_error"
+# The Idempotency-Key was sent before with another request; the client_order_id without this key.
+REQUEST_KEY_REUSED = "idempotency_key_reused"
+CLIENT_ORDER_ID_TAKEN = "client_order_id_conflict"
+
 AnyOutcome = OrderOutcome | DuplicateOutcome | CommandOutcome | ErrorOutcome
 
 _encoder = msgspec.msgpack.Encoder()
-_command_decoder = msgspec.msgpack.Decoder(AnyCommand)
+_command_decoder = msgspec.msgpack.Decoder(AnyCommand | _DealPerpetualV1)
 _outcomes_decoder = msgspec.msgpack.Decoder(list[AnyOutcome])
 
 
@@ -190,7 +220,10 @@ def decode_command(data: bytes) -> AnyCommand:
     Raises:
         msgspec.DecodeError: `data` is no command.
     """
-    return _command_decoder.decode(data)
+    command = _command_decoder.decode(data)
+    if isinstance(command, _DealPerpetualV1):
+        return DealPerpetual(**msgspec.structs.asdict(command))
+    return command
 
 
 def decode_outcomes(data: bytes) -> list[AnyOutcome]:

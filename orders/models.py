@@ -170,6 +170,21 @@ class OrderKey(models.Model):
         return self.client_order_id
 
 
+class RequestKey(models.Model):
+    """The claim of an order on an Idempotency-Key: one order for one key of its owner.
+
+    `key` and `fingerprint` are digests: of the owner and the key, and of the request.
+    """
+
+    key = models.UUIDField(primary_key=True)
+    fingerprint = models.UUIDField()
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+", db_index=False)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
 class Trade(models.Model):
     """One match with both halves; `Fill` is the view of one half.
 

@@ -1,6 +1,6 @@
 """Words of orders: reasons, results of commands, orders and books as they stand. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -120,6 +120,30 @@ class OrderState:
     fills: tuple[OrderFill, ...] = ()
     venue: str = "BOOK"
 
+    def as_acknowledged(self) -> "OrderState":
+        """The order as it stood when it had been placed: with what it took at once, and open then.
+
+        One that rested is filled, canceled and expired later; any other was final at once.
+        """
+        terms = self.terms
+        may_rest = terms.order_type == "LIMIT" and terms.time_in_force != "IOC"
+        came_late = terms.valid_until is not None and terms.valid_until <= self.created_at
+        if not may_rest or came_late:
+            return self
+        fills = tuple(fill for fill in self.fills if fill.liquidity_role == "TAKER")
+        filled = sum((fill.quantity for fill in fills), Decimal(0))
+        status = "PARTIALLY_FILLED" if filled else "OPEN"
+        return replace(
+            self,
+            status="FILLED" if filled == terms.quantity else status,
+            reason="",
+            filled_quantity=filled,
+            notional=sum((fill.price * fill.quantity for fill in fills), Decimal(0)),
+            fee=sum((fill.fee for fill in fills), Decimal(0)),
+            updated_at=self.created_at,
+            fills=fills,
+        )
+
     @property
     def is_open(self) -> bool:
         """Whether it may still trade."""
@@ -140,10 +164,14 @@ class OrderState:
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """The answer to an order: `was_created` is False when it had been placed before."""
+    """The answer to an order: `was_created` is False when it had been placed before.
+
+    `is_replay`: it is the first answer again, for the same Idempotency-Key.
+    """
 
     order: OrderState
     was_created: bool
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from common.api.openapi import operation
+from common.api.schema import IDEMPOTENCY_KEY
 from exchange_project.classic import documents, requests
 
 _TEXTS = {
@@ -14,6 +15,7 @@ _TEXTS = {
     401: "No key, or a wrong one",
     403: "Another broker's order, or a key without the scope",
     404: "There is no such thing",
+    409: "The key belongs to another order",
     411: "The body has no Content-Length",
     413: "More than 1 MiB",
     415: "The body is not JSON",
@@ -69,7 +71,9 @@ place_order = _operation(
     "place_order",
     "Place an order; the answer is sent after matching and commit",
     {201: documents.ClassicPlaced},
+    409,
     504,
+    parameters=[IDEMPOTENCY_KEY],
     request=requests.ClassicOrderRequest,
     examples=[
         OpenApiExample(

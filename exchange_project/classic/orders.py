@@ -10,12 +10,12 @@ from brokers.types import Principal
 from common.api.fields import FieldReader
 from exchange_project.classic.documents import order_document
 from exchange_project.classic.requests import ClassicOrderRequest
+from ledger.types import RequestKey
 from marketdata.services import list_symbol
-from orders.services.place import PreparedOrder, place_prepared, prepare_order
+from orders.services.place import PreparedOrder, prepare_order
 from orders.services.terms import check_still_valid
-from orders.types import PlacedOrder
 
-__all__ = ["order_document", "place_classic_order", "read_order"]
+__all__ = ["order_document", "prepare_classic_order", "read_order"]
 
 
 def read_order(body: Any) -> ClassicOrderRequest:
@@ -37,20 +37,19 @@ def read_order(body: Any) -> ClassicOrderRequest:
         if order.price is None:
             reader.refuse("price", "required", "A limit order needs a price.")
     reader.finish()
-    check_still_valid(order.valid_until)
     return order
 
 
-def place_classic_order(*, principal: Principal, order: ClassicOrderRequest) -> PlacedOrder:
-    """Place an order for the account of its document, opened if need be. Raises as `place_order`.
+def prepare_classic_order(
+    *, principal: Principal, order: ClassicOrderRequest, request_key: RequestKey | None
+) -> PreparedOrder:
+    """Prepare an order for the account of its document, opened if need be.
 
-    A symbol that nobody listed is listed by its first order where the venue allows that.
+    A symbol that is not listed yet is listed by its first order where the venue allows that.
+    Raises as `prepare_order`.
     """
-    return place_prepared(prepare_classic_order(principal=principal, order=order))
-
-
-def prepare_classic_order(*, principal: Principal, order: ClassicOrderRequest) -> PreparedOrder:
-    """Prepare an order for the account of its document. Raises as `prepare_order`."""
+    if request_key is None:
+        check_still_valid(order.valid_until)
     return prepare_order(
         principal=principal,
         document_number=order.document_number,
@@ -62,4 +61,5 @@ def prepare_classic_order(*, principal: Principal, order: ClassicOrderRequest) -
         quantity=Decimal(order.quantity),
         valid_until=order.valid_until,
         client_order_id=None,
+        request_key=request_key,
     )

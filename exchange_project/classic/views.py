@@ -27,12 +27,13 @@ from exchange_project.classic.documents import (
     order_document,
     price_document,
 )
-from exchange_project.classic.orders import place_classic_order, read_order
+from exchange_project.classic.orders import prepare_classic_order, read_order
 from exchange_project.classic.requests import (
     ClassicDepthQuery,
     ClassicPriceQuery,
     ClassicRegisterRequest,
 )
+from ledger.api.idempotency import read_request_key, replayed_headers
 from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.selectors.books import get_book
@@ -40,6 +41,7 @@ from orders.selectors.orders import get_order
 from orders.selectors.trades import count_trades, get_broker_net, get_last_and_average
 from orders.services.accounts import get_broker_id
 from orders.services.cancel import cancel_order
+from orders.services.place import place_prepared
 from orders.services.venue import reset_venue
 from orders.types import Result
 
@@ -75,9 +77,12 @@ class OrdersView(ClassicView):
 
     @operations.place_order
     def post(self, request: Request) -> Response:
+        key = read_request_key(request)
         order = read_order(request.data)
-        placed = place_classic_order(principal=caller_of(request), order=order)
-        return Response(ClassicPlaced(placed.order.id), status=201)
+        prepared = prepare_classic_order(principal=caller_of(request), order=order, request_key=key)
+        placed = place_prepared(prepared)
+        answer = ClassicPlaced(placed.order.id)
+        return Response(answer, status=201, headers=replayed_headers(placed.is_replay))
 
 
 class OrderView(ClassicView):

@@ -17,6 +17,7 @@ from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
 from exchange_project.hot.threads import run_cached
+from ledger.api.idempotency import replayed_headers
 from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.services.accounts import get_broker_id
@@ -28,9 +29,12 @@ _CANCELED = HotResponse(204, None)
 async def place_order(request: HotRequest, _: str) -> HotResponse:
     """`POST /orders`."""
     caller = request.caller
+    key = await request.request_key()
     wanted = read_order(await request.json())
-    placed = await orders.place(lambda: prepare_classic_order(principal=caller, order=wanted))
-    return json_response(ClassicPlaced(placed.order.id), 201)
+    placed = await orders.place(
+        lambda: prepare_classic_order(principal=caller, order=wanted, request_key=key)
+    )
+    return json_response(ClassicPlaced(placed.order.id), 201, replayed_headers(placed.is_replay))
 
 
 async def cancel_order(request: HotRequest, order_id: str) -> HotResponse:

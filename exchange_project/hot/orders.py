@@ -26,7 +26,7 @@ async def place(prepare: Callable[[], PreparedOrder]) -> PlacedOrder:
             caller=prepared.caller,
         )
     except NOT_SENT:
-        if prepared.command.client_order_id is None:
+        if not prepared.has_key:
             raise
         first = await run_in_thread(lambda: find_repeated(prepared))
         if first is None:

@@ -12,6 +12,8 @@ from common.api.fields import FieldReader
 from common.api.parsers import BODY_BYTES_MAX, parse_json
 from common.api.ratelimits import RateLimit
 from common.errors import MalformedRequest, PayloadTooLarge
+from ledger.api.idempotency import make_request_key
+from ledger.types import RequestKey
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -73,6 +75,18 @@ class HotRequest:
         """The parsed body; an empty object for an empty one. Raises as `body` and `parse_json`."""
         body = await self.body()
         return parse_json(body) if body else {}
+
+    async def request_key(self) -> RequestKey | None:
+        """The `Idempotency-Key` with its owner and the fingerprint; None where none was sent.
+
+        Raises:
+            InvalidIdempotencyKey: it is empty, too long or not printable.
+        """
+        given = self.headers.get(b"idempotency-key")
+        if given is None:
+            return None
+        target = f"{self.method} {self.path_info}"
+        return make_request_key(given.decode("latin-1"), self.caller, target, await self.body())
 
     def query(self, wanted: type[Query], *, ignore_unknown: bool = False) -> Query:
         """The query string, as `wanted` declares it.

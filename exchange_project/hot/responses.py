@@ -1,6 +1,8 @@
 """Responses of the hot lane, and how they are sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from common.api.problems import CONTENT_TYPE, problem_document, problem_headers
@@ -11,6 +13,7 @@ from exchange_project.classic.errors import error_document
 from exchange_project.hot.requests import HotRequest, Send
 
 _JSON = b"application/json"
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,14 @@ class HotResponse:
     status: int
     body: bytes | None
     content_type: bytes = _JSON
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
 
-def json_response(document: Any, status: int = 200) -> HotResponse:
+def json_response(
+    document: Any, status: int = 200, headers: Mapping[str, str] = _NONE
+) -> HotResponse:
     """A document as JSON."""
-    return HotResponse(status, encode_json(document))
+    return HotResponse(status, encode_json(document), headers=headers)
 
 
 def problem(error: ExchangeError, request: HotRequest) -> HotResponse:

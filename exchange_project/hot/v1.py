@@ -8,6 +8,7 @@ from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
 from exchange_project.hot.threads import run_cached
+from ledger.api.idempotency import replayed_headers
 from marketdata.models import Instrument
 from marketdata.selectors import get_instrument_spec
 from orders.api.documents import book_document, cancel_document, order_document, ticker_document
@@ -26,11 +27,15 @@ Answer: TypeAlias = HotResponse | None
 async def place_order(request: HotRequest, _: str) -> Answer:
     """`POST orders`. What a sandbox account may force is for the Django view."""
     caller = request.caller
+    key = await request.request_key()
     wanted = read_order_request(await request.json(), caller)
     if parse_trigger(wanted.client_order_id) is not None:
         return None
-    placed = await orders.place(lambda: prepare_requested_order(principal=caller, request=wanted))
-    return json_response(order_document(placed.order), 201 if placed.was_created else 200)
+    placed = await orders.place(
+        lambda: prepare_requested_order(principal=caller, request=wanted, request_key=key)
+    )
+    status = 201 if placed.was_created else 200
+    return json_response(order_document(placed.order), status, replayed_headers(placed.is_replay))
 
 
 async def cancel_order(request: HotRequest, order_id: str) -> Answer:

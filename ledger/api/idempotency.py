@@ -11,14 +11,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import msgspec
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from brokers.api.callers import caller_of
 from brokers.types import Principal
+from common.api.parsers import parse_json
 from common.api.problems import CONTENT_TYPE, problem_response
 from common.api.renderers import encode_json
+from common.errors import ExchangeError
 from ledger.errors import InvalidIdempotencyKey, StoredRefusal
 from ledger.services.idempotency import answer_once
 from ledger.types import RequestKey, StoredAnswer
@@ -76,20 +79,42 @@ def read_request_key(request: Request) -> RequestKey | None:
     given = request.headers.get(HEADER)
     if given is None:
         return None
+    target = f"{request.method} {request.get_full_path()}"
+    return make_request_key(given, caller_of(request), target, request._request.body)
+
+
+def make_request_key(given: str, caller: Principal, target: str, body: bytes) -> RequestKey:
+    """The key of a header's value. `target`: method and path of the request.
+
+    Raises:
+        InvalidIdempotencyKey: it is empty, too long or not printable.
+    """
     quoted = _QUOTED_KEY.fullmatch(given)
     key = given if quoted is None else re.sub(r"\\(.)", r"\1", quoted.group(1))
     if not _KEY.fullmatch(key) or key.isspace():
         raise InvalidIdempotencyKey()
-    body = request._request.body
-    target = f"{request.method} {request.get_full_path()}\n".encode()
-    fingerprint = hashlib.sha256(target + body).hexdigest()
-    return RequestKey(_owner(caller_of(request)), key, fingerprint)
+    content = f"{target}\n".encode() + _canonical(body)
+    return RequestKey(_owner(caller), key, hashlib.sha256(content).hexdigest())
+
+
+def _canonical(body: bytes) -> bytes:
+    """The same for a JSON body however it is formatted; anything else as it is."""
+    try:
+        return msgspec.json.encode(parse_json(body), order="sorted", enc_hook=str)
+    except ExchangeError:
+        return body
+
+
+def replayed_headers(is_replay: bool) -> dict[str, str]:
+    """The header that marks an answer which was given before."""
+    return {REPLAYED_HEADER: "true"} if is_replay else {}
 
 
 def replay(answer: StoredAnswer) -> HttpResponse:
     """The stored answer, marked as one that was given before."""
     response = answer_response(answer)
-    response[REPLAYED_HEADER] = "true"
+    for name, value in replayed_headers(True).items():
+        response[name] = value
     return response
 
 

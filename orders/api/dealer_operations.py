@@ -65,6 +65,7 @@ book_order = operation(
     operation_id="accounts_book_order",
     tags=[_ORDERS],
     summary="Make a pending order for an execution elsewhere",
+    parameters=[IDEMPOTENCY_KEY],
     request=BookingRequest,
     responses={
         201: OrderDocument,

@@ -1,6 +1,5 @@
 """Dealing at market prices, booked executions and portfolios under `/api/v1/`."""
 
-from hashlib import sha256
 from uuid import UUID
 
 from django.http import HttpResponseBase
@@ -87,8 +86,7 @@ class TradeView(ApiView):
 def _deal_perpetual(
     caller: Principal, instrument: InstrumentSpec, wanted: DealRequest, key: RequestKey | None
 ) -> Response:
-    """The engine decides, outside any transaction: a key claims the deal as a client_order_id."""
-    claim = None if key is None else f"key:{sha256(' '.join(key.name).encode()).hexdigest()[:40]}"
+    """The engine decides, outside any transaction, and keeps the key with the order."""
     dealt = deal_perpetual(
         principal=caller,
         account_id=wanted.account_id,
@@ -96,7 +94,8 @@ def _deal_perpetual(
         side=wanted.side,
         quantity=wanted.quantity,
         limit_price=wanted.price,
-        client_order_id=wanted.client_order_id or claim,
+        client_order_id=wanted.client_order_id,
+        request_key=key,
     )
     return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
 
@@ -147,6 +146,7 @@ class AccountOrdersView(ApiView):
         return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
 
     @operations.book_order
+    @idempotent
     def post(self, request: Request, account_id: int) -> Response:
         wanted = read_booking_request(request.data)
         placed = book_order(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from common.api.csv_answers import FormatQuery
 from common.api.openapi import AnyOf, operation
 from common.api.pagination import PageQuery
-from common.api.schema import problems
+from common.api.schema import IDEMPOTENCY_KEY, problems
 from orders.api import documents
 from orders.api.mark_documents import MarkDocument
 from orders.api.portfolio_documents import CashBalance, NetBalance
@@ -65,6 +65,7 @@ place_order = operation(
     operation_id="orders_place",
     tags=[_ORDERS],
     summary="Place an order; the answer is sent after matching and commit",
+    parameters=[IDEMPOTENCY_KEY],
     request=PlaceOrderRequest,
     responses={
         201: documents.OrderDocument,

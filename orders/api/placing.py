@@ -1,6 +1,7 @@
 """From a request for an order to the order: what both HTTP lanes share."""
 
 from brokers.types import Principal
+from ledger.types import RequestKey
 from marketdata.services import list_symbol
 from orders.api.requests import PlaceOrderRequest
 from orders.services.accounts import resolve_account
@@ -10,7 +11,9 @@ from orders.services.sandbox import Trigger, find_trigger_of_request
 from orders.types import PlacedOrder
 
 
-def prepare_requested_order(*, principal: Principal, request: PlaceOrderRequest) -> PreparedOrder:
+def prepare_requested_order(
+    *, principal: Principal, request: PlaceOrderRequest, request_key: RequestKey | None
+) -> PreparedOrder:
     """Prepare what `POST orders` asked for. Raises as `prepare_order` and `list_symbol`."""
     return prepare_order(
         principal=principal,
@@ -24,10 +27,13 @@ def prepare_requested_order(*, principal: Principal, request: PlaceOrderRequest)
         quantity=request.quantity,
         valid_until=request.valid_until,
         client_order_id=request.client_order_id,
+        request_key=request_key,
     )
 
 
-def place_requested_order(*, principal: Principal, request: PlaceOrderRequest) -> PlacedOrder:
+def place_requested_order(
+    *, principal: Principal, request: PlaceOrderRequest, request_key: RequestKey | None
+) -> PlacedOrder:
     """Place what `POST orders` asked for. Raises as `place_order`.
 
     What a sandbox account wants refused or filled in part is dealt with the venue instead, since
@@ -41,7 +47,9 @@ def place_requested_order(*, principal: Principal, request: PlaceOrderRequest) -
     )
     if trigger in (Trigger.REJECT, Trigger.PARTIAL):
         return _deal_instead(principal, request)
-    return place_prepared(prepare_requested_order(principal=principal, request=request))
+    return place_prepared(
+        prepare_requested_order(principal=principal, request=request, request_key=request_key)
+    )
 
 
 def _deal_instead(principal: Principal, request: PlaceOrderRequest) -> PlacedOrder:

@@ -16,6 +16,7 @@ from common.api.pagination import read_page_request
 from common.api.ratelimits import Bucket
 from common.api.views import ApiView
 from common.errors import NotFound
+from ledger.api.idempotency import read_request_key, replayed_headers
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
 from orders.api import operations
@@ -58,11 +59,17 @@ class OrdersView(ApiView):
     @operations.place_order
     def post(self, request: Request) -> HttpResponseBase:
         caller = caller_of(request)
+        # A key is a digest of the raw body, which can only be read before it is parsed.
+        key = read_request_key(request)
         wanted = read_order_request(request.data, caller)
 
         def place() -> Response:
-            placed = place_requested_order(principal=caller, request=wanted)
-            return Response(order_document(placed.order), status=201 if placed.was_created else 200)
+            placed = place_requested_order(principal=caller, request=wanted, request_key=key)
+            return Response(
+                order_document(placed.order),
+                status=201 if placed.was_created else 200,
+                headers=replayed_headers(placed.is_replay),
+            )
 
         return answer_as_forced(
             request,

@@ -54,6 +54,8 @@ class BatchContext:
     frozen: set[Owner] = field(default_factory=set)
     known_orders: set[bytes] = field(default_factory=set)
     order_keys: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    # Idempotency-Keys: the fingerprint of the request that each came with, and its order.
+    request_keys: dict[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
     known_commands: dict[bytes, str] = field(default_factory=dict)
     # Until when perpetuals are funded, of those that the batch is to fund.
     last_fundings: dict[int, int] = field(default_factory=dict)
@@ -111,6 +113,8 @@ class BatchChanges:
     batch_time: int
     ledger: LedgerBatch
     new_orders: list[LiveOrder] = field(default_factory=list)
+    # Idempotency-Key, fingerprint and order.
+    request_keys: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
     # Stored orders that changed, by id, and those of them whose change is not written yet.
     changed_orders: dict[bytes, LiveOrder] = field(default_factory=dict)
     unwritten_changes: dict[bytes, LiveOrder] = field(default_factory=dict)

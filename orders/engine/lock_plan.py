@@ -46,6 +46,7 @@ class LockPlan:
     funded: set[int] = field(default_factory=set)
     orders: list[bytes] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
+    request_keys: list[bytes] = field(default_factory=list)
     commands: list[bytes] = field(default_factory=list)
     closed_orders: list[bytes] = field(default_factory=list)
 
@@ -114,6 +115,8 @@ def plan_locks(
             plan.orders.append(command.command_id)
             if command.client_order_id is not None:
                 plan.keys.append((command.account_id, command.client_order_id))
+            if command.request_key is not None:
+                plan.request_keys.append(command.request_key)
             if isinstance(command, DealPerpetual):
                 _need_deal(plan, state, command)
                 continue

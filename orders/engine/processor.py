@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from orders.calculations import collar_bound
 from orders.commands import (
+    CLIENT_ORDER_ID_TAKEN,
+    ENGINE_ERROR,
+    REQUEST_KEY_REUSED,
     AnyCommand,
     CancelOrder,
     CommandOutcome,
@@ -106,12 +109,12 @@ class Processor:
 
     def _place(self, command: PlaceOrder, age_ms: int) -> None:
         order_id = command.command_id
-        known = self._known_as(command)
-        if known is not None:
-            self._changes.answer(command.reply_to, DuplicateOutcome(order_id, known))
+        repeat = self._find_repeat(command)
+        if repeat is not None:
+            self._changes.answer(command.reply_to, repeat)
             return
         if not self._can_be_stored(command):
-            self._changes.answer(command.reply_to, ErrorOutcome(order_id, "engine_error"))
+            self._changes.answer(command.reply_to, ErrorOutcome(order_id, ENGINE_ERROR))
             return
         order = self._new_order(command)
         self._orders.seen[order_id] = order
@@ -121,8 +124,7 @@ class Processor:
         refusal = self._check(order, command, age_ms)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
-        if order.claims_key and command.client_order_id is not None:
-            self._context.order_keys[command.account_id, command.client_order_id] = order_id
+        self._claim_keys(order, command)
         if refusal is not None:
             self._answer_order(command, order, [], refusal.facts)
             return
@@ -133,14 +135,38 @@ class Processor:
         trades = self._deal(order, command) if is_deal else self._match(order)
         self._answer_order(command, order, trades, None)
 
-    def _known_as(self, command: PlaceOrder) -> bytes | None:
-        """The id of the order that this command already made, itself or by its key."""
-        order_id = command.command_id
-        if self._orders.find(order_id) is not None or order_id in self._context.known_orders:
-            return order_id
+    def _find_repeat(self, command: PlaceOrder) -> DuplicateOutcome | ErrorOutcome | None:
+        """The answer to a command that made its order before, itself or under one of its keys.
+
+        Where both keys were sent, both must be those of the first.
+        """
+        order_id, context = command.command_id, self._context
+        if self._orders.find(order_id) is not None or order_id in context.known_orders:
+            return DuplicateOutcome(order_id, order_id)
+        if command.request_key is not None and command.request_key in context.request_keys:
+            fingerprint, first_id = context.request_keys[command.request_key]
+            if fingerprint != command.request_fingerprint:
+                return ErrorOutcome(order_id, REQUEST_KEY_REUSED)
+            return DuplicateOutcome(order_id, first_id, is_replay=True)
         if command.client_order_id is None:
             return None
-        return self._context.order_keys.get((command.account_id, command.client_order_id))
+        known_id = context.order_keys.get((command.account_id, command.client_order_id))
+        if known_id is None:
+            return None
+        if command.request_key is not None:
+            return ErrorOutcome(order_id, CLIENT_ORDER_ID_TAKEN)
+        return DuplicateOutcome(order_id, known_id)
+
+    def _claim_keys(self, order: LiveOrder, command: PlaceOrder) -> None:
+        """Take the keys of a new order, unless it may be sent again under them."""
+        if not order.claims_keys:
+            return
+        order_id, key = command.command_id, command.request_key
+        if command.client_order_id is not None:
+            self._context.order_keys[command.account_id, command.client_order_id] = order_id
+        if key is not None and command.request_fingerprint is not None:
+            self._context.request_keys[key] = (command.request_fingerprint, order_id)
+            self._changes.request_keys.append((key, command.request_fingerprint, order_id))
 
     def _can_be_stored(self, command: PlaceOrder) -> bool:
         """Whether it is an order at all, for an account and an instrument that exist."""
@@ -328,4 +354,4 @@ class Processor:
 def refuse(received: Received, changes: BatchChanges) -> None:
     """Answer a command that could not be carried out; nothing of it is written."""
     command = received.command
-    changes.answer(command.reply_to, ErrorOutcome(command.command_id, "engine_error"))
+    changes.answer(command.reply_to, ErrorOutcome(command.command_id, ENGINE_ERROR))

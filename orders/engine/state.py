@@ -140,9 +140,9 @@ class LiveOrder(Order):
         return self.order_id  # type: ignore[return-value]
 
     @property
-    def claims_key(self) -> bool:
-        """Whether its client_order_id is taken: one that came too late may be sent again."""
-        return self.client_order_id is not None and self.reason != Reason.DEADLINE_EXCEEDED
+    def claims_keys(self) -> bool:
+        """Whether its keys are taken: an order that came too late may be sent again."""
+        return self.reason != Reason.DEADLINE_EXCEEDED
 
     @property
     def may_rest(self) -> bool:

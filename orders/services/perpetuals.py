@@ -3,11 +3,13 @@
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from brokers.services.house import HOUSE_BROKER_ID, get_dealer_account_id
 from brokers.types import Principal
 from common.ids import new_uuid
+from ledger.types import RequestKey
 from marketdata.pricing import get_market_price
 from marketdata.types import InstrumentSpec
 from orders import gateway
@@ -32,6 +34,7 @@ def deal_perpetual(
     quantity: Decimal,
     limit_price: Decimal | None,
     client_order_id: str | None,
+    request_key: RequestKey | None = None,
 ) -> Deal:
     """Buy or sell at the mark price, whole or not at all; `limit_price` is the worst that will do.
 
@@ -67,6 +70,9 @@ def deal_perpetual(
     # That there is no mark to deal at is seen before anything is stored.
     get_market_price(symbol=instrument.symbol)
     command = _command(terms, broker_id, instrument, (ticks, lots), client_order_id)
+    if request_key is not None:
+        key, fingerprint = request_key.digests
+        command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
     placed = read_outcome(PreparedOrder(command, terms, instrument), outcome)
     return get_perpetual_deal(placed.order.id, was_created=placed.was_created)

@@ -11,16 +11,21 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
 from brokers.types import Principal
-from common.errors import Throttled, ValidationFailed, VenueUnavailable
+from common.errors import ExchangeError, Throttled, ValidationFailed, VenueUnavailable
 from common.ids import new_uuid
 from common.instants import from_microseconds, to_microseconds
 from common.money import from_units8
+from ledger.errors import IdempotencyKeyReused
+from ledger.types import RequestKey
 from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import (
+    CLIENT_ORDER_ID_TAKEN,
+    REQUEST_KEY_REUSED,
     AnyOutcome,
     DealPerpetual,
     DuplicateOutcome,
@@ -29,13 +34,19 @@ from orders.commands import (
     PlaceOrder,
 )
 from orders.errors import ClientOrderIdConflict, DeadlineExceeded, EngineFailed, OrderRefused
+from orders.gateway.lookup import find_outcomes
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Fill, Order, Venue
-from orders.selectors.orders import find_order_by_key, get_stored_order
+from orders.selectors.orders import get_stored_order
 from orders.services.accounts import resolve_account
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
 
+# What it means that an order was not executed; anything else is the engine's failure.
+_KEY_ERRORS: dict[str, type[ExchangeError]] = {
+    REQUEST_KEY_REUSED: IdempotencyKeyReused,
+    CLIENT_ORDER_ID_TAKEN: ClientOrderIdConflict,
+}
 _TAKER = Fill.Role.TAKER.value
 # Why an order was not sent. It may have been before, under its client_order_id: `find_repeated`.
 NOT_SENT = (ValidationFailed, VenueUnavailable, Throttled)
@@ -49,6 +60,11 @@ class PreparedOrder:
     terms: OrderTerms
     instrument: InstrumentSpec
     caller: Hashable = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it may have been placed before, under a key of the sender's."""
+        return self.command.client_order_id is not None or self.command.request_key is not None
 
     def check_still_valid(self) -> None:
         """See that the order has time left. Raises `ValidationFailed`."""
@@ -83,7 +99,7 @@ def place_prepared(prepared: PreparedOrder) -> PlacedOrder:
             caller=prepared.caller,
         )
     except NOT_SENT:
-        first = find_repeated(prepared)
+        first = find_repeated(prepared) if prepared.has_key else None
         if first is None:
             raise
         return first
@@ -103,6 +119,7 @@ def prepare_order(
     quantity: Decimal,
     valid_until: datetime | None,
     client_order_id: str | None,
+    request_key: RequestKey | None = None,
 ) -> PreparedOrder:
     """Check an order's shape and find its account.
 
@@ -122,7 +139,7 @@ def prepare_order(
         valid_until=valid_until,
         client_order_id=client_order_id,
     )
-    if client_order_id is None:
+    if client_order_id is None and request_key is None:
         check_still_valid(valid_until)
     account_id, broker_id = resolve_account(
         principal=principal, account_id=account_id, document_number=document_number
@@ -138,17 +155,17 @@ def prepare_order(
         valid_until=valid_until,
     )
     command = _command(terms, broker_id, instrument, ticks, lots, client_order_id)
+    if request_key is not None:
+        key, fingerprint = request_key.digests
+        command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
     return PreparedOrder(command, terms, instrument, principal.caller_id)
 
 
 def find_repeated(prepared: PreparedOrder) -> PlacedOrder | None:
-    """The order that was placed before under the same client_order_id. Raises as `place_order`."""
-    client_order_id = prepared.command.client_order_id
-    if client_order_id is None:
-        return None
-    account_id = prepared.terms.account_id
-    first = find_order_by_key(account_id=account_id, client_order_id=client_order_id)
-    return None if first is None else _repeated(first, prepared.terms, Venue.BOOK)
+    """The order that was placed before under the same key. Raises as `place_order`."""
+    command = prepared.command
+    outcome = find_outcomes([command]).get(command.command_id)
+    return None if outcome is None else read_outcome(prepared, outcome)
 
 
 def _command(
@@ -193,6 +210,8 @@ def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
         return PlacedOrder(_state_of(prepared, outcome), was_created=True)
     if isinstance(outcome, DuplicateOutcome):
         first = get_stored_order(UUID(bytes=outcome.order_id))
+        if outcome.is_replay:
+            return _replayed(first)
         if outcome.order_id != command.command_id:
             venue = Venue.DEALER if isinstance(command, DealPerpetual) else Venue.BOOK
             return _repeated(first, prepared.terms, venue)
@@ -200,8 +219,15 @@ def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
             raise _refusal(first.id, first.reason, None)
         return PlacedOrder(first, was_created=True)
     if isinstance(outcome, ErrorOutcome):
-        raise EngineFailed(reason=outcome.code)
+        raise _KEY_ERRORS.get(outcome.code, EngineFailed)
     raise AssertionError(f"an order was answered as a command: {outcome!r}")
+
+
+def _replayed(first: OrderState) -> PlacedOrder:
+    """The first answer again, for the same Idempotency-Key."""
+    if first.status == Order.Status.REJECTED:
+        raise _refusal(first.id, first.reason, None)
+    return PlacedOrder(first.as_acknowledged(), was_created=True, is_replay=True)
 
 
 def _repeated(first: OrderState, terms: OrderTerms, venue: Venue) -> PlacedOrder:

@@ -52,6 +52,10 @@ SELECT k.account_id, k.client_order_id, uuid_send(k.order_id)
   FROM unnest(%s::bigint[], %s::text[]) AS u (account_id, client_order_id)
   JOIN orders_orderkey k USING (account_id, client_order_id)
 """
+_REQUEST_KEYS = """
+SELECT uuid_send(key), uuid_send(fingerprint), uuid_send(order_id) FROM orders_requestkey
+ WHERE key = ANY(%s::uuid[])
+"""
 
 
 class FenceLost(Exception):
@@ -217,6 +221,8 @@ class LockRequest:
             context.closed_orders[order_id] = (broker_id, account_id)
         for account_id, client_order_id, order_id in self._rows("keys"):
             context.order_keys[account_id, client_order_id] = order_id
+        for key, fingerprint, order_id in self._rows("request_keys"):
+            context.request_keys[key] = (fingerprint, order_id)
         for instrument_id, version, broker_id in self._rows("facts"):
             if broker_id is not None:
                 context.webhook_brokers.add(broker_id)
@@ -247,6 +253,8 @@ class LockRequest:
         if plan.keys:
             account_ids, client_ids = zip(*plan.keys, strict=True)
             queries.append(("keys", _ORDER_KEYS, [bigints(account_ids), list(client_ids)]))
+        if plan.request_keys:
+            queries.append(("request_keys", _REQUEST_KEYS, [uuids(plan.request_keys)]))
         if plan.commands:
             queries.append(("commands", _KNOWN_COMMANDS, [uuids(plan.commands)]))
         if looks_up:

@@ -79,6 +79,11 @@ _INSERT_KEYS = """
 INSERT INTO orders_orderkey (account_id, client_order_id, order_id)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::uuid[])
 """
+_INSERT_REQUEST_KEYS = """
+INSERT INTO orders_requestkey (key, fingerprint, order_id, created_at)
+SELECT u.key, u.fingerprint, u.order_id, %s::timestamptz
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS u (key, fingerprint, order_id)
+"""
 _INSERT_TRADES = """
 INSERT INTO orders_trade
        (id, instrument_id, venue, price, quantity, notional, buy_order_id, sell_order_id,
@@ -224,7 +229,7 @@ def _insert_orders(
     }
     changing = _changing_columns(orders, now, has_positions)
     statements.execute(_INSERT_ORDERS, columns | changing | {"venue": venue})
-    keyed = [o for o in orders if o.claims_key]
+    keyed = [o for o in orders if o.client_order_id is not None and o.claims_keys]
     if keyed:
         statements.execute(
             _INSERT_KEYS,
@@ -332,6 +337,11 @@ def _insert_small(
                 words([kind for _id, kind, _result in changes.commands]),
                 words([result for _id, _kind, result in changes.commands]),
             ],
+        )
+    if changes.request_keys:
+        keys, fingerprints, order_ids = zip(*changes.request_keys, strict=True)
+        statements.execute(
+            _INSERT_REQUEST_KEYS, [now, uuids(keys), uuids(fingerprints), uuids(order_ids)]
         )
     if changes.webhooks:
         queue_webhook_events(
