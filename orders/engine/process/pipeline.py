@@ -47,6 +47,10 @@ from orders.engine.transaction.writing import Writer
 logger = logging.getLogger(__name__)
 
 _RETRIES_MAX = 5
+# A plan is made for the size that a table has then, and kept. An engine that starts with empty tables
+# must not look up orders for ever as if there were ten of them; so all plans are made again after
+# so many batches, and after each time as many again.
+_PLANS_AGAIN = 4
 _RETRIED_STATES = {"40001", "40P01", "55P03"}
 
 
@@ -104,6 +108,8 @@ class BatchPipeline:
         self._publisher = publisher
         self._clock = clock
         self._read_at = 0.0
+        self._begun_count = 0
+        self._next_planning = _PLANS_AGAIN
         # The batch that was read ahead.
         self._following: ReadBatch | None = None
         # Turned before each transaction; the leader's, once there is one.
@@ -363,6 +369,10 @@ class BatchPipeline:
         looks_up: bool,
         accounts_made: bool = False,
     ) -> _Begun:
+        self._begun_count += 1
+        if self._begun_count == self._next_planning:
+            self._next_planning *= 2
+            self._statements.execute("DISCARD PLANS")
         request = locking.LockRequest(
             self._statements,
             self._state,
