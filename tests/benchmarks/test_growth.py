@@ -68,13 +68,12 @@ def test_a_mass_cancel_finds_open_orders_by_their_index(loaded: None) -> None:
     principal = Principal(
         key_id=None, broker_id=broker_id, broker_name="", account_id=None, scopes=frozenset()
     )
-    statements: list[growth_reads.Statement] = []
-    with growth_reads.recorded(statements):
+    with growth_reads.recorded() as ran:
         found = list_open_orders(principal=principal, symbol=None, account_id=None)
 
     expected = Order.objects.filter(broker_id=broker_id, status__in=Order.OPEN_STATUSES)
     assert {one.order_id for one in found} == set(expected.values_list("id", flat=True)) != set()
-    [plan] = map(growth_reads.explain, statements)
+    [plan] = [growth_reads.explain((sql, params)) for sql, params, _ in ran]
     assert "order_open_of_broker" in {node.get("Index Name") for node in _nodes(plan)}
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks.paging import LISTS, Paging, PagingPlan
-from brokers.models import User
+from brokers.models import Broker, User
 from brokers.services import create_api_key
-from brokers.tests.factories import BrokerFactory
 from exchange_project.history.loading import HistoryPlan, load_history
 from exchange_project.history.world import Size
 from orders.models import Order
@@ -53,7 +52,7 @@ def test_pages_and_statements_are_counted(plan: PagingPlan) -> None:
 
 
 def test_what_is_refused_is_counted_by_status(plan: PagingPlan) -> None:
-    other = create_api_key(broker_id=BrokerFactory.create().id, scopes=["read"]).secret
+    other = create_api_key(broker_id=Broker.objects.create(name="Other").id, scopes=["read"]).secret
     plan.downloads = [(plan.downloads[0][0], other)]
     result = _run_for(plan, 4)
 
