@@ -1,4 +1,4 @@
-# One image for every process of the venue: web, engine, worker, beat and manage.py.
+# One image for every process of the venue: web, django, engine, worker, beat and manage.py.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
@@ -22,4 +22,4 @@ USER bourse
 
 EXPOSE 8000
 
-CMD ["gunicorn", "exchange_project.wsgi", "-c", "exchange_project/gunicorn.py", "--no-control-socket"]
+CMD ["gunicorn", "exchange_project.asgi", "-c", "exchange_project/front/gunicorn.py", "--no-control-socket"]

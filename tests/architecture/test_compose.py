@@ -21,7 +21,7 @@ PINNED = re.compile(r"[a-z/]+:\d[\w.-]*")
 
 
 def test_services_are_the_processes_of_the_venue_and_what_it_needs():
-    assert set(OURS) == {"migrate", "web", "engine", "engine-standby", "worker", "beat"}
+    assert set(OURS) == {"migrate", "django", "web", "engine", "engine-standby", "worker", "beat"}
     assert set(SERVICES) - set(OURS) == {"postgres", "valkey", "nginx"}
 
 
@@ -51,13 +51,25 @@ def test_commands_name_programs_that_the_venue_runs(name: str):
 
 def test_commands_are_those_of_make_run():
     """What `make run` starts, started the same way: only addresses and counts differ."""
-    running = {spec.name: spec.command for spec in venue.long_running(VenueOptions(), {})}
+    environ = {"DJANGO_URL": "unix:///somewhere"}
+    running = {spec.name: spec.command for spec in venue.long_running(VenueOptions(), environ)}
 
     assert tuple(OURS["engine"]["command"][1:]) == running["engine-0"][1:]
     assert OURS["engine-standby"]["command"] == OURS["engine"]["command"]
     assert tuple(OURS["worker"]["command"]) == running["worker"][2:]
     assert tuple(OURS["beat"]["command"][:-1]) == running["beat"][2:]
     assert set(OURS["web"]["command"]) <= set(running["web"])
+    assert set(OURS["django"]["command"]) <= set(running["django"])
+
+
+def test_django_knows_that_the_front_is_before_it():
+    environ = {"DJANGO_URL": "unix:///somewhere"}
+    running = {spec.name: spec.environ for spec in venue.long_running(VenueOptions(), environ)}
+
+    assert OURS["django"]["environment"]["BEHIND_FRONT"] == "true"
+    assert running["django"]["BEHIND_FRONT"] == "true"
+    assert "BEHIND_FRONT" not in running["web"]
+    assert OURS["web"]["environment"]["DJANGO_URL"] == "http://django:8001"
 
 
 def test_the_image_serves_web_by_itself():
