@@ -266,3 +266,22 @@ def _with_worst(best: int | None, arrivals: _Arriving, side: int, *, market: int
         worst = arrivals.worst[side]
         prices.append(market if worst is None else worst)
     return prices
+
+
+def books_touched(received: list[Received], state: ShardState) -> set[int]:
+    """The books that these commands may change."""
+    books = set()
+    for item in received:
+        command = item.command
+        if isinstance(command, (PlaceOrder, SetMarkPrice)):
+            books.add(command.instrument_id)
+        elif isinstance(command, CancelOrder):
+            order = state.live_orders.get(command.order_id)
+            if order is not None:
+                books.add(order.instrument.instrument_id)
+        elif isinstance(command, LiquidateAccount):
+            owner = (command.account_id, command.asset_id)
+            books.update(state.positions.by_owner.get(owner, ()))
+        elif isinstance(command, ReduceFund) and command.instrument_id in state.instruments:
+            books.add(command.instrument_id)
+    return books

@@ -24,43 +24,22 @@ from django.db import connections
 from common.postgres_pipeline import StatementPipeline, is_stale_statement
 from ledger.bulk import LedgerBatch
 from margin.bulk_funding import read_last_due
-from orders.commands import (
-    CancelOrder,
-    CommandOutcome,
-    FixFunding,
-    LiquidateAccount,
-    PlaceOrder,
-    ReduceFund,
-    ResetVenue,
-    SetMarkPrice,
-)
+from orders.commands import CommandOutcome, ResetVenue
 from orders.engine.batch import BatchChanges, LockPlanMiss, Received
-from orders.engine.lock_plan import LockPlan, plan_locks
+from orders.engine.lock_plan import books_touched
 from orders.engine.process.inbox import Inbox
 from orders.engine.process.leadership import Heartbeat
 from orders.engine.process.publisher import Publisher
 from orders.engine.processor import Processor, refuse
 from orders.engine.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments, locking, recovery, reset
+from orders.engine.transaction.opening import BatchOpener, OpenedBatch
 from orders.engine.transaction.writing import Writer
 
 logger = logging.getLogger(__name__)
 
 _RETRIES_MAX = 5
-# A plan is made for the size that a table has then, and kept. An engine that starts with empty tables
-# must not look up orders for ever as if there were ten of them; so all plans are made again after
-# so many batches, and after each time as many again.
-_PLANS_AGAIN = 4
 _RETRIED_STATES = {"40001", "40P01", "55P03"}
-
-
-@dataclass(slots=True)
-class _Begun:
-    """A batch whose transaction has begun: its time, and the locks that were asked for."""
-
-    batch_time: int
-    plan: LockPlan
-    request: locking.LockRequest
 
 
 @dataclass(slots=True)
@@ -74,7 +53,7 @@ class ReadBatch:
     received: list[Received]
     read_to: str
     read_at: float
-    begun: _Begun | None = None
+    begun: OpenedBatch | None = None
 
 
 @dataclass(slots=True)
@@ -103,13 +82,12 @@ class BatchPipeline:
     ) -> None:
         self._connection = connection
         self._statements = StatementPipeline(connection)
+        self._opener = BatchOpener(connection, self._statements, state)
         self._state = state
         self._inbox = inbox
         self._publisher = publisher
         self._clock = clock
         self._read_at = 0.0
-        self._begun_count = 0
-        self._next_planning = _PLANS_AGAIN
         # The batch that was read ahead.
         self._following: ReadBatch | None = None
         # Turned before each transaction; the leader's, once there is one.
@@ -155,24 +133,14 @@ class BatchPipeline:
             following = self._read(after, settings.ENGINE_BATCH_MAX, None)
             if following.received:
                 self._following = following
-                following.begun = self._begin_following(following, batch_time)
+                following.begun = self._opener.open_behind(
+                    following.received, max(batch_time, self._clock()), last_id=after
+                )
         except redis.RedisError as error:
             logger.warning("the stream cannot be read ahead: %s", error)
         except Exception:
             # That batch meets it again, and finds the poison command.
             logger.warning("the next batch cannot be begun", exc_info=True)
-
-    def _begin_following(self, following: ReadBatch, batch_time: int) -> _Begun | None:
-        received = following.received
-        if self._unknown_instruments(received) or any(
-            isinstance(item.command, ResetVenue) for item in received
-        ):
-            return None
-        batch_time = max(batch_time, self._clock())
-        plan = self._plan(received, batch_time, set())
-        if not locking.has_venue_accounts(self._state, plan):
-            return None
-        return self._begin(plan, batch_time, last_id=following.after, looks_up=False)
 
     def _drop_following(self) -> None:
         """Give the rows of the next batch back, if it has begun, and forget it."""
@@ -235,7 +203,7 @@ class BatchPipeline:
         self._execute_some(received[middle:])
 
     def _attempt(
-        self, received: list[Received], begun: _Begun | None = None, *, is_last: bool = False
+        self, received: list[Received], begun: OpenedBatch | None = None, *, is_last: bool = False
     ) -> bool:
         """Run and commit one batch; False when it failed and everything is as before.
 
@@ -289,17 +257,17 @@ class BatchPipeline:
         return False
 
     def _run(
-        self, received: list[Received], begun: _Begun | None, run: _Run, is_last: bool
+        self, received: list[Received], begun: OpenedBatch | None, run: _Run, is_last: bool
     ) -> None:
         """Lock, run, write, COMMIT, publish. `run` is told what has changed in memory."""
         state = self._state
         if begun is None:
-            begun = self._begin_now(received, run)
+            begun = self._open(received, run)
         try:
             context = begun.request.receive()
         except locking.LedgerAccountsMissing:
             self._roll_back()
-            begun = self._begin_now(received, run, makes_accounts=True)
+            begun = self._open(received, run, makes_accounts=True)
             context = begun.request.receive()
         if begun.plan.funded:
             context.last_fundings = read_last_due(self._connection, begun.plan.funded)
@@ -308,7 +276,7 @@ class BatchPipeline:
         run.touched.update(order.instrument.instrument_id for order in expired)
         changes = BatchChanges(begun.batch_time, LedgerBatch(context.all_rows()))
         waited_ms = int((time.monotonic() - self._read_at) * 1000)
-        run.touched.update(_books_of(received, state))
+        run.touched.update(books_touched(received, state))
         last_id = received[-1].stream_id if received else state.last_id
         writer = Writer(self._statements, state, changes)
         processor = Processor(state, context, changes)
@@ -334,64 +302,18 @@ class BatchPipeline:
             self._roll_back()  # the next one was not sent to its end
         self._publisher.publish_committed(message, changes)
 
-    def _begin_now(
+    def _open(
         self, received: list[Received], run: _Run, *, makes_accounts: bool = False
-    ) -> _Begun:
-        """Plan a batch that comes after no other, and ask for its locks."""
+    ) -> OpenedBatch:
+        """Open a batch that comes after no other."""
         self._drop_following()
-        unknown = self._unknown_instruments(received)
-        if unknown:
-            recovery.rebuild(self._connection, self._state, unknown)
-        batch_time = self._batch_time()
-        plan = self._plan(received, batch_time, run.extra_owners)
-        locking.ensure_venue_accounts(self._statements, self._state, plan)
-        if makes_accounts:
-            locking.make_client_accounts(self._statements, self._state, plan)
-        return self._begin(
-            plan,
-            batch_time,
-            last_id=self._state.last_id,
+        return self._opener.open(
+            received,
+            self._batch_time(),
+            extra_owners=run.extra_owners,
             looks_up=run.looks_up,
-            accounts_made=makes_accounts,
+            makes_accounts=makes_accounts,
         )
-
-    def _plan(self, received: list[Received], batch_time: int, extra_owners: set[int]) -> LockPlan:
-        state = self._state
-        due: list[LiveOrder] = state.matcher.due(batch_time)  # type: ignore[assignment]
-        return plan_locks(state, received, due, extra_owners)
-
-    def _begin(
-        self,
-        plan: LockPlan,
-        batch_time: int,
-        *,
-        last_id: str,
-        looks_up: bool,
-        accounts_made: bool = False,
-    ) -> _Begun:
-        self._begun_count += 1
-        if self._begun_count == self._next_planning:
-            self._next_planning *= 2
-            self._statements.execute("DISCARD PLANS")
-        request = locking.LockRequest(
-            self._statements,
-            self._state,
-            plan,
-            last_id=last_id,
-            looks_up=looks_up,
-            accounts_made=accounts_made,
-        )
-        return _Begun(batch_time, plan, request)
-
-    def _unknown_instruments(self, received: list[Received]) -> set[int]:
-        """Instruments that were listed since."""
-        known = self._state.instruments
-        return {
-            item.command.instrument_id
-            for item in received
-            if isinstance(item.command, (PlaceOrder, SetMarkPrice, FixFunding))
-            and item.command.instrument_id not in known
-        }
 
     def _undo(self, run: _Run) -> None:
         """Roll back, in the database and in memory; a batch that has begun behind this one too."""
@@ -414,14 +336,9 @@ class BatchPipeline:
 
     def _move_on(self, changes: BatchChanges, last_id: str) -> None:
         """Commit the checkpoint at `last_id` with changes that touch no book, and answer."""
-        self._begin_fenced(changes.batch_time)
-        self._commit(Writer(self._statements, self._state, changes), changes, last_id)
-
-    def _begin_fenced(self, batch_time: int) -> None:
-        """Begin a transaction that locks nothing but the shard."""
         self._drop_following()
-        begun = self._begin(LockPlan(), batch_time, last_id=self._state.last_id, looks_up=False)
-        begun.request.receive()
+        self._opener.open_fenced(changes.batch_time)
+        self._commit(Writer(self._statements, self._state, changes), changes, last_id)
 
     def _no_changes(self) -> BatchChanges:
         return BatchChanges(self._batch_time(), LedgerBatch())
@@ -439,7 +356,8 @@ class BatchPipeline:
             return
         changes.commands.append((command.command_id, "reset", "done"))
         try:
-            self._begin_fenced(changes.batch_time)
+            self._drop_following()
+            self._opener.open_fenced(changes.batch_time)
             reset.empty_tables(self._connection)
             writer = Writer(self._statements, state, changes)
             writer.finish(received.stream_id)
@@ -463,22 +381,3 @@ class BatchPipeline:
         changes.touched_instruments.update(state.instruments)
         message = self._publisher.compose(changes, received.stream_id)
         self._publisher.publish_committed(message, changes)
-
-
-def _books_of(received: list[Received], state: ShardState) -> set[int]:
-    """The books that these commands may change."""
-    books = set()
-    for item in received:
-        command = item.command
-        if isinstance(command, (PlaceOrder, SetMarkPrice)):
-            books.add(command.instrument_id)
-        elif isinstance(command, CancelOrder):
-            order = state.live_orders.get(command.order_id)
-            if order is not None:
-                books.add(order.instrument.instrument_id)
-        elif isinstance(command, LiquidateAccount):
-            owner = (command.account_id, command.asset_id)
-            books.update(state.positions.by_owner.get(owner, ()))
-        elif isinstance(command, ReduceFund) and command.instrument_id in state.instruments:
-            books.add(command.instrument_id)
-    return books
