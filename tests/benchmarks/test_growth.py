@@ -82,7 +82,7 @@ def test_an_engine_starts_on_all_open_orders(transactional_db: None, valkey: Any
     empty_tables()
 
     assert row.failure == ""
-    assert row.figure.endswith("CPU of the engine")
+    assert "CPU: engine" in row.figure
     assert row.is_met is None
 
 

@@ -4,6 +4,8 @@ A batch that failed on its way is repaired by reading its books anew (`rebuild`)
 to its end but could not be stored by reading the orders that it changed (`take_back`).
 """
 
+from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -58,7 +60,9 @@ SELECT i.id, m.price, (extract(epoch FROM m.as_of) * 1000000)::bigint
  CROSS JOIN LATERAL (SELECT price, as_of FROM marketdata_markprice
                       WHERE instrument_id = i.id ORDER BY id DESC LIMIT 1) AS m
 """
-_FETCH_SIZE = 10_000
+# As many as fit into a socket's buffer: PostgreSQL goes on as soon as it has sent them.
+_FETCH = "FETCH 500 FROM ahead"
+_FETCHES_AHEAD = 2
 # PostgreSQL counts microseconds from 2000.
 _POSTGRES_EPOCH = to_microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 _SIDES = dict(Side.__members__)
@@ -94,16 +98,27 @@ def load_orders(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
     """Rest the open orders of some instruments in their empty books, and know their last prices."""
-    ids = integers(instrument_ids)
-    with connection.transaction(), connection.cursor(name="open_orders") as cursor:
-        connection.execute(_MAY_IDLE)
-        cursor.execute(_OPEN_ORDERS, [ids], binary=True)
-        while rows := cursor.fetchmany(_FETCH_SIZE):
-            for row in rows:
-                order = _live_order(row, state.instruments[row[3]])
-                state.live_orders[row[0]] = order
-                state.matcher.restore(row[3], order)
+    for rows in _read_ahead(connection, _OPEN_ORDERS, integers(instrument_ids)):
+        for row in rows:
+            order = _live_order(row, state.instruments[row[3]])
+            state.live_orders[row[0]] = order
+            state.matcher.restore(row[3], order)
     _load_last_prices(connection, state, instrument_ids)
+
+
+def _read_ahead(
+    connection: psycopg.Connection[Any], query: str, ids: str
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query, some at a time; PostgreSQL reads the next while these are used."""
+    with connection.transaction():
+        connection.execute(_MAY_IDLE)
+        connection.execute(f"DECLARE ahead NO SCROLL CURSOR FOR {query}", [ids])
+        with connection.pipeline():
+            coming = deque(connection.execute(_FETCH, binary=True) for _ in range(_FETCHES_AHEAD))
+            while rows := coming.popleft().fetchall():
+                coming.append(connection.execute(_FETCH, binary=True))
+                yield rows
+        connection.execute("CLOSE ahead")
 
 
 def take_back(
