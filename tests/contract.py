@@ -10,6 +10,8 @@ from django.urls import Resolver404, resolve
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
+from orders.api.sandbox import DROP_HEADER
+
 # What any address answers to a method that it does not have, and what nobody describes: our bugs.
 _UNDESCRIBED = {405, 500}
 
@@ -31,7 +33,7 @@ def check_answer(method: str, path: str, response: Any) -> None:
         AssertionError: it has not.
     """
     operation = _find_operation(method, path)
-    if operation is None or response.status_code in _UNDESCRIBED:
+    if operation is None or response.status_code in _UNDESCRIBED or DROP_HEADER in response:
         return
     name = f"{operation['operationId']} {response.status_code}"
     described = operation["responses"].get(str(response.status_code))

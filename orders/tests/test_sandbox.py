@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from brokers.services import create_account
+from brokers.models import TradingAccount
+from brokers.services import create_account, create_api_key
 from ledger.tests.factories import fund
+from orders.api.sandbox import DELAY_HEADER, DROP_HEADER
 from orders.engine.process.runner import Engine
 from orders.models import Order
 from orders.services import sandbox
@@ -100,22 +102,32 @@ def test_half_of_an_order_whatever_the_book_has(bot):
     assert shares(account) == 2
 
 
-def test_a_delay_answers_late(bot):
+def test_a_delay_is_asked_of_the_front(bot):
     _, api = bot
     started = time.monotonic()
 
-    assert trade(api, "sim-delay-1s-1").status_code == 201
-    assert time.monotonic() - started >= 1
+    answer = trade(api, "sim-delay-9s-1")
+
+    assert (answer.status_code, answer[DELAY_HEADER]) == (201, "9")
+    assert time.monotonic() - started < 9, "no thread waits"
+
+
+def test_a_refusal_is_late_too(bot):
+    _, api = bot
+
+    answer = trade(api, "sim-delay-9s-1", "500")
+
+    assert (answer.status_code, answer[DELAY_HEADER]) == (422, "9")
+    assert answer.json()["code"] == "insufficient_funds"
 
 
 @pytest.mark.parametrize("send", [trade, order])
-def test_a_disconnect_is_carried_out_and_not_answered(bot, engine: Engine, send):
+def test_a_disconnect_is_executed_and_not_answered(bot, engine: Engine, send):
     _, api = bot
 
     answer = send(api, "sim-disconnect-1")
 
-    with pytest.raises(ConnectionResetError):
-        b"".join(answer.streaming_content)
+    assert (answer[DROP_HEADER], answer.content) == ("1", b"")
     found = api.get("/orders/by-client-id/sim-disconnect-1").json()
     assert found["status"] == ("FILLED" if send is trade else "OPEN")
     assert Order.objects.count() == 1
@@ -126,8 +138,23 @@ def test_a_refusal_is_lost_too(bot):
 
     answer = trade(api, "sim-disconnect-1", "500")
 
-    assert answer.streaming
+    assert (answer[DROP_HEADER], answer.content) == ("1", b"")
     assert Order.objects.get().reason == "insufficient_funds"
+
+
+def test_where_sandboxes_are_off_nothing_is_forced_and_none_are_opened(bot, settings):
+    account, api = bot
+    settings.SANDBOX_ACCOUNTS = False
+
+    answer = trade(api, "sim-delay-9s-1")
+
+    assert (answer.status_code, answer.json()["status"]) == (201, "FILLED")
+    assert DELAY_HEADER not in answer
+    broker = Api(create_api_key(broker_id=account.broker_id, scopes=["trade"]).secret, "/api/v1")
+    problem(
+        broker.post("/accounts", {"document_number": "9", "is_sandbox": True}), 403, "sandbox_off"
+    )
+    assert not TradingAccount.objects.filter(document_number="9").exists()
 
 
 @pytest.mark.parametrize("name", ["reject", "partial", "delay-9s", "disconnect"])

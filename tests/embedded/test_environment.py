@@ -88,10 +88,12 @@ def test_example_tells_of_every_variable_that_the_settings_read():
     settings = (project / "settings" / "base.py").read_text()
     gunicorn = (project / "gunicorn.py").read_text()
     read = re.findall(r'\benv(?:\.\w+)?\(\s*"(\w+)"', settings)
-    read += re.findall(r'environ\.get\("(\w+)"', gunicorn)
+    gunicorn += (project / "front" / "gunicorn.py").read_text()
+    read += re.findall(r'(?:environ\.get|_number)\("(\w+)"', gunicorn)
 
     told = set(re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE.read_text(), flags=re.MULTILINE))
 
-    # BIND is given by the supervisor, from HOST and PORT of `make run`; ENV_FILE names the file.
-    assert set(read) - told - {"BIND", "ENV_FILE"} == set()
+    # The supervisor gives the addresses, from HOST and PORT of `make run`; ENV_FILE names the file.
+    given = {"BIND", "ENV_FILE", "DJANGO_BIND", "DJANGO_URL", "BEHIND_FRONT"}
+    assert set(read) - told - given == set()
     assert {"SECRET_KEY", "REDIS_URL", "DJANGO_THREADS"} <= set(read)
