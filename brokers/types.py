@@ -30,9 +30,13 @@ class Principal:
     user_id: UUID | None = None
 
     @property
-    def caller_id(self) -> UUID | None:
-        """What rates and shares are counted by: the key, or the person. None of the venue's own."""
-        return self.key_id or self.user_id
+    def caller_id(self) -> int | None:
+        """What rates and shares are counted by: the key, or the person. None of the venue's own.
+
+        The number of its id, since a UUID is hashed in Python.
+        """
+        own_id = self.key_id or self.user_id
+        return None if own_id is None else own_id.int
 
     @property
     def is_person_with_account(self) -> bool:

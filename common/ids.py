@@ -4,9 +4,9 @@ Two makers: `new_uuid` for ids that start a story (orders, commands), `derived_u
 the engine derives from its inputs, so that the same commands give the same ids.
 """
 
-import secrets
 import time
 from datetime import datetime, timedelta
+from random import getrandbits
 from uuid import UUID
 
 from common.instants import EPOCH
@@ -19,10 +19,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 def new_uuid(shard: int | None = None) -> UUID:
     """A UUIDv7 of this moment: 48 bits of milliseconds, the rest random.
 
+    Unique, also after a fork, and no secret: whoever knows an id may do no more for it.
+
     With a `shard` < 4096 the 12 bits after the version carry it, so that who has the id alone knows
     where to ask (`shard_of`); 62 bits stay random.
     """
-    random = secrets.randbits(74)
+    random = getrandbits(74)
     return UUID(
         int=(time.time_ns() // 1_000_000) << 80
         | _VERSION_7

@@ -13,7 +13,7 @@ from common.caching import TtlCache
 
 # Ids never change, and accounts are only removed together with their broker, whose key then fails:
 # the time to live bounds memory alone.
-_account_ids: TtlCache[tuple[UUID, str], int] = TtlCache(max_size=200_000, ttl_seconds=600.0)
+_account_ids: TtlCache[tuple[int, str], int] = TtlCache(max_size=200_000, ttl_seconds=600.0)
 
 _INSERT = """
     INSERT INTO brokers_tradingaccount
@@ -48,11 +48,11 @@ def get_or_create_account_id(*, broker_id: UUID, document_number: str) -> int:
     Raises:
         BrokerNotFound: there is no such broker.
     """
-    account_id = _account_ids.get((broker_id, document_number))
+    account_id = _account_ids.get((broker_id.int, document_number))
     if account_id is None:
         account = find_or_create_account(broker_id=broker_id, document_number=document_number)
         account_id = account.id
-        _account_ids.put((broker_id, document_number), account_id)
+        _account_ids.put((broker_id.int, document_number), account_id)
     return account_id
 
 

@@ -1,5 +1,6 @@
 """Middleware of every request: its id, its latency, its line in the log."""
 
+import itertools
 import logging
 import os
 import re
@@ -15,6 +16,9 @@ from common.errors import ExchangeError, LengthRequired
 
 _access_log = logging.getLogger("bourse.access")
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,128}")
+# Ids of requests: 64 random bits of the process, then a count.
+_ID_PREFIX = os.urandom(8).hex()
+_ids = itertools.count()
 # People's pages, files and probes say nothing about the latency of the API.
 _NOT_API = ("/admin/", "/static/", "/health", "/favicon")
 
@@ -58,7 +62,9 @@ class RequestMiddleware:
 
 def choose_request_id(given: str) -> str:
     """The id of a request: the caller's `given` one where it is fit for headers and logs."""
-    return given if _SAFE_REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+    if given and _SAFE_REQUEST_ID.fullmatch(given):
+        return given
+    return f"{_ID_PREFIX}{next(_ids):016x}"
 
 
 def note_request(request: Any, status: int, started: int) -> None:
@@ -83,3 +89,12 @@ def note_request(request: Any, status: int, started: int) -> None:
                 "elapsed_us": elapsed // 1000,
             },
         )
+
+
+def _take_new_prefix() -> None:
+    """In a forked child: the parent goes on with the old one."""
+    global _ID_PREFIX
+    _ID_PREFIX = os.urandom(8).hex()
+
+
+os.register_at_fork(after_in_child=_take_new_prefix)

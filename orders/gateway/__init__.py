@@ -8,6 +8,13 @@ Threads call the functions here; code on the event loop of a web process awaits 
 `orders.gateway.link.EngineLink`.
 """
 
-from orders.gateway.process import check_shard_open, send, send_all, submit, submit_all
+from orders.gateway.process import (
+    check_shard_open,
+    reply_address,
+    send,
+    send_all,
+    submit,
+    submit_all,
+)
 
-__all__ = ["check_shard_open", "send", "send_all", "submit", "submit_all"]
+__all__ = ["check_shard_open", "reply_address", "send", "send_all", "submit", "submit_all"]

@@ -1,7 +1,8 @@
 """A process's link to the engines, on one event loop: commands out, outcomes in.
 
-All commands of one turn of the loop leave in one write, so the cost of a system call is shared by
-all who send at that moment. What waits longer than a second is looked up in the database.
+Commands that come in neighboring turns of the loop leave in one write, so the cost of a system call
+is shared by all who send at that moment. What waits longer than a second is looked up in the
+database.
 """
 
 import asyncio
@@ -36,6 +37,8 @@ _REPLY_SECONDS = 1.0
 _LOOKUP_EVERY_SECONDS = 0.25
 # For the commit of a command that the engine took at the end of its window.
 _GRACE_SECONDS = 1.5
+# More commands than these are not gathered for one write.
+_WRITE_TOGETHER_MAX = 64
 # How old the knowledge about a shard may be.
 _STATUS_FRESH_SECONDS = 0.1
 
@@ -194,14 +197,20 @@ class EngineLink:
         waiting = _Waiting(command, outcome, now, now + timeout + _GRACE_SECONDS)
         self._waiting[command.command_id] = waiting
         if not self._packed:
-            self.loop.call_soon(self._flush, connection)
-        self._packed.append(_packed(msgspec.structs.replace(command, reply_to=self.address), shard))
+            self.loop.call_soon(self._flush, connection, 0)
+        if command.reply_to != self.address:
+            command = msgspec.structs.replace(command, reply_to=self.address)
+        self._packed.append(_packed(command, shard))
         self._receivers.append(_written(outcome, shard))
         if self._watching is None:
             self._watching = self.loop.create_task(self._watch())
         return outcome
 
-    def _flush(self, connection: ValkeyConnection) -> None:
+    def _flush(self, connection: ValkeyConnection, seen: int) -> None:
+        """Write what is queued, once no more has come in a turn of the loop."""
+        if seen < len(self._packed) < _WRITE_TOGETHER_MAX:
+            self.loop.call_soon(self._flush, connection, len(self._packed))
+            return
         packed, self._packed = self._packed, []
         receivers, self._receivers = self._receivers, []
         if connection.is_open:

@@ -46,6 +46,11 @@ def get_link() -> EngineLink:
         return link if link is not None and link.loop.is_running() else _start_thread()
 
 
+def reply_address() -> str:
+    """Where outcomes for this process go, for commands that are made here."""
+    return get_link().address
+
+
 def drop_link() -> None:
     """End the link and its thread; the next command makes another one, as settings then say."""
     global _link, _thread

@@ -69,16 +69,18 @@ def deal_perpetual(
         return get_perpetual_deal(first.id, was_created=False)
     # That there is no mark to deal at is seen before anything is stored.
     get_market_price(symbol=instrument.symbol)
-    command = _command(terms, broker_id, instrument, (ticks, lots), client_order_id)
+    order_id = new_uuid(instrument.shard)
+    command = _command(order_id, terms, broker_id, instrument, (ticks, lots), client_order_id)
     if request_key is not None:
         key, fingerprint = request_key.digests
         command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
-    placed = read_outcome(PreparedOrder(command, terms, instrument), outcome)
+    placed = read_outcome(PreparedOrder(order_id, broker_id, command, terms, instrument), outcome)
     return get_perpetual_deal(placed.order.id, was_created=placed.was_created)
 
 
 def _command(
+    order_id: UUID,
     terms: OrderTerms,
     broker_id: UUID,
     instrument: InstrumentSpec,
@@ -86,7 +88,7 @@ def _command(
     client_order_id: str | None,
 ) -> DealPerpetual:
     return DealPerpetual(
-        command_id=new_uuid(instrument.shard).bytes,
+        command_id=order_id.bytes,
         reply_to="",
         account_id=terms.account_id,
         broker_id=broker_id.bytes,
