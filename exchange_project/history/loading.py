@@ -24,6 +24,8 @@ from orders.models import EngineShard, Order, Trade
 _AGE_SECONDS = 60
 _STRETCH_ORDERS = 50_000
 _STATEMENT_SECONDS = 1_800
+# The backend of an engine that has just ended keeps its lead for a moment.
+_RELEASE_SECONDS = 2.0
 _SECOND = 1_000_000
 _FILLED_TABLES = (
     "brokers_broker",
@@ -131,8 +133,11 @@ def _no_engine() -> Iterator[None]:
         HistoryRefused: an engine leads.
     """
     connection.ensure_connection()
-    if not leadership.try_acquire(connection.connection, ENGINE_SHARD):
-        raise HistoryRefused(f"The engine of shard {ENGINE_SHARD} runs. Stop it first.")
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while not leadership.try_acquire(connection.connection, ENGINE_SHARD):
+        if time.monotonic() > deadline:
+            raise HistoryRefused(f"The engine of shard {ENGINE_SHARD} runs. Stop it first.")
+        time.sleep(0.05)
     try:
         yield
     finally:
