@@ -196,6 +196,7 @@ class Deal:
     cash_balance: Decimal
     holding: Decimal
     was_created: bool
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.api.pagination import fetch_page, read_page_request
 from common.api.views import ApiView
-from ledger.api.idempotency import idempotent, read_request_key
+from ledger.api.idempotency import idempotent, read_request_key, replayed_headers
 from ledger.types import RequestKey
 from marketdata.models import Instrument
 from marketdata.selectors import find_instrument_spec
@@ -97,7 +97,11 @@ def _deal_perpetual(
         client_order_id=wanted.client_order_id,
         request_key=key,
     )
-    return Response(deal_document(dealt), status=201 if dealt.was_created else 200)
+    return Response(
+        deal_document(dealt),
+        status=201 if dealt.was_created else 200,
+        headers=replayed_headers(dealt.is_replay),
+    )
 
 
 class PortfolioView(ApiView):

@@ -1,5 +1,6 @@
 """Dealing in perpetuals at the mark price, against the venue's dealer account: by the engine."""
 
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -76,7 +77,8 @@ def deal_perpetual(
         command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
     placed = read_outcome(PreparedOrder(order_id, broker_id, command, terms, instrument), outcome)
-    return get_perpetual_deal(placed.order.id, was_created=placed.was_created)
+    deal = get_perpetual_deal(placed.order.id, was_created=placed.was_created)
+    return replace(deal, is_replay=placed.is_replay)
 
 
 def _command(

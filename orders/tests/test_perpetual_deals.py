@@ -93,6 +93,10 @@ def test_an_idempotency_key_deals_once(trader: tuple[TradingAccount, Api]) -> No
     api._headers["Idempotency-Key"] = "once"
     answers = [api.post("trade", buy(account)) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [201, 200]
-    assert api.post("trade", buy(account, quantity="0.2")).status_code == 409
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[1]["Idempotency-Replayed"] == "true"
+    assert answers[0].json()["client_order_id"] is None
+    assert api.post("trade", buy(account, quantity="0.2")).status_code == 422
+    named = buy(account) | {"client_order_id": "mine"}
+    assert api.post("trade", named).status_code == 422, "the key counts beside it"
     assert Trade.objects.count() == 1
