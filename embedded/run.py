@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -156,13 +157,15 @@ def _open(
 
 
 def is_healthy(options: VenueOptions) -> bool:
-    """Tell whether the venue's /health answers 200 now."""
+    """Tell whether the venue's /health answers 200 now, and the pages are there too."""
     host = options.url.removeprefix("http://").rpartition(":")[0]
     connection = http.client.HTTPConnection(host, options.port, timeout=2)
     try:
         connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
+        response = connection.getresponse()
+        document = json.loads(response.read())
+        return response.status == 200 and document["django"]["status"] == "ok"
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:
         connection.close()

@@ -1,14 +1,16 @@
 """`GET /health`: is what the venue needs there? For probes, load balancers and people.
 
-503 when the database, Valkey or an engine is gone. A silent worker and open alerts are told and no
-reason for 503: orders trade all the same.
+503 when the database, Valkey or an engine is gone. A silent worker, missing Django processes and
+open alerts are reported and no reason for 503: orders trade all the same.
 """
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -31,6 +33,7 @@ from orders.streams import worker_key
 logger = logging.getLogger(__name__)
 
 _OK, _GONE = "ok", "gone"
+_CONNECT_SECONDS = 0.5
 # The sweep of orders runs every five seconds.
 _WORKER_SILENT_SECONDS = 20
 
@@ -61,6 +64,7 @@ def health_document() -> dict[str, Any]:
         "cache": cache,
         "engine": engines,
         "queue_lag": sum(engine.get("queue_lag", 0) for engine in engines),
+        "django": _state_of("Django processes", _ask_django),
         "worker": _state_of("worker", _ask_worker),
         "alerts": _state_of("alerts", _ask_alerts),
         "price_services": _state_of("price services", _ask_price_services),
@@ -73,7 +77,7 @@ def _state_of(name: str, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     started = time.perf_counter_ns()
     try:
         facts = ask()
-    except (DatabaseError, InterfaceError, redis.RedisError) as error:
+    except (DatabaseError, InterfaceError, redis.RedisError, OSError) as error:
         logger.warning("health: the %s does not answer: %s", name, error)
         return {"status": _GONE}
     return {"status": _OK, "answered_us": (time.perf_counter_ns() - started) // 1000, **facts}
@@ -88,6 +92,19 @@ def _ask_database() -> dict[str, Any]:
 def _ask_cache() -> dict[str, Any]:
     get_client().ping()
     return {}
+
+
+def _ask_django() -> dict[str, Any]:
+    """Whether the processes behind the front listen; orders do not need them."""
+    address: str = settings.DJANGO_URL
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_SECONDS)
+            connection.connect(address.removeprefix("unix://"))
+        return {}
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port or 80), _CONNECT_SECONDS):
+        return {}
 
 
 def _ask_worker() -> dict[str, Any]:

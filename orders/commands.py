@@ -16,8 +16,8 @@ class Command(msgspec.Struct, array_like=True, tag=True, frozen=True, gc=False):
     reply_to: str
 
 
-class PlaceOrder(Command, tag="place", frozen=True, gc=False):
-    """Accept, match and store one order; its id is `command_id`.
+class _OrderCommand(Command, frozen=True, gc=False):
+    """What all commands that make an order begin with.
 
     `window_ms` is how old the command may be when the engine takes it.
     """
@@ -33,6 +33,11 @@ class PlaceOrder(Command, tag="place", frozen=True, gc=False):
     valid_until: int | None
     client_order_id: str | None
     window_ms: int
+
+
+class PlaceOrder(_OrderCommand, tag="place", frozen=True, gc=False):
+    """Accept, match and store one order; its id is `command_id`."""
+
     # Digests of an Idempotency-Key with its owner, and of the request that it was sent with.
     request_key: bytes | None = None
     request_fingerprint: bytes | None = None
@@ -48,20 +53,9 @@ class DealPerpetual(PlaceOrder, tag="deal.2", frozen=True, gc=False):
     dealer_broker_id: bytes = b""
 
 
-class _DealPerpetualV1(Command, tag="deal", frozen=True, gc=False):
+class _DealPerpetualV1(_OrderCommand, tag="deal", frozen=True, gc=False):
     """`DealPerpetual` before orders had request keys; an engine may still find it in its stream."""
 
-    account_id: int
-    broker_id: bytes
-    instrument_id: int
-    side: int
-    order_type: int
-    time_in_force: int
-    price_ticks: int | None
-    quantity_lots: int
-    valid_until: int | None
-    client_order_id: str | None
-    window_ms: int
     dealer_account_id: int
     dealer_broker_id: bytes
 

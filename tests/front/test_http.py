@@ -223,6 +223,21 @@ def _post(wire: Wire, path: str, document: dict[str, object]) -> bytes:
     return wire.head("POST", path, "Content-Type: application/json", length) + body
 
 
+def test_orders_go_on_while_django_is_down(venue: TrialVenue, wire: Wire):
+    os.killpg(venue.supervisor.pid_of("django"), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while (page := wire.ask(wire.head("GET", "/api/v1/brokers/me"))).status != 503:
+        assert time.monotonic() < deadline
+    assert page.headers["retry-after"] == "1"
+    assert page.headers["content-type"] == "application/problem+json"
+    assert wire.ask(wire.order()).status == 201
+    time.sleep(0.3)  # for so long what health found is reported again
+    health = wire.ask(wire.head("GET", "/health"))
+    assert (health.status, health.json()["django"]["status"]) == (200, "gone")
+    venue.wait_until_healthy()
+    assert wire.ask(wire.head("GET", "/api/v1/brokers/me")).status == 200
+
+
 def test_requests_in_flight_are_answered_at_a_stop_and_idle_connections_end(venue: TrialVenue):
     """Last, since it stops the front; the supervisor starts it again."""
     venue.wait_until_healthy()
