@@ -16,6 +16,7 @@ from yarl import URL
 from common.api.middleware import choose_request_id, note_request
 from common.api.parsers import BODY_BYTES_MAX
 from common.api.problems import translate_or_log
+from common.errors import MalformedRequest
 from exchange_project.front.errors import AnswerLost, DjangoUnavailable
 from exchange_project.front.lanes import Lanes
 from exchange_project.front.spool import Spool
@@ -49,6 +50,7 @@ _NOT_FORWARDED = frozenset((*_HOP_BY_HOP, b"expect", b"content-length", b"x-requ
 _NOT_RELAYED = frozenset(
     (*_HOP_BY_HOP, b"date", b"server", DELAY_HEADER.lower().encode(), DROP_HEADER.lower().encode())
 )
+_SINGLE = (b"authorization", b"idempotency-key", b"x-api-key", b"x-request-id")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -86,6 +88,7 @@ class DjangoProxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await send({"type": "websocket.close"})
             return
         started = time.perf_counter_ns()
         request = HotRequest(scope, receive, "")
@@ -109,6 +112,7 @@ class DjangoProxy:
     ) -> None:
         """Read the request, hold a Django thread until the response is produced, send it."""
         assert self._lanes is not None, "open it first"
+        _check_single_headers(scope)
         body = await read_body(receive, _body_bytes_max(request.path_info))
         async with (
             self._lanes.thread(request.path_info, request.query_string),
@@ -204,6 +208,18 @@ class _Answer:
             await self._send({"type": "http.response.body", "body": b""})
         finally:
             spool.abandon()
+
+
+def _check_single_headers(scope: Scope) -> None:
+    """See that no header came twice that WSGI would join to another value.
+
+    Raises:
+        MalformedRequest: one did.
+    """
+    names = [name for name, _ in scope["headers"]]
+    for single in _SINGLE:
+        if names.count(single) > 1:
+            raise MalformedRequest(f"The header {single.decode().title()} was sent twice.")
 
 
 def _body_bytes_max(path: str) -> int:

@@ -181,6 +181,15 @@ def test_the_request_id_is_the_callers_and_reaches_django(wire: Wire):
     assert len(chosen.headers["x-request-id"]) == 32
 
 
+@pytest.mark.parametrize("path", ["/orders", "/api/v1/accounts"])
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-API-KEY"])
+def test_a_header_that_came_twice_is_refused(wire: Wire, path: str, name: str):
+    body = json.dumps(ORDER).encode()
+    length = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    answer = wire.ask(wire.head("POST", path, *length, f"{name}: K", f"{name}: K") + body)
+    assert (answer.status, answer.json()["code"]) == (400, "malformed")
+
+
 def test_delays_of_a_sandbox_account_hold_up_no_one_else(venue: TrialVenue, wire: Wire):
     body = {"document_number": "sandbox", "is_sandbox": True}
     made = wire.ask(_post(wire, "/api/v1/accounts", body))
