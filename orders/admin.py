@@ -28,6 +28,7 @@ from orders.models import (
     EngineShard,
     Order,
     OrderKey,
+    RequestKey,
     Trade,
 )
 from orders.services.cancel import cancel_orders_by_staff
@@ -205,6 +206,16 @@ class OrderKeyAdmin(ReadOnlyAdmin):
     raw_id_fields = ("order",)
     ordering = ("-id",)
     search_fields = ("=client_order_id",)
+
+
+@admin.register(RequestKey)
+class RequestKeyAdmin(ReadOnlyAdmin):
+    """Which order claimed which Idempotency-Key; the key itself is not kept."""
+
+    list_display = ("key", "order_id", "created_at")
+    raw_id_fields = ("order",)
+    ordering = ("-pk",)
+    search_fields = ("=key",)
 
 
 @admin.register(BrokerNet)

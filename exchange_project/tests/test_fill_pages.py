@@ -1,12 +1,13 @@
 """Pages of fills out of a history: what a plain query over the view gives, whatever the filters."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from brokers.types import Principal
 from common.api.pagination import Page, PageRequest
@@ -37,16 +38,16 @@ def filters_of(principal: Principal) -> dict[str, FillFilter]:
     plain = FillFilter()
     return {
         "all": plain,
-        "account": replace(plain, account_id=fill.account_id),
-        "symbol": replace(plain, symbol="HIST2"),
-        "unknown symbol": replace(plain, symbol="NONE"),
-        "order": replace(plain, order_id=fill.order_id),
-        "side": replace(plain, side="SELL"),
-        "venue": replace(plain, venue="BOOK"),
-        "other venue": replace(plain, venue="DEALER"),
-        "since": replace(plain, since=fill.executed_at),
-        "until": replace(plain, until=fill.executed_at),
-        "together": replace(plain, symbol="HIST1", side="BUY", since=fill.executed_at),
+        "account": structs.replace(plain, account_id=fill.account_id),
+        "symbol": structs.replace(plain, symbol="HIST2"),
+        "unknown symbol": structs.replace(plain, symbol="NONE"),
+        "order": structs.replace(plain, order_id=fill.order_id),
+        "side": structs.replace(plain, side="SELL"),
+        "venue": structs.replace(plain, venue="BOOK"),
+        "other venue": structs.replace(plain, venue="DEALER"),
+        "since": structs.replace(plain, since=fill.executed_at),
+        "until": structs.replace(plain, until=fill.executed_at),
+        "together": structs.replace(plain, symbol="HIST1", side="BUY", since=fill.executed_at),
     }
 
 
@@ -58,7 +59,9 @@ def expected(principal: Principal, filters: FillFilter) -> list[tuple[UUID, str]
         "until": "executed_at__lt",
     }
     wanted: dict[str, Any] = {
-        names.get(name, name): value for name, value in asdict(filters).items() if value is not None
+        names.get(name, name): value
+        for name, value in structs.asdict(filters).items()
+        if value is not None
     }
     fills = Fill.objects.filter(account__broker=principal.broker_id, **wanted)
     return list(fills.order_by("-trade_id", "-side").values_list("trade_id", "side"))

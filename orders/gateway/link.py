@@ -19,6 +19,7 @@ from uuid import UUID
 
 import hiredis
 import msgspec
+from django.db import connections
 
 from common.caching import TtlCache
 from common.errors import OutcomeUnknown
@@ -291,7 +292,7 @@ class EngineLink:
     async def _look_up(self, commands: list[AnyCommand]) -> None:
         """Deliver what the database knows. One that does not answer holds up no deadline."""
         if self._lookup is None:
-            self._lookup = self.loop.run_in_executor(self._lookups, find_outcomes, commands)
+            self._lookup = self.loop.run_in_executor(self._lookups, _find_outcomes, commands)
         done, _ = await asyncio.wait([self._lookup], timeout=_LOOKUP_EVERY_SECONDS)
         if done:
             lookup, self._lookup = self._lookup, None
@@ -327,6 +328,14 @@ def _written(outcome: "asyncio.Future[AnyOutcome | None]", shard: int) -> Receiv
             logger.warning("A command to shard %d may not have been written: %s", shard, reply)
 
     return receive
+
+
+def _find_outcomes(commands: list[AnyCommand]) -> dict[bytes, AnyOutcome]:
+    """What the database knows. Rarely asked, so this thread keeps no connection."""
+    try:
+        return find_outcomes(commands)
+    finally:
+        connections.close_all()
 
 
 def _facts(command: AnyCommand) -> dict[str, Any]:

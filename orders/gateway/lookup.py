@@ -28,7 +28,7 @@ def find_outcomes(commands: Sequence[AnyCommand]) -> dict[bytes, AnyOutcome]:
     """The committed outcomes of those commands that are done, by command id.
 
     A placed order is answered as `DuplicateOutcome`: it is there, look it up. A database that does
-    not answer knows nothing at the moment. Rarely needed, so the connection is not kept.
+    not answer knows nothing at the moment.
     """
     try:
         found: dict[bytes, AnyOutcome] = {}
@@ -37,9 +37,8 @@ def find_outcomes(commands: Sequence[AnyCommand]) -> dict[bytes, AnyOutcome]:
         return found
     except (DatabaseError, InterfaceError) as error:
         logger.warning("No outcome can be looked up: %s", error)
+        connection.close_if_unusable_or_obsolete()
         return {}
-    finally:
-        connection.close()
 
 
 def _find_orders(commands: Iterable[AnyCommand]) -> Iterable[AnyOutcome]:
