@@ -38,7 +38,7 @@ def _of_classic(view: type, handle: Handler) -> Endpoint:
 
 
 _ID, _SYMBOL = "{id}", "{symbol}"
-_ENDPOINTS = {
+ENDPOINTS = {
     "GET /health": Endpoint(HealthView, health.get_health, classic_problem, is_public=True),
     "POST /orders": _of_classic(classic_views.OrdersView, classic.place_order),
     "POST /orders/{id}/cancel": _of_classic(classic_views.CancelView, classic.cancel_order),
@@ -61,7 +61,7 @@ _AT_CLASSIC, _AT_V1 = 2, 4
 
 def find_endpoint(method: str, path: str) -> tuple[Endpoint, str] | None:
     """The hot endpoint of a request, with the part of the path that varies; None: it is not hot."""
-    endpoint = _ENDPOINTS.get(f"{method} {path}")
+    endpoint = ENDPOINTS.get(f"{method} {path}")
     if endpoint is not None:
         return endpoint, ""
     parts = path.split("/")
@@ -73,5 +73,5 @@ def find_endpoint(method: str, path: str) -> tuple[Endpoint, str] | None:
         parts[at] = _ID
     else:
         parts[at], argument = _SYMBOL, argument.upper()
-    endpoint = _ENDPOINTS.get(f"{method} {'/'.join(parts)}")
+    endpoint = ENDPOINTS.get(f"{method} {'/'.join(parts)}")
     return None if endpoint is None else (endpoint, argument)

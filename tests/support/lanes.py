@@ -5,6 +5,7 @@ A module that names `both_lanes` in `pytestmark` runs each of its tests once thr
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -32,12 +33,22 @@ def both_lanes(request: pytest.FixtureRequest, transactional_db: None) -> Iterat
 
     The hot lane reads the database in other threads, so the test commits what it makes.
     """
+    with lane(request.param):
+        yield request.param
+
+
+@contextmanager
+def lane(name: str) -> Iterator[None]:
+    """Let all requests of a block go through a lane."""
     global _current
-    _current = request.param
-    yield request.param
-    _current = DJANGO
-    if request.param == HOT:
-        asyncio.run_coroutine_threadsafe(database.close(), get_link().loop).result(_SECONDS_MAX)
+    former, _current = _current, name
+    try:
+        yield
+    finally:
+        _current = former
+        if name == HOT:
+            closing = asyncio.run_coroutine_threadsafe(database.close(), get_link().loop)
+            closing.result(_SECONDS_MAX)
 
 
 class LaneClient(ContractClient):
