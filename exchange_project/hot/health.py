@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import connection
+from django.db import close_old_connections
 
 from exchange_project.health import health_document
 from exchange_project.hot.requests import HotRequest
@@ -52,7 +52,8 @@ async def _look() -> dict[str, Any] | None:
 
 
 def _find() -> dict[str, Any]:
+    close_old_connections()
     try:
         return health_document()
     finally:
-        connection.close()
+        close_old_connections()
