@@ -152,8 +152,9 @@ def cpu_seconds(pid: int) -> float:
 
 def drain(profile: bool) -> dict[str, Any]:
     """Drain the queue: seconds, batches, and the processor time of the engine and its backend."""
+    from common.database import database_dsn
     from common.valkey import get_client
-    from orders.engine.process.runner import Engine, database_dsn
+    from orders.engine.process.runner import Engine
     from orders.streams import command_stream
 
     engine = Engine(database_dsn(), 0)

@@ -27,8 +27,9 @@ _TURNS = 3
 
 def measure_start(open_orders: int) -> Row:
     """P7. Django is set up and the database is empty."""
+    from common.database import database_dsn
     from exchange_project.history.loading import HistoryPlan, load_history
-    from orders.engine.process.runner import Engine, database_dsn
+    from orders.engine.process.runner import Engine
 
     tell_progress(f"loading {open_orders:,} open orders")
     load_history(HistoryPlan(orders=open_orders, open_orders=open_orders))

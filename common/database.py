@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError, connection
+import psycopg
+from django.db import OperationalError, connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,6 +54,18 @@ def pipelined() -> Iterator[Any]:
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield connection.connection
+
+
+def database_dsn(*more: str) -> str:
+    """The DSN of Django's default database, for a connection past Django.
+
+    Without the settings of its sessions, unless they are named: `options`, `connect_timeout`.
+    """
+    params: dict[str, Any] = connections["default"].get_connection_params()
+    names = ("dbname", "user", "password", "host", "port", "sslmode", *more)
+    return psycopg.conninfo.make_conninfo(
+        **{name: params[name] for name in names if params.get(name)}
+    )
 
 
 def allow_long_statements(seconds: int) -> None:

@@ -1,21 +1,15 @@
-"""Orders of the classic dialect: from a parsed body to an order, from an order to a document.
-
-Free of HTTP, so that whoever serves the hot requests shares it.
-"""
+"""Orders of the classic dialect, from a parsed body on. Free of HTTP: both lanes share it."""
 
 from decimal import Decimal
 from typing import Any
 
 from brokers.types import Principal
 from common.api.fields import FieldReader
-from exchange_project.classic.documents import order_document
 from exchange_project.classic.requests import ClassicOrderRequest
 from ledger.types import RequestKey
 from marketdata.services import list_symbol
 from orders.services.place import PreparedOrder, prepare_order
 from orders.services.terms import check_still_valid
-
-__all__ = ["order_document", "prepare_classic_order", "read_order"]
 
 
 def read_order(body: Any) -> ClassicOrderRequest:

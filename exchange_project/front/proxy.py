@@ -13,7 +13,7 @@ from django.conf import settings
 from multidict import CIMultiDict
 from yarl import URL
 
-from common.api.middleware import choose_request_id, note_request
+from common.api.middleware import note_request
 from common.api.parsers import BODY_BYTES_MAX
 from common.api.problems import translate_or_log
 from common.errors import MalformedRequest
@@ -91,8 +91,7 @@ class DjangoProxy:
             await send({"type": "websocket.close"})
             return
         started = time.perf_counter_ns()
-        request = HotRequest(scope, receive, "")
-        request.request_id = choose_request_id(request.header(b"x-request-id"))
+        request = HotRequest(scope, receive)
         answer = _Answer(scope, request, send)
         try:
             await self._serve(scope, receive, request, answer)

@@ -9,7 +9,7 @@ from django.http.request import split_domain_port, validate_host
 
 from brokers.api.authentication import authenticate, count_request
 from brokers.api.permissions import check_may_call
-from common.api.middleware import choose_request_id, note_request
+from common.api.middleware import note_request
 from common.api.problems import translate_or_log
 from exchange_project.hot.requests import ClientGone, HotRequest, Message, Receive, Scope, Send
 from exchange_project.hot.responses import HotResponse, send_response
@@ -36,8 +36,7 @@ class HotLane:
             return
         started = time.perf_counter_ns()
         endpoint, argument = found
-        request = HotRequest(scope, receive, "")
-        request.request_id = choose_request_id(request.header(b"x-request-id"))
+        request = HotRequest(scope, receive)
         try:
             response = await _answer(endpoint, request, argument)
         except ClientGone:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from django.db import connections
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from common.database import database_dsn
 from common.errors import VenueUnavailable
 
 CONNECTIONS_MAX = 4
@@ -48,7 +48,7 @@ async def _get_pool() -> AsyncConnectionPool[Any]:
     global _pool
     if _pool is None:
         _pool = AsyncConnectionPool(
-            _dsn(),
+            database_dsn("options", "connect_timeout"),
             min_size=0,
             max_size=CONNECTIONS_MAX,
             open=False,
@@ -57,12 +57,3 @@ async def _get_pool() -> AsyncConnectionPool[Any]:
         )
         await _pool.open()
     return _pool
-
-
-def _dsn() -> str:
-    """The DSN of Django's default database, with its session settings."""
-    params: dict[str, Any] = connections["default"].get_connection_params()
-    known = ("dbname", "user", "password", "host", "port", "sslmode", "options", "connect_timeout")
-    return psycopg.conninfo.make_conninfo(
-        **{name: params[name] for name in known if params.get(name)}
-    )

@@ -8,11 +8,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from django.db import close_old_connections
-
 from exchange_project.health import health_document
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
+from exchange_project.hot.threads import with_live_connections
 
 # A load balancer does not wait longer.
 SECONDS_MAX = 2.0
@@ -30,8 +29,7 @@ async def get_health(_request: HotRequest, _: str) -> HotResponse:
     if document is None:
         document = {"status": "gone", "detail": f"No answer within {SECONDS_MAX:.0f} seconds"}
     status = 200 if document["status"] == "ok" else 503
-    response = json_response(document, status)
-    return HotResponse(status, response.body, headers=_NO_STORE)
+    return json_response(document, status, _NO_STORE)
 
 
 async def _look() -> dict[str, Any] | None:
@@ -41,7 +39,9 @@ async def _look() -> dict[str, Any] | None:
     if time.monotonic() - found_at < _FRESH_SECONDS:
         return document
     if _looking is None:
-        _looking = asyncio.get_running_loop().run_in_executor(_thread, _find)
+        _looking = asyncio.get_running_loop().run_in_executor(
+            _thread, with_live_connections, health_document
+        )
     done, _ = await asyncio.wait([_looking], timeout=SECONDS_MAX)
     if not done:
         return None
@@ -49,11 +49,3 @@ async def _look() -> dict[str, Any] | None:
         looked, _looking = _looking, None
         _found = (time.monotonic(), looked.result())
     return _found[1]
-
-
-def _find() -> dict[str, Any]:
-    close_old_connections()
-    try:
-        return health_document()
-    finally:
-        close_old_connections()

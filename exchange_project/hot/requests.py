@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.middleware import choose_request_id
 from common.api.parsers import BODY_BYTES_MAX, parse_json
 from common.api.ratelimits import RateLimit
 from common.errors import MalformedRequest, PayloadTooLarge
@@ -44,12 +45,12 @@ class HotRequest:
         "request_id",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
         self.path_info: str = scope["path"]
         self.query_string: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = request_id
+        self.request_id = choose_request_id(self.header(b"x-request-id"))
         self.rate_limit: RateLimit | None = None
         self.caller: Principal
         self._receive = receive

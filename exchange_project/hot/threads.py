@@ -42,7 +42,7 @@ async def run_in_thread(call: Callable[[], Result]) -> Result:
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
-    return await asyncio.get_running_loop().run_in_executor(_pool, _with_connections, call)
+    return await asyncio.get_running_loop().run_in_executor(_pool, with_live_connections, call)
 
 
 async def keep_caches_fresh() -> None:
@@ -55,7 +55,7 @@ async def keep_caches_fresh() -> None:
             logger.exception("The caches could not be renewed; it is tried again")
 
 
-def _with_connections(call: Callable[[], Result]) -> Result:
+def with_live_connections(call: Callable[[], Result]) -> Result:
     """Drop connections that were lost or are too old, as Django does around its requests."""
     close_old_connections()
     try:

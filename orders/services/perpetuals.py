@@ -4,7 +4,6 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 
 from brokers.services.house import HOUSE_BROKER_ID, get_dealer_account_id
@@ -21,7 +20,7 @@ from orders.models import Order
 from orders.selectors.deals import get_perpetual_deal
 from orders.services.accounts import resolve_account
 from orders.services.dealer import deal_terms, find_first_deal
-from orders.services.place import PreparedOrder, read_outcome
+from orders.services.place import PreparedOrder, read_outcome, with_request_key
 from orders.services.terms import check_terms
 from orders.types import Deal, OrderTerms
 
@@ -71,10 +70,10 @@ def deal_perpetual(
     # That there is no mark to deal at is seen before anything is stored.
     get_market_price(symbol=instrument.symbol)
     order_id = new_uuid(instrument.shard)
-    command = _command(order_id, terms, broker_id, instrument, (ticks, lots), client_order_id)
-    if request_key is not None:
-        key, fingerprint = request_key.digests
-        command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
+    command = with_request_key(
+        _command(order_id, terms, broker_id, instrument, (ticks, lots), client_order_id),
+        request_key,
+    )
     outcome = gateway.submit(command, instrument.shard, timeout=settings.ORDER_WINDOW_SECONDS)
     placed = read_outcome(PreparedOrder(order_id, broker_id, command, terms, instrument), outcome)
     deal = get_perpetual_deal(placed.order.id, was_created=placed.was_created)

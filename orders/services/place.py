@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -41,6 +41,8 @@ from orders.selectors.orders import get_stored_order
 from orders.services.accounts import resolve_account
 from orders.services.terms import check_still_valid, check_terms
 from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
+
+OrderCommand = TypeVar("OrderCommand", bound=PlaceOrder)
 
 # What it means that an order was not executed; anything else is the engine's failure.
 _KEY_ERRORS: dict[str, type[ExchangeError]] = {
@@ -162,10 +164,16 @@ def prepare_order(
     )
     order_id = new_uuid(instrument.shard)
     command = _command(order_id, terms, broker_id, instrument, ticks, lots, client_order_id)
-    if request_key is not None:
-        key, fingerprint = request_key.digests
-        command = msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
+    command = with_request_key(command, request_key)
     return PreparedOrder(order_id, broker_id, command, terms, instrument, principal.caller_id)
+
+
+def with_request_key(command: OrderCommand, request_key: RequestKey | None) -> OrderCommand:
+    """A command that claims an Idempotency-Key for its order; as it is without one."""
+    if request_key is None:
+        return command
+    key, fingerprint = request_key.digests
+    return msgspec.structs.replace(command, request_key=key, request_fingerprint=fingerprint)
 
 
 def find_repeated(prepared: PreparedOrder) -> PlacedOrder | None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from django.db import connections
 
 from common.caching import clear_all_caches
+from common.database import database_dsn
 from common.valkey import get_client
-from orders.engine.process.runner import Engine, database_dsn
+from orders.engine.process.runner import Engine
 from orders.streams import alive_key
 
 _START_SECONDS_MAX = 10

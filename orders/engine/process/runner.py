@@ -9,12 +9,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
-import psycopg
 import redis
 from django.conf import settings
-from django.db import connections
 
 from common.valkey import get_client
 from common.valkey_socket import ValkeySocket
@@ -226,12 +223,3 @@ class Engine:
             self._inbox.align(self.state.last_id)
             self._publisher.check_server()
             self._next_server = time.monotonic() + _SERVER_SECONDS
-
-
-def database_dsn() -> str:
-    """The DSN of Django's default database, for a connection of the engine's own."""
-    params: dict[str, Any] = connections["default"].get_connection_params()
-    allowed = ("dbname", "user", "password", "host", "port", "sslmode")
-    return psycopg.conninfo.make_conninfo(
-        **{name: params[name] for name in allowed if params.get(name)}
-    )

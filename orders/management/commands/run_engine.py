@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from orders.engine.process.runner import Engine, database_dsn
+from common.database import database_dsn
+from orders.engine.process.runner import Engine
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ import msgspec
 import redis
 
 from brokers.models import Broker, Funding, TradingAccount
+from common.database import database_dsn
 from common.ids import new_uuid
 from common.valkey import get_client
 from ledger.models import LedgerAccount
@@ -24,7 +25,7 @@ from orders.commands import (
     decode_outcomes,
     encode,
 )
-from orders.engine.process.runner import Engine, database_dsn, microseconds_now
+from orders.engine.process.runner import Engine, microseconds_now
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
 from orders.streams import COMMAND_FIELD, command_stream, reply_channel

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from django.db import connection
 
+from common.database import database_dsn
 from common.ids import new_uuid
 from ledger.models import LedgerAccount
 from marketdata.snapshots import read_snapshot
 from orders.commands import ResetVenue
-from orders.engine.process.runner import database_dsn
 from orders.models import Order
 from orders.tests.engine.harness import (
     BUY,

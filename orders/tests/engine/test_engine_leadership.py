@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from django.db import connection
 
+from common.database import database_dsn
 from marketdata.snapshots import BookSnapshot, read_snapshot, write_snapshots
 from orders.engine.process import leadership
-from orders.engine.process.runner import Engine, database_dsn
+from orders.engine.process.runner import Engine
 from orders.engine.transaction.locking import FenceLost
 from orders.models import EngineHeartbeat, EngineShard, Order
 from orders.streams import alive_key

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from django.db import connection
 
+from common.database import database_dsn
 from ledger.models import LedgerAccount
-from orders.engine.process.runner import database_dsn
 from orders.models import EngineShard, Order
 from orders.tests.engine.harness import BUY, SELL, Harness, balance, fund, make_account, stored
 from orders.tests.engine.invariants import check_all
