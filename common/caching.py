@@ -4,6 +4,7 @@ Every process has its own, so a change elsewhere is seen when the time to live i
 no lock: a dictionary's single operations are atomic in CPython.
 """
 
+import math
 import threading
 import time
 import weakref
@@ -15,6 +16,11 @@ Value = TypeVar("Value")
 
 # The share of its time to live after which a value in use is read again.
 _RENEWED_SHARE = 0.4
+# How long after its last reader a value is in use, how many such values there may be, and how many
+# are read by one statement.
+_IN_USE_SECONDS = 600.0
+_IN_USE_MAX = 5_000
+_RENEWED_TOGETHER = 100
 
 _caches: "weakref.WeakSet[TtlCache[object, object]]" = weakref.WeakSet()
 
@@ -66,10 +72,11 @@ class TtlCache(Generic[Key, Value]):
 
 
 class RenewedCache(TtlCache[Key, Value]):
-    """A cache whose values in use are read again together, before they are too old.
+    """A cache whose values in use are read again before they are too old.
 
-    So a reader that must not wait finds what it used a moment ago. `load` gives the values of some
-    keys, as they are now; without a process that calls `renew_caches` this is a `TtlCache`.
+    So a reader that must not wait finds what was read within the last ten minutes. `load` gives the
+    values of some keys, as they are now; `note_use` gets the keys that were read since the last
+    renewal. Without a process that calls `renew_caches` this is a `TtlCache`.
     """
 
     def __init__(
@@ -78,35 +85,66 @@ class RenewedCache(TtlCache[Key, Value]):
         max_size: int,
         ttl_seconds: float,
         load: Callable[[Collection[Key]], Mapping[Key, Value]],
+        note_use: Callable[[Collection[Key]], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(max_size=max_size, ttl_seconds=ttl_seconds)
+        super().__init__(max_size=max_size, ttl_seconds=ttl_seconds, clock=clock)
         self._load = load
-        self._used: set[Key] = set()
-        self._due_at = 0.0
+        self._note_use = note_use
+        self._used_at: dict[Key, float] = {}
+        self._renewed_at = -math.inf
 
     def get(self, key: Key) -> Value | None:
         """The value of `key`, None when it is not known or too old."""
-        value = super().get(key)
-        if value is not None:
-            self._used.add(key)
-        return value
+        entry = self._entries.get(key)
+        now = self._clock()
+        if entry is None or entry[0] < now:
+            return None
+        self._used_at[key] = now
+        return entry[1]
+
+    def put(self, key: Key, value: Value) -> None:
+        """Remember `value`; who asked for it uses it."""
+        self._used_at[key] = self._clock()
+        super().put(key, value)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        super().clear()
+        self._used_at.clear()
 
     def renew(self) -> None:
-        """Read what was used since the last time again, unless that was a moment ago.
+        """Read what is in use again, unless that was a moment ago.
 
         What is not there any more is forgotten.
         """
-        if not self._used or self._clock() < self._due_at:
+        now = self._clock()
+        last = self._renewed_at
+        if now < last + self._ttl_seconds * _RENEWED_SHARE:
             return
-        used, self._used = self._used, set()
-        self._due_at = self._clock() + self._ttl_seconds * _RENEWED_SHARE
-        fresh = self._load(used)
-        for key in used:
-            value = fresh.get(key)
-            if value is None:
-                self.forget(key)
-            else:
-                self.put(key, value)
+        self._renewed_at = now
+        in_use = self._find_in_use(now - _IN_USE_SECONDS)
+        if self._note_use is not None:
+            self._note_use([key for key, used_at in in_use.items() if used_at >= last])
+        keys = list(in_use)
+        for start in range(0, len(keys), _RENEWED_TOGETHER):
+            some = keys[start : start + _RENEWED_TOGETHER]
+            fresh = self._load(some)
+            for key in some:
+                value = fresh.get(key)
+                if value is None:
+                    self.forget(key)
+                    self._used_at.pop(key, None)
+                else:
+                    super().put(key, value)
+
+    def _find_in_use(self, since: float) -> dict[Key, float]:
+        """The keys that were read since then, and when; the latest ones if they are many."""
+        used = sorted(self._used_at.copy().items(), key=lambda item: item[1], reverse=True)
+        in_use = {key: used_at for key, used_at in used[:_IN_USE_MAX] if used_at >= since}
+        for key, _ in used[len(in_use) :]:
+            self._used_at.pop(key, None)
+        return in_use
 
 
 def renew_caches() -> None:

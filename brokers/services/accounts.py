@@ -14,6 +14,9 @@ from common.caching import TtlCache
 # Ids never change, and accounts are only removed together with their broker, whose key then fails:
 # the time to live bounds memory alone.
 _account_ids: TtlCache[tuple[int, str], int] = TtlCache(max_size=200_000, ttl_seconds=600.0)
+# Brokers whose accounts were read together; of those with more, the others are read one by one.
+_read_brokers: TtlCache[int, bool] = TtlCache(max_size=10_000, ttl_seconds=300.0)
+_READ_TOGETHER = 1_000
 
 _INSERT = """
     INSERT INTO brokers_tradingaccount
@@ -48,12 +51,28 @@ def get_or_create_account_id(*, broker_id: UUID, document_number: str) -> int:
     Raises:
         BrokerNotFound: there is no such broker.
     """
-    account_id = _account_ids.get((broker_id.int, document_number))
+    key = (broker_id.int, document_number)
+    account_id = _account_ids.get(key)
+    if account_id is None:
+        _read_accounts_of(broker_id)
+        account_id = _account_ids.get(key)
     if account_id is None:
         account = find_or_create_account(broker_id=broker_id, document_number=document_number)
         account_id = account.id
-        _account_ids.put((broker_id.int, document_number), account_id)
+        _account_ids.put(key, account_id)
     return account_id
+
+
+def _read_accounts_of(broker_id: UUID) -> None:
+    """Remember accounts of a broker together, so that after a start few orders wait for theirs."""
+    if _read_brokers.get(broker_id.int):
+        return
+    accounts = TradingAccount.objects.filter(broker_id=broker_id).order_by()
+    for document_number, account_id in accounts.values_list("document_number", "id")[
+        :_READ_TOGETHER
+    ]:
+        _account_ids.put((broker_id.int, document_number), account_id)
+    _read_brokers.put(broker_id.int, True)
 
 
 def create_account(

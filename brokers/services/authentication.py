@@ -2,19 +2,19 @@
 
 A key is found by the SHA-256 of the whole of it. What was found is remembered for four seconds in
 each process, so revocation and suspension work everywhere within that time; expiry is looked at on
-each use. Of use, `last_used_at` is noted at most once a minute, when the key is read anyway.
+each use. Of use, `last_used_at` is noted at most once a minute, when keys are read anyway.
 Keys of an account end with its owner's login, and rest while that is suspended.
 """
 
 import hashlib
 import hmac
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from brokers.models import ApiKey, Broker
@@ -87,21 +87,36 @@ def _is_venue_admin_key(raw_key: str) -> bool:
 def _load(key_hash: str) -> _Known:
     if _unknown_keys.get(key_hash):
         raise NotAuthenticated()
-    known = _read_keys([key_hash]).get(key_hash)
-    if known is None:
+    row = _usable_keys([key_hash]).first()
+    if row is None:
         _unknown_keys.put(key_hash, True)
         raise NotAuthenticated()
+    if row.last_used_at is None or row.last_used_at < timezone.now() - _NOTED_EVERY:
+        _note_use([key_hash])
+    known = _known(row)
     _known_keys.put(key_hash, known)
     return known
 
 
-def _read_keys(key_hashes: Collection[str]) -> dict[str, _Known]:
-    """The keys of these hashes that may be used, by hash; their use is noted."""
-    rows = ApiKey.objects.filter(
+def _usable_keys(key_hashes: Collection[str]) -> QuerySet[ApiKey]:
+    """The keys of these hashes that may be used."""
+    return ApiKey.objects.filter(
         key_hash__in=key_hashes, revoked_at__isnull=True, waits_for_approval=False
     ).select_related("broker", "account__owner")
-    _note_use(rows)
-    return {row.key_hash: _known(row) for row in rows}
+
+
+def _read_keys(key_hashes: Collection[str]) -> dict[str, _Known]:
+    """What is known of the keys of these hashes, by hash."""
+    return {row.key_hash: _known(row) for row in _usable_keys(key_hashes)}
+
+
+def _note_use(key_hashes: Collection[str]) -> None:
+    """Write `last_used_at` where that was not done in the last minute; several may try at once."""
+    now = timezone.now()
+    ApiKey.objects.filter(
+        Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - _NOTED_EVERY),
+        key_hash__in=key_hashes,
+    ).update(last_used_at=now)
 
 
 def _known(row: ApiKey) -> _Known:
@@ -121,15 +136,5 @@ def _known(row: ApiKey) -> _Known:
 
 
 _known_keys: RenewedCache[str, _Known] = RenewedCache(
-    max_size=50_000, ttl_seconds=CACHE_SECONDS, load=_read_keys
+    max_size=50_000, ttl_seconds=CACHE_SECONDS, load=_read_keys, note_use=_note_use
 )
-
-
-def _note_use(rows: Iterable[ApiKey]) -> None:
-    """Write `last_used_at` where that was not done in the last minute; several may try at once."""
-    since = timezone.now() - _NOTED_EVERY
-    used = [row.pk for row in rows if row.last_used_at is None or row.last_used_at < since]
-    if used:
-        ApiKey.objects.filter(
-            Q(last_used_at__isnull=True) | Q(last_used_at__lt=since), pk__in=used
-        ).update(last_used_at=timezone.now())

@@ -14,6 +14,7 @@ from brokers.api.authentication import find_raw_key
 from brokers.models import ApiKey
 from brokers.services import (
     authenticate_key,
+    authentication,
     revoke_api_key,
     rotate_api_key,
     suspend_broker,
@@ -26,6 +27,7 @@ from brokers.tests.factories import (
     RegisteredBrokerFactory,
 )
 from brokers.types import Principal
+from common.caching import renew_caches
 from common.errors import NotAuthenticated
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +158,26 @@ def test_use_is_noted_at_most_once_a_minute() -> None:
     authenticate_key(created.secret)
     created.api_key.refresh_from_db()
     assert created.api_key.last_used_at > first
+
+
+def test_use_of_a_key_that_is_renewed_in_the_background_is_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used, idle = CreatedKeyFactory.create(), CreatedKeyFactory.create()
+    for created in (used, idle):
+        authenticate_key(created.secret)
+    now = time.monotonic()
+    monkeypatch.setattr(authentication._known_keys, "_clock", lambda: now)
+    renew_caches()
+    long_ago = timezone.now() - timedelta(hours=1)
+    ApiKey.objects.update(last_used_at=long_ago)
+    now += CACHE_SECONDS / 2
+    authenticate_key(used.secret)
+    renew_caches()
+    used.api_key.refresh_from_db()
+    idle.api_key.refresh_from_db()
+    assert used.api_key.last_used_at > long_ago
+    assert idle.api_key.last_used_at == long_ago
 
 
 def test_a_suspended_broker_is_known_as_such(django_capture_on_commit_callbacks: Any) -> None:

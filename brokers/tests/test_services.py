@@ -79,6 +79,23 @@ def test_a_known_account_id_costs_no_query(django_assert_num_queries: Any) -> No
         assert get_or_create_account_id(broker_id=broker.id, document_number="77") == account_id
 
 
+def test_accounts_of_a_broker_are_read_together(django_assert_num_queries: Any) -> None:
+    first = AccountFactory.create()
+    others = AccountFactory.create_batch(3, broker=first.broker)
+    with django_assert_num_queries(1):
+        for account in (first, *others):
+            found = get_or_create_account_id(
+                broker_id=account.broker_id, document_number=account.document_number
+            )
+            assert found == account.id
+    opened_elsewhere = AccountFactory.create(broker=first.broker)
+    with django_assert_num_queries(1):
+        found = get_or_create_account_id(
+            broker_id=first.broker_id, document_number=opened_elsewhere.document_number
+        )
+    assert found == opened_elsewhere.id
+
+
 def test_there_is_no_account_without_a_broker() -> None:
     for open_account in (find_or_create_account, create_account):
         with pytest.raises(BrokerNotFound):

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
@@ -20,7 +21,7 @@ from common.api.latency import LatencyRing
 from common.api.pagination import PageRequest, fetch_page, make_page, read_page_request
 from common.api.ratelimits import TokenBuckets
 from common.api.renderers import encode_json, format_instant
-from common.caching import TtlCache, clear_all_caches
+from common.caching import RenewedCache, TtlCache, clear_all_caches
 from common.errors import Throttled, ValidationFailed
 
 _ID = UUID("019c5e1a-7b2c-7d3e-8f40-a1b2c3d4e5f6")
@@ -223,6 +224,54 @@ def test_a_cache_forgets_what_is_old_and_what_is_too_much() -> None:
     assert cache.get("a") is None
     cache.put("a", 6)
     clear_all_caches()
+    assert cache.get("a") is None
+
+
+def test_what_is_in_use_is_renewed_before_it_is_too_old() -> None:
+    now, source = [0.0], {"a": 1, "b": 1}
+    loaded: list[list[str]] = []
+    noted: list[list[str]] = []
+
+    def load(keys: Collection[str]) -> dict[str, int]:
+        loaded.append(sorted(keys))
+        return {key: source[key] for key in keys if key in source}
+
+    cache: RenewedCache[str, int] = RenewedCache(
+        max_size=10,
+        ttl_seconds=10,
+        load=load,
+        note_use=lambda keys: noted.append(sorted(keys)),
+        clock=lambda: now[0],
+    )
+    cache.put("a", 1)
+    cache.put("b", 1)
+    for now[0] in (1.0, 5.0, 6.0, 9.0, 13.0):
+        assert cache.get("a") == 1
+        cache.renew()  # that at 6.0 comes too early
+    assert loaded == [["a", "b"]] * 4
+    assert noted == [["a", "b"], ["a"], ["a"], ["a"]]
+    assert cache.get("b") == 1, "nobody has read it for a while, and it is still fresh"
+    source["a"] = 2
+    del source["b"]
+    now[0] = 17.0
+    cache.renew()
+    assert (cache.get("a"), cache.get("b")) == (2, None)
+
+
+def test_what_nobody_reads_is_not_renewed_for_ever() -> None:
+    now, loaded = [0.0], list[int]()
+
+    def load(keys: Collection[str]) -> dict[str, int]:
+        loaded.append(len(keys))
+        return dict.fromkeys(keys, 1)
+
+    cache: RenewedCache[str, int] = RenewedCache(
+        max_size=10, ttl_seconds=10, load=load, clock=lambda: now[0]
+    )
+    cache.put("a", 1)
+    for now[0] in (0.0, 300.0, 600.0, 601.0, 1_000.0):
+        cache.renew()
+    assert loaded == [1, 1, 1]
     assert cache.get("a") is None
 
 
