@@ -40,11 +40,14 @@ class Nudge:
             self.queue_run()
 
     def queue_run(self) -> None:
-        """Queue a run, for who has set the key."""
+        """Queue a run, for the caller who has set the key. Never fails: callers have committed."""
         try:
             signature(self.task).apply_async(retry=False)
         except kombu.exceptions.OperationalError as error:
             _log.warning("%s waits for beat, since it could not be queued: %s", self.task, error)
+        except Exception:
+            # Kombu raises what it likes when its connection breaks at a bad moment.
+            _log.exception("%s waits for beat, since it could not be queued", self.task)
 
     def forget(self) -> None:
         """Let the next nudge queue a run again."""

@@ -62,12 +62,16 @@ class Publisher:
     def publish_committed(self, message: Message, changes: BatchChanges) -> None:
         """Send what `compose` made of the changes, which are committed now.
 
-        The replies are read by `confirm`, before anything else is sent.
+        The replies are read by `confirm`, before anything else is sent. Raises nothing: a batch
+        that is committed cannot fail any more.
         """
-        self.confirm()
         try:
+            self.confirm()
             self._valkey.send(message)
         except redis.RedisError as error:
+            self._fall_behind(error)
+        except Exception as error:
+            logger.exception("publishing failed")
             self._fall_behind(error)
         else:
             self._has_nudged = bool(changes.webhooks)
@@ -91,7 +95,7 @@ class Publisher:
         if self._has_nudged and replies[-1]:
             queue_delivery()
 
-    def _fall_behind(self, reason: redis.RedisError | str) -> None:
+    def _fall_behind(self, reason: Exception | str) -> None:
         self.is_behind = True
         self._books.forget()
         logger.warning("answers of a batch not published: %s", reason)

@@ -57,6 +57,25 @@ def test_more_garbage_than_a_batch_does_not_stall(harness: Harness, settings: An
     assert harness.client.xlen(command_stream(0)) == 0
 
 
+# --- after the COMMIT ---------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_committed_does_not_fail_when_it_is_published(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = make_account()
+    order = harness.place_command(account, BUY, 1, 1_000)
+    with monkeypatch.context() as broken:
+        broken.setattr(harness.engine._publisher, "compose", lambda *_: [(object(),)])
+        harness.send(order)
+        harness.turn()
+
+    assert "publishing failed" in caplog.text
+    assert stored(order).status == "OPEN"
+    assert harness.place(account, BUY, 1, 1_001).status == "OPEN"
+    check_all(harness.engine)
+
+
 # --- a poisoned command -------------------------------------------------------------------------
 
 
