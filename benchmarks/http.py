@@ -146,6 +146,9 @@ def closed_row(result: dict[str, Any], connections: int, target: Target, pace: f
     times = {name: orders.get(f"{name}_ms", 0.0) for name in ("p50", "p90", "p99")}
     here, is_clean = target.at(pace), _is_clean(result)
     told = ", ".join(f"{name} {time} ms" for name, time in times.items())
+    if costs := result.get("processor_us"):
+        shown = ", ".join(f"{name} {cost}" for name, cost in costs.items())
+        told += f"; CPU an order, us: {shown}"
     return Row(
         row="P1",
         what=f"closed loop, {connections} connection{'s' if connections > 1 else ''}, "

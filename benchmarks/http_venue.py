@@ -16,6 +16,7 @@ import psycopg
 from benchmarks import wrk
 from benchmarks.flow import BROKERS
 from benchmarks.load import Plan
+from benchmarks.processor_time import describe_cost, processor_seconds
 from benchmarks.report import tell_progress
 from embedded.errors import CommandFailedError
 from embedded.trial import TrialVenue
@@ -57,7 +58,11 @@ class Bench:
         """New orders in a closed loop by wrk, after a run that does not count."""
         tell_progress(f"wrk, connections {connections}, seconds {seconds}")
         self._run_wrk(connections, warm_up_seconds)
-        return self._run_wrk(connections, seconds)
+        before = processor_seconds()
+        result = self._run_wrk(connections, seconds)
+        orders = max(1, result["acknowledged"])
+        result["processor_us"] = describe_cost(before, processor_seconds(), orders)
+        return result
 
     def let_queue_drain(self) -> None:
         """Wait until the engine has nothing to do: what a run left is not the next run's."""
