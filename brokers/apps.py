@@ -6,7 +6,6 @@ class BrokersConfig(AppConfig):
     verbose_name = "Brokers"
 
     def ready(self) -> None:
-        import brokers.api.security  # noqa: F401
         from brokers.errors import CONSTRAINT_ERRORS
         from common.api.problems import register_constraint_errors
 

@@ -23,7 +23,7 @@ from embedded.screen import LogFollower, Screen
 _TICK_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 5.0
-# A child that has lived this long counts as healthy: its next restart waits the shortest delay.
+# A child that has lived this long counts as healthy: it is started again at once.
 _HEALTHY_SECONDS = 10.0
 _STOP_SECONDS_MAX = 15.0
 _SAME_REQUEST_SECONDS = 1.0
@@ -51,6 +51,15 @@ class _Child:
     restarts: int = 0
     delay_seconds: float = _FIRST_DELAY_SECONDS
     due: float | None = None
+
+    def next_delay(self, now: float) -> float:
+        """How long to wait before the next start, and twice as long before the one after it."""
+        if now - self.started > _HEALTHY_SECONDS:
+            self.delay_seconds = _FIRST_DELAY_SECONDS
+            return 0.0
+        delay = self.delay_seconds
+        self.delay_seconds = min(delay * 2, _LONGEST_DELAY_SECONDS)
+        return delay
 
 
 class Supervisor:
@@ -175,16 +184,15 @@ class Supervisor:
                 return False
             # What it had forked may still hold its port or its work.
             processes.signal_group(child.process.pid, signal.SIGKILL)
-            if now - child.started > _HEALTHY_SECONDS:
-                child.delay_seconds = _FIRST_DELAY_SECONDS
-            child.due = now + child.delay_seconds
+            delay = child.next_delay(now)
+            child.due = now + delay
+            when = f"in {delay:.1f} s" if delay else "now"
             how = processes.how_it_ended(child.process.returncode)
-            text = f"{how}; starting it again in {child.delay_seconds:.1f} s"
-            self._screen.event(child.spec.name, text, "yellow")
-            return True
+            self._screen.event(child.spec.name, f"{how}; starting it again {when}", "yellow")
+            if delay:
+                return True
         if now < child.due:
             return False
-        child.delay_seconds = min(child.delay_seconds * 2, _LONGEST_DELAY_SECONDS)
         child.process, child.started, child.due = self._spawn(child.spec), now, None
         child.restarts += 1
         return True

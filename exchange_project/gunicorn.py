@@ -15,7 +15,9 @@ bind = os.environ.get("DJANGO_BIND", "127.0.0.1:8001")
 worker_class = "gthread"
 workers = _number("DJANGO_WORKERS", 2)
 threads = _number("DJANGO_THREADS", 8)
-preload_app = False
+# Imported once, before the workers are forked: one that is killed is replaced within a moment, and
+# none holds a listening socket while it still imports.
+preload_app = True
 # Longer than the longest wait for an engine, so that a restart cuts no answer off.
 graceful_timeout = 15
 timeout = 60

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+import brokers.api.security  # noqa: F401
 from brokers.admin.logins import change_own_password
 from common.api.paths import SymbolConverter
 from exchange_project.start import start_page
@@ -13,6 +14,8 @@ handler400 = "common.api.handlers.bad_request"
 handler403 = "common.api.handlers.permission_denied"
 handler404 = "common.api.handlers.not_found"
 handler500 = "common.api.handlers.server_error"
+
+admin.autodiscover()
 
 # Before the modules below are imported, which use it.
 register_converter(SymbolConverter, "symbol")

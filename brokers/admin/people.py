@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401  (unregistered below)
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin

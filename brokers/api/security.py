@@ -1,4 +1,4 @@
-"""How the OpenAPI document tells of keys and tokens. Imported when the app is ready."""
+"""How the OpenAPI document tells of keys and tokens. Imported where URLs are served."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 

@@ -17,7 +17,9 @@ workers = _number("WEB_WORKERS", 2)
 worker_connections = _number("WEB_CONNECTIONS", 10_000)
 backlog = 4096
 reuse_port = True
-preload_app = False
+# Imported once, before the workers are forked: one that is killed is replaced within a moment, and
+# none holds a listening socket while it still imports.
+preload_app = True
 asgi_loop = "uvloop"
 asgi_lifespan = "on"
 http_parser = "fast"

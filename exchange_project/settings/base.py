@@ -165,7 +165,8 @@ WEBHOOK_RUNS_MAX: int = env.int("WEBHOOK_RUNS_MAX", default=1)
 # --- applications ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    # Its pages are found by `urls`, so that an engine does not import them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

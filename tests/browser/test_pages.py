@@ -83,6 +83,7 @@ def test_staff_open_every_list_of_the_back_office(page: Page, live_server: Any) 
 
 
 def test_every_model_that_a_table_stands_for_is_in_the_back_office() -> None:
+    admin.autodiscover()
     missing = [
         model._meta.label
         for model in apps.get_models()

@@ -54,7 +54,12 @@ def test_a_terminated_engine_finishes_its_batch_and_ends_well(
     assert took < 2, f"{took:.2f} s"
     floor.wait_until_orders_flow()
     assert facts.leader(venue)[1] > epoch
-    [ended] = [event for event in venue.events()[before:] if "ended" in event]
+
+    def ends() -> list[str]:
+        return [event for event in venue.events()[before:] if "ended" in event]
+
+    assert venue.supervisor.wait_until(lambda: bool(ends()), seconds=5), venue.tell()
+    [ended] = ends()
     assert "engine-0" in ended and "exit code 0" in ended
     floor.assert_nothing_lost()
     floor.assert_all_were_answered()

@@ -24,9 +24,12 @@ logger = logging.getLogger(__name__)
 BEAT_SECONDS = 0.5
 STALE_SECONDS = 2.0
 ALIVE_MS = 3_000
+# An engine that starts over is not missed within this time.
+COMING_BACK_MS = 1_000
 # A leader whose loop has not turned for so long does not beat any more.
 STUCK_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+_CONNECT_SECONDS = 3
 # First key of the advisory locks of engines; the second is the shard.
 _LOCK_CLASS = 0x626F7572
 
@@ -67,8 +70,8 @@ _SHOW_UNLESS_OLDER = """
 local shown = tonumber(redis.call('GET', KEYS[1]) or -1)
 if shown <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 """
-_DELETE_OWN = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+_END_OWN = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 """
 
 
@@ -77,7 +80,11 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     # Its cursors run rare statements, which must not break when a table is changed meanwhile; the
     # others are prepared by `common.postgres_pipeline`.
     connection = psycopg.connect(
-        dsn, autocommit=True, application_name="bourse engine", prepare_threshold=None
+        dsn,
+        autocommit=True,
+        application_name="bourse engine",
+        connect_timeout=_CONNECT_SECONDS,
+        prepare_threshold=None,
     )
     connection.execute(_SESSION)
     with socket.socket(fileno=os.dup(connection.fileno())) as channel:
@@ -170,13 +177,14 @@ class Heartbeat(threading.Thread):
         """The engine's loop has turned."""
         self._turned_at = time.monotonic()
 
-    def stop(self) -> None:
-        """No beat after this; web is told at once."""
+    def stop(self, *, is_coming_back: bool = False) -> None:
+        """No beat after this. Web sees it at once, or a moment later where an engine comes back."""
         self._stopped.set()
         self.join(SOCKET_TIMEOUT_SECONDS * 2)
         if self._is_serving:
             try:
-                self._client.eval(_DELETE_OWN, 1, alive_key(self._shard), str(self._epoch))
+                left_ms = str(COMING_BACK_MS if is_coming_back else 0)
+                self._client.eval(_END_OWN, 1, alive_key(self._shard), str(self._epoch), left_ms)
             except redis.RedisError as error:
                 logger.warning("could not take the sign of life down: %s", error)
 

@@ -1,7 +1,7 @@
 """The engine's loop: lead, recover, then batch after batch until told to stop.
 
-A lost connection, or a COMMIT of unknown outcome, ends the process: its supervisor starts it again,
-and a start is the recovery.
+A lost connection, or a COMMIT of unknown outcome, ends an engine: the next one starts from what is
+committed, and a start is the recovery.
 """
 
 import gc
@@ -45,12 +45,17 @@ class Engine:
     """
 
     def __init__(
-        self, dsn: str, shard: int, *, clock: Callable[[], int] = microseconds_now
+        self,
+        dsn: str,
+        shard: int,
+        *,
+        clock: Callable[[], int] = microseconds_now,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._dsn = dsn
         self._clock = clock
         self.state = ShardState(shard)
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         self._connection = leadership.connect(dsn)
         self._client = get_client()
         self._valkey = ValkeySocket()
@@ -95,7 +100,7 @@ class Engine:
         """Give the lead back, when what was published is taken."""
         self._publisher.confirm()
         if self._heartbeat is not None:
-            self._heartbeat.stop()
+            self._heartbeat.stop(is_coming_back=not self.stopping.is_set())
         self._valkey.close()
         self._connection.close()
 
