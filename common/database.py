@@ -72,6 +72,7 @@ def allow_long_statements(seconds: int) -> None:
     """Let each statement of the present transaction take up to `seconds`, for a report or a job."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
+        connection.connection.allow(seconds)
 
 
 def is_in_transaction() -> bool:

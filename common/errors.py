@@ -164,3 +164,4 @@ class OutcomeUnknown(ExchangeError):
 
     code = "outcome_unknown"
     status = 504
+    retry_after_seconds = 1

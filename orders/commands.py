@@ -185,13 +185,15 @@ class CommandOutcome(msgspec.Struct, array_like=True, tag="command", frozen=True
 
 
 class ErrorOutcome(msgspec.Struct, array_like=True, tag="error", frozen=True, gc=False):
-    """The command was not executed, and nothing was written: `ENGINE_ERROR`, or a key is taken."""
+    """The command was not executed, and nothing was written: `code` is one of those below."""
 
     command_id: bytes
     code: str
 
 
 ENGINE_ERROR = "engine_error"
+# Rows that it needs were locked by somebody else for too long.
+ROWS_LOCKED = "account_locked"
 # The Idempotency-Key was sent before with another request; the client_order_id without this key.
 REQUEST_KEY_REUSED = "idempotency_key_reused"
 CLIENT_ORDER_ID_TAKEN = "client_order_id_conflict"

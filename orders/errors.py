@@ -36,6 +36,12 @@ class EngineFailed(VenueUnavailable):
     code = "engine_error"
 
 
+class AccountLocked(VenueUnavailable):
+    """Another transaction holds a balance of this account for too long; nothing was written."""
+
+    code = "account_locked"
+
+
 class OrderRefused(StoredRefusal):
     """The order was refused and is stored as REJECTED.
 

@@ -21,6 +21,11 @@ def alive_key(shard: int) -> str:
     return key(f"engine:{{{shard}}}")
 
 
+def wrong_clock_key(shard: int) -> str:
+    """Exists, with a text about it, while an engine does not lead the shard for its wrong clock."""
+    return key(f"wrong_clock:{{{shard}}}")
+
+
 def worker_key() -> str:
     """When a worker last swept the orders: seconds since 1970."""
     return key("worker:swept_at")

@@ -99,7 +99,7 @@ class OrderFill:
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """An order as it stands; `status` is EXPIRED from `valid_until` on, swept or not.
+    """An order as it stands. One past its `valid_until` is open until the engine has expired it.
 
     `notional` and `fee` are of all fills so far, in the quote asset. `fills` come oldest first and
     are empty in lists.

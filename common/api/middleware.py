@@ -20,7 +20,7 @@ _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,128}")
 _ID_PREFIX = os.urandom(8).hex()
 _ids = itertools.count()
 # People's pages, files and probes say nothing about the latency of the API.
-_NOT_API = ("/admin/", "/static/", "/health", "/favicon")
+_NOT_API = ("/admin/", "/static/", "/health", "/readyz", "/livez", "/favicon")
 
 
 class RequestMiddleware:

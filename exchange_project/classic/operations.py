@@ -54,6 +54,20 @@ health = operation(
     responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT},
     auth=[],
 )
+ready = operation(
+    operation_id="classic_ready",
+    tags=["classic"],
+    summary="Whether orders can be taken; within two seconds",
+    responses={200: OpenApiTypes.OBJECT, 503: OpenApiTypes.OBJECT},
+    auth=[],
+)
+live = operation(
+    operation_id="classic_live",
+    tags=["classic"],
+    summary="That the process which was asked answers, whatever else is away",
+    responses={200: OpenApiTypes.OBJECT},
+    auth=[],
+)
 register = _operation(
     "register",
     "Register a broker (the venue's admin key)",

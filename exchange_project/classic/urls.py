@@ -3,10 +3,12 @@
 from django.urls import path
 
 from exchange_project.classic import views
-from exchange_project.health import HealthView
+from exchange_project.health import HealthView, LiveView, ReadyView
 
 urlpatterns = [
     path("health", HealthView.as_view(), name="health"),
+    path("readyz", ReadyView.as_view()),
+    path("livez", LiveView.as_view()),
     path("register", views.RegisterView.as_view()),
     path("orders", views.OrdersView.as_view()),
     path("orders/<str:order_id>", views.OrderView.as_view()),

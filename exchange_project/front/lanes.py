@@ -12,6 +12,8 @@ from exchange_project.front.errors import DjangoBusy, TooManySlowRequests
 
 # Requests that wait for a thread, for each thread there is.
 _WAITING_PER_THREAD = 16
+# How long one of them waits: the threads may be waiting for a server that does not answer.
+_WAIT_SECONDS = 8.0
 # The share of the threads that each kind of slow request may have.
 _EXPORTS_SHARE, _PRICES_SHARE = 4, 2
 
@@ -37,7 +39,7 @@ class Lanes:
 
         Raises:
             TooManySlowRequests: its kind has its share already.
-            DjangoBusy: too many wait for a thread.
+            DjangoBusy: too many wait for a thread, or none was free for too long.
         """
         kind = _slow_kind(path, query)
         if kind is not None and self._slow[kind] >= self._slow_max[kind]:
@@ -49,7 +51,10 @@ class Lanes:
         try:
             self._waiting += 1
             try:
-                await self._threads.acquire()
+                async with asyncio.timeout(_WAIT_SECONDS):
+                    await self._threads.acquire()
+            except TimeoutError as error:
+                raise DjangoBusy from error
             finally:
                 self._waiting -= 1
             try:

@@ -72,12 +72,15 @@ async def _admit(endpoint: Endpoint, request: HotRequest) -> None:
 
 def _find_hot(scope: Scope) -> tuple[Endpoint, str] | None:
     """The endpoint of a request; None where it is not hot, or unusual in any way."""
-    if scope["type"] != "http" or not settings.HOT_LANE:
+    if scope["type"] != "http":
         return None
     found = find_endpoint(scope["method"], scope["path"])
     if found is None:
         return None
-    return found if found[0].is_public or _is_usual(scope) else None
+    # Probes are answered here in any case: Django's threads may be waiting for what they ask about.
+    if found[0].is_public:
+        return found
+    return found if settings.HOT_LANE and _is_usual(scope) else None
 
 
 def _is_usual(scope: Scope) -> bool:

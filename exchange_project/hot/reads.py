@@ -4,7 +4,6 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
 from brokers.types import Principal
 from common.errors import NotFound
@@ -23,7 +22,7 @@ async def get_order(principal: Principal, order_id: UUID) -> OrderState:
     if not rows:
         raise NotFound("There is no such order")
     fills = await fetch(statements.FILLS, order_id) if statements.has_fills(rows[0]) else ()
-    order = statements.read_order(rows[0], fills, now=timezone.now())
+    order = statements.read_order(rows[0], fills)
     check_own_order(principal=principal, order=order)
     return order
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from common.errors import ExchangeError
 from exchange_project.classic import views as classic_views
-from exchange_project.health import HealthView
+from exchange_project.health import HealthView, LiveView, ReadyView
 from exchange_project.hot import classic, health, v1
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, classic_problem, problem
@@ -40,6 +40,8 @@ def _of_classic(view: type, handle: Handler) -> Endpoint:
 _ID, _SYMBOL = "{id}", "{symbol}"
 ENDPOINTS = {
     "GET /health": Endpoint(HealthView, health.get_health, classic_problem, is_public=True),
+    "GET /readyz": Endpoint(ReadyView, health.get_ready, classic_problem, is_public=True),
+    "GET /livez": Endpoint(LiveView, health.get_live, classic_problem, is_public=True),
     "POST /orders": _of_classic(classic_views.OrdersView, classic.place_order),
     "POST /orders/{id}/cancel": _of_classic(classic_views.CancelView, classic.cancel_order),
     "POST /api/v1/orders": _of_v1(order_views.OrdersView, v1.place_order),

@@ -14,12 +14,15 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import close_old_connections
 
 from common.caching import renew_caches
+from common.errors import VenueUnavailable
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 THREADS = 4
+# A call that found no thread within this time is not made.
+_QUEUE_SECONDS = 3.0
 # A fraction of the shortest time for which a value is remembered.
 _RENEW_SECONDS = 0.5
 
@@ -38,11 +41,20 @@ async def run_cached(call: Callable[[], Result]) -> Result:
 
 
 async def run_in_thread(call: Callable[[], Result]) -> Result:
-    """What `call` returns, from one of a few threads that serve hot requests alone."""
+    """What `call` returns, from one of a few threads that serve hot requests alone.
+
+    Raises:
+        VenueUnavailable: all threads wait for a database that does not answer; nothing was done.
+    """
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hot")
-    return await asyncio.get_running_loop().run_in_executor(_pool, with_live_connections, call)
+    queued = _pool.submit(with_live_connections, call)
+    result = asyncio.wrap_future(queued)
+    done, _ = await asyncio.wait([result], timeout=_QUEUE_SECONDS)
+    if not done and queued.cancel():
+        raise VenueUnavailable
+    return await result
 
 
 async def keep_caches_fresh() -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.environment import Environment
 from exchange_project.settings.schedule import beat_schedule
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
-env = environ.Env()
-environ.Env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
+env = Environment()
+Environment.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 # --- security -------------------------------------------------------------------------------------
 SECRET_KEY: str = env("SECRET_KEY")
@@ -58,6 +59,10 @@ SANDBOX_ACCOUNTS: bool = env.bool("SANDBOX_ACCOUNTS", default=False)
 ENGINE_SHARDS: int = env.int("ENGINE_SHARDS", default=1)
 # Seconds that an order may wait for the engine before it is refused `deadline_exceeded`.
 ORDER_WINDOW_SECONDS: int = env.int("ORDER_WINDOW_SECONDS", default=5)
+# How far the clock of an engine may be from PostgreSQL's; beyond that it does not lead.
+ENGINE_CLOCK_OFFSET_MAX_SECONDS: float = env.float("ENGINE_CLOCK_OFFSET_MAX_SECONDS", default=2.0)
+if not 0.1 <= ENGINE_CLOCK_OFFSET_MAX_SECONDS <= 60:
+    raise environ.ImproperlyConfigured("ENGINE_CLOCK_OFFSET_MAX_SECONDS is from 0.1 to 60")
 # Commands that may wait in the stream of a shard before web answers 503.
 ENGINE_BACKLOG_MAX: int = env.int("ENGINE_BACKLOG_MAX", default=20_000)
 # Of them, those of one key (or person).
@@ -220,6 +225,8 @@ TEMPLATES = [
 DATABASES = {"default": env.db("DATABASE_URL")}
 if "postgresql" not in DATABASES["default"]["ENGINE"]:
     raise environ.ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+# Django's own, with bounded waits: a server that hangs is gone.
+DATABASES["default"]["ENGINE"] = "common.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
@@ -237,6 +244,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": f"{REDIS_PREFIX}cache",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
 }
 

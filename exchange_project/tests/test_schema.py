@@ -20,11 +20,12 @@ def test_the_document_is_valid_and_complete(tmp_path: Path):
     schemes = {"bearerKey", "tokenKey", "headerKey", "bearerToken"}
     assert set(document["components"]["securitySchemes"]) == schemes
     classic = [path for path in document["paths"] if not path.startswith("/api/")]
-    assert len(classic) == 10
+    assert len(classic) == 12
     for path in classic:
         for operation in document["paths"][path].values():
             assert operation["tags"] == ["classic"]
-    assert "security" not in document["paths"]["/health"]["get"]
+    for probe in ("/health", "/readyz", "/livez"):
+        assert "security" not in document["paths"][probe]["get"]
     assert len(document["paths"]["/orders"]["post"]["security"]) == 4
     assert document["paths"]["/api/v1/auth/me"]["get"]["security"] == [{"bearerToken": []}]
     assert "security" not in document["paths"]["/api/v1/auth/token"]["post"]
@@ -59,7 +60,7 @@ def test_words_of_a_dialect_are_described_as_they_are_sent():
 def test_every_operation_says_what_may_go_wrong():
     for path, operations in document()["paths"].items():
         for operation in operations.values():
-            expected = set() if path == "/health" else {"422", "429", "503"}
+            expected = set() if path in ("/health", "/readyz", "/livez") else {"422", "429", "503"}
             if "requestBody" in operation:
                 expected |= {"400", "411", "413", "415"}
             assert expected <= set(operation["responses"]), operation["operationId"]

@@ -30,6 +30,19 @@ def test_tests_do_not_read_the_settings_of_this_machine(
     assert done.stdout.strip() == printed
 
 
+def test_empty_numbers_and_switches_have_their_defaults() -> None:
+    names = ("WEB_WORKERS", "ENGINE_SHARDS", "HOT_LANE", "IMPACT_NOTIONAL", "PRICE_TIMEOUT_SECONDS")
+    empty = dict.fromkeys((*names, "DJANGO_THREADS"), " ") | {"DJANGO_WORKERS": ""}
+    settings = "exchange_project.settings.test"
+    environ = os.environ | {"DJANGO_SETTINGS_MODULE": settings} | empty
+
+    asks = f"from django.conf import settings\nprint([getattr(settings, n) for n in {names}])"
+    program = [sys.executable, "-c", asks]
+    done = subprocess.run(program, env=environ, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[2, 1, True, Decimal('1000'), 4.0]"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

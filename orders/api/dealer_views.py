@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.http import HttpResponseBase
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -146,8 +145,7 @@ class AccountOrdersView(ApiView):
         wanted = read_page_request(reader, UUID)
         reader.finish()
         page = fetch_page(list_orders(principal=caller_of(request), filters=filters), wanted)
-        now = timezone.now()
-        return Response(page.document(request, lambda row: order_row(as_state(row, now=now))))
+        return Response(page.document(request, lambda row: order_row(as_state(row))))
 
     @operations.book_order
     @idempotent

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.http import HttpResponseBase, StreamingHttpResponse
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -87,13 +86,12 @@ class OrdersView(ApiView):
         wanted = read_page_request(reader, UUID)
         reader.finish()
         check_named_account(caller_of(request), filters.account_id)
-        now = timezone.now()
         return page_or_csv(
             request,
             list_orders(principal=caller_of(request), filters=filters),
             wanted,
             is_csv=is_csv,
-            show=lambda row: order_row(as_state(row, now=now)),
+            show=lambda row: order_row(as_state(row)),
             columns=OrderRow.__struct_fields__,
             name="orders",
         )

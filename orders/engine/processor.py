@@ -349,9 +349,3 @@ class Processor:
             return Result.NOT_OPEN
         self._orders.cancel(order, Reason(command.reason))
         return Result.CANCELED
-
-
-def refuse(received: Received, changes: BatchChanges) -> None:
-    """Answer a command that could not be carried out; nothing of it is written."""
-    command = received.command
-    changes.answer(command.reply_to, ErrorOutcome(command.command_id, ENGINE_ERROR))

@@ -1,13 +1,11 @@
-"""Orders as they stand. An open order past its `valid_until` reads EXPIRED, swept or not."""
+"""Orders as they stand. Only the engine judges whether one has expired; reads show that."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from msgspec import Meta
 
 from brokers.types import Principal
@@ -20,7 +18,6 @@ from orders.selectors import statements
 from orders.types import OrderFill, OrderState, OrderTerms
 
 _OPEN = Order.OPEN_STATUSES
-_EXPIRED = Order.Status.EXPIRED
 
 
 class OrderFilter(Request, frozen=True):
@@ -29,10 +26,7 @@ class OrderFilter(Request, frozen=True):
     account_id: RowId | None = None
     symbol: Annotated[Symbol | None, Meta(description="In any case.")] = None
     side: SideChoice | None = None
-    status: Annotated[
-        OrderStatusChoice | None,
-        Meta(description="As orders show it: one past its `valid_until` is EXPIRED."),
-    ] = None
+    status: OrderStatusChoice | None = None
     client_order_id: ClientOrderId | None = None
     since: Annotated[Moment | None, Meta(description="Created at that time or later.")] = None
     until: Annotated[Moment | None, Meta(description="Created before that time.")] = None
@@ -71,7 +65,7 @@ def get_stored_order(order_id: UUID) -> OrderState:
         fills = []
         if statements.has_fills(row):
             fills = cursor.execute(statements.FILLS, [order_id]).fetchall()
-    return statements.read_order(row, fills, now=timezone.now())
+    return statements.read_order(row, fills)
 
 
 def find_order_by_client_id(
@@ -107,7 +101,7 @@ def check_own_order(*, principal: Principal, order: OrderState) -> None:
 def list_orders(*, principal: Principal, filters: OrderFilter) -> "QuerySet[Order]":
     """The principal's orders by these filters, with their instruments; `as_state` shows one."""
     orders = Order.objects.select_related("instrument").filter(_of(principal))
-    return orders.filter(_matching(filters, timezone.now()))
+    return orders.filter(_matching(filters))
 
 
 def list_open_orders(
@@ -115,7 +109,7 @@ def list_open_orders(
 ) -> list[OwnedOrder]:
     """What a mass cancel is about, oldest first."""
     orders = Order.objects.filter(_of(principal), status__in=_OPEN)
-    orders = orders.filter(_matching(OrderFilter(symbol=symbol, account_id=account_id), None))
+    orders = orders.filter(_matching(OrderFilter(symbol=symbol, account_id=account_id)))
     return _owned(orders)
 
 
@@ -129,8 +123,8 @@ def find_shard_of_order(order_id: UUID) -> int | None:
     return Order.objects.filter(id=order_id).values_list("instrument__shard", flat=True).first()
 
 
-def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) -> OrderState:
-    """A stored order (with its instrument) as it stands at `now`."""
+def as_state(order: Order, *, fills: tuple[OrderFill, ...] = ()) -> OrderState:
+    """A stored order (with its instrument) as it stands."""
     terms = OrderTerms(
         account_id=order.account_id,
         instrument_id=order.instrument_id,
@@ -147,7 +141,7 @@ def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) 
         terms=terms,
         symbol=order.instrument.symbol,
         client_order_id=order.client_order_id,
-        status=_EXPIRED.value if _is_overdue(order, now) else order.status,
+        status=order.status,
         reason=order.reason,
         filled_quantity=order.filled_quantity,
         notional=order.maker_notional + order.taker_notional,
@@ -164,36 +158,20 @@ def _owned(orders: "QuerySet[Order]") -> list[OwnedOrder]:
     return [OwnedOrder(*row) for row in rows]
 
 
-def _is_overdue(order: Order, now: datetime) -> bool:
-    return order.status in _OPEN and order.valid_until is not None and order.valid_until <= now
-
-
 def _of(principal: Principal) -> Q:
     if principal.account_id is not None:
         return Q(account_id=principal.account_id)
     return Q(broker_id=principal.broker_id)
 
 
-def _matching(filters: OrderFilter, now: datetime | None) -> Q:
+def _matching(filters: OrderFilter) -> Q:
     plain: dict[str, Any] = {
         "instrument__symbol": filters.symbol,
         "side": filters.side,
+        "status": filters.status,
         "account_id": filters.account_id,
         "client_order_id": filters.client_order_id,
         "created_at__gte": filters.since,
         "created_at__lt": filters.until,
     }
-    wanted = Q(**{name: value for name, value in plain.items() if value is not None})
-    if filters.status is not None:
-        wanted &= _status_is(filters.status, now or timezone.now())
-    return wanted
-
-
-def _status_is(status: str, now: datetime) -> Q:
-    """`OPEN` as it is shown: what is past its time counts as EXPIRED."""
-    overdue = Q(status__in=_OPEN, valid_until__lte=now)
-    if status == _EXPIRED:
-        return Q(status=_EXPIRED) | overdue
-    if status in _OPEN:
-        return Q(status=status) & ~overdue
-    return Q(status=status)
+    return Q(**{name: value for name, value in plain.items() if value is not None})

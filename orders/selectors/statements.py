@@ -3,7 +3,6 @@ those of an event loop. `%s` is the one parameter, or the two, that each names.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,21 +36,17 @@ SELECT coalesce(sum(n.net_amount), 0)
   FROM orders_brokernet n JOIN marketdata_asset s ON s.id = n.asset_id
  WHERE n.broker_id = %s AND s.code = %s
 """
-_OPEN = ("OPEN", "PARTIALLY_FILLED")
 
 
-def read_order(row: Sequence[Any], fills: Sequence[Sequence[Any]], *, now: datetime) -> OrderState:
-    """A row of `ORDER`, with those of `FILLS`, as the order stands at `now`."""
-    status, valid_until = row[12], row[9]
-    if status in _OPEN and valid_until is not None and valid_until <= now:
-        status = "EXPIRED"
+def read_order(row: Sequence[Any], fills: Sequence[Sequence[Any]]) -> OrderState:
+    """A row of `ORDER`, with those of `FILLS`, as the order stands."""
     return OrderState(
         id=row[0],
         broker_id=row[1],
         terms=OrderTerms(*row[2:10]),
         symbol=row[10],
         client_order_id=row[11],
-        status=status,
+        status=row[12],
         reason=row[13],
         filled_quantity=row[14],
         notional=row[15],

@@ -26,6 +26,7 @@ from orders import gateway
 from orders.commands import (
     CLIENT_ORDER_ID_TAKEN,
     REQUEST_KEY_REUSED,
+    ROWS_LOCKED,
     AnyOutcome,
     DealPerpetual,
     DuplicateOutcome,
@@ -33,7 +34,13 @@ from orders.commands import (
     OrderOutcome,
     PlaceOrder,
 )
-from orders.errors import ClientOrderIdConflict, DeadlineExceeded, EngineFailed, OrderRefused
+from orders.errors import (
+    AccountLocked,
+    ClientOrderIdConflict,
+    DeadlineExceeded,
+    EngineFailed,
+    OrderRefused,
+)
 from orders.gateway.lookup import find_outcomes
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Fill, Order, Venue
@@ -48,6 +55,7 @@ OrderCommand = TypeVar("OrderCommand", bound=PlaceOrder)
 _KEY_ERRORS: dict[str, type[ExchangeError]] = {
     REQUEST_KEY_REUSED: IdempotencyKeyReused,
     CLIENT_ORDER_ID_TAKEN: ClientOrderIdConflict,
+    ROWS_LOCKED: AccountLocked,
 }
 _TAKER = Fill.Role.TAKER.value
 # Names as commands have them: a dictionary is several times cheaper than an enum's look-up.

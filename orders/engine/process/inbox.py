@@ -52,7 +52,8 @@ class Inbox:
         return received, entries[-1][0].decode()
 
     def align(self, checkpoint: str) -> None:
-        """Make sure that the stream's next id is above the checkpoint."""
+        """Make sure that the stream is one, and that its next id is above the checkpoint."""
+        self._move_strangers_aside()
         if checkpoint == "0-0":
             return
         last = "0-0"
@@ -62,6 +63,14 @@ class Inbox:
             logger.warning("the stream ends at %s, before the checkpoint %s", last, checkpoint)
             self._client.xadd(self._stream, {COMMAND_FIELD: b""}, id=checkpoint)
             self._client.xdel(self._stream, checkpoint)
+
+    def _move_strangers_aside(self) -> None:
+        """Rename a key that has the stream's name and is none: it would stop the shard."""
+        kind = _text(self._client.type(self._stream))
+        if kind not in ("stream", "none"):
+            aside = f"{self._stream}:{kind}"
+            self._client.rename(self._stream, aside)
+            logger.error("%s was a %s and no stream: it is now %s", self._stream, kind, aside)
 
     def last_waiting_id(self) -> str:
         """The id of the newest command in the stream, `0-0` when it is empty."""

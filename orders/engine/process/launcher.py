@@ -1,8 +1,8 @@
 """Runs the engine in a fork of a process that has imported everything.
 
-An engine that a signal kills (the kernel for its memory, a crash in a library, a person) is replaced
-within a moment, while a program that starts anew imports for seconds on a busy machine. An engine
-that ends by an error ends its launcher too, and the supervisor starts both again.
+An engine that a signal kills (the kernel for its memory, a crash in a library, a person) is
+replaced within a moment, while a program that starts again imports for seconds on a busy machine.
+An engine that ends by an error ends its launcher too, and the supervisor starts both again.
 """
 
 import logging

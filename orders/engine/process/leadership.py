@@ -16,6 +16,7 @@ import psycopg
 import redis
 
 from common.valkey import SOCKET_TIMEOUT_SECONDS
+from orders.engine.process.clock import ClockWatch, ClockWrong
 from orders.engine.state import ShardState
 from orders.streams import alive_key
 
@@ -38,7 +39,7 @@ _LOCK_CLASS = 0x626F7572
 _SEND_AHEAD = 4 << 20
 _SESSION = """
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
-SET plan_cache_mode = force_generic_plan; SET lock_timeout = '4s'; SET statement_timeout = '30s';
+SET plan_cache_mode = force_generic_plan; SET lock_timeout = '500ms'; SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '5s'; SET tcp_keepalives_idle = 5;
 SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3
 """
@@ -93,10 +94,21 @@ def connect(dsn: str) -> psycopg.Connection[Any]:
     return connection
 
 
-def acquire(connection: psycopg.Connection[Any], shard: int, stopping: threading.Event) -> bool:
-    """Wait until this connection leads the shard; False when told to stop first."""
+def acquire(
+    connection: psycopg.Connection[Any],
+    shard: int,
+    stopping: threading.Event,
+    clock_watch: ClockWatch,
+) -> bool:
+    """Wait until this connection leads the shard; False when told to stop first.
+
+    An engine whose clock is wrong waits, and leaves the lead to others.
+    """
     waited = False
     while not stopping.is_set():
+        if not clock_watch.may_lead(connection):
+            stopping.wait(_POLL_SECONDS)
+            continue
         if try_acquire(connection, shard):
             return True
         if not waited:
@@ -155,13 +167,22 @@ class Heartbeat(threading.Thread):
     """Shows every half second that the leader lives: in the database for a standby, in Valkey
     for web (once it serves). Beats only while the engine's loop turns; loading may take longer."""
 
-    def __init__(self, dsn: str, client: "redis.Redis", shard: int, epoch: int) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        client: "redis.Redis",
+        shard: int,
+        epoch: int,
+        clock_watch: ClockWatch | None = None,
+    ) -> None:
         super().__init__(name="heartbeat", daemon=True)
+        self._clock_watch = clock_watch
         self._dsn, self._client, self._shard, self._epoch = dsn, client, shard, epoch
         self._holder = f"{socket.gethostname()} {os.getpid()}"
         self._stopped = threading.Event()
         self._is_serving = False
         self._turned_at = time.monotonic()
+        self._wrong_clock: ClockWrong | None = None
 
     def beat_once(self, connection: psycopg.Connection[Any]) -> None:
         """The first beat, before the thread runs: the lock is new and an old beat is stale."""
@@ -174,8 +195,14 @@ class Heartbeat(threading.Thread):
         self._show_alive()
 
     def turn(self) -> None:
-        """The engine's loop has turned."""
+        """The engine's loop has turned.
+
+        Raises:
+            ClockWrong: the last beat found the clock wrong; lead no longer.
+        """
         self._turned_at = time.monotonic()
+        if self._wrong_clock is not None:
+            raise self._wrong_clock
 
     def stop(self, *, is_coming_back: bool = False) -> None:
         """No beat after this. Web sees it at once, or a moment later where an engine comes back."""
@@ -201,6 +228,10 @@ class Heartbeat(threading.Thread):
                     self._dsn, autocommit=True, connect_timeout=2
                 )
                 connection.execute(_BEAT, [self._shard, self._epoch, self._holder])
+                if self._clock_watch is not None:
+                    self._clock_watch.check(connection)
+            except ClockWrong as error:
+                self._wrong_clock = error
             except psycopg.Error as error:
                 logger.warning("heartbeat not written: %s", error)
                 connection = None

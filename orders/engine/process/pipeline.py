@@ -24,13 +24,19 @@ from django.db import connections
 from common.postgres_pipeline import StatementPipeline, is_stale_statement
 from ledger.bulk import LedgerBatch
 from margin.bulk_funding import read_last_due
-from orders.commands import CommandOutcome, ResetVenue
+from orders.commands import (
+    ENGINE_ERROR,
+    ROWS_LOCKED,
+    CommandOutcome,
+    ErrorOutcome,
+    ResetVenue,
+)
 from orders.engine.batch import BatchChanges, LockPlanMiss, Received
 from orders.engine.lock_plan import books_touched
 from orders.engine.process.inbox import Inbox
 from orders.engine.process.leadership import Heartbeat
 from orders.engine.process.publisher import Publisher
-from orders.engine.processor import Processor, refuse
+from orders.engine.processor import Processor
 from orders.engine.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments, locking, recovery, reset
 from orders.engine.transaction.opening import BatchOpener, OpenedBatch
@@ -39,7 +45,8 @@ from orders.engine.transaction.writing import Writer
 logger = logging.getLogger(__name__)
 
 _RETRIES_MAX = 5
-_RETRIED_STATES = {"40001", "40P01", "55P03"}
+_LOCK_NOT_AVAILABLE = "55P03"
+_RETRIED_STATES = {"40001", "40P01", _LOCK_NOT_AVAILABLE}
 
 
 @dataclass(slots=True)
@@ -92,6 +99,8 @@ class BatchPipeline:
         self._following: ReadBatch | None = None
         # Turned before each transaction; the leader's, once there is one.
         self.heartbeat: Heartbeat | None = None
+        # Whether the last try failed since others held its rows.
+        self._is_locked_out = False
         # Whether the next batch may be read before its turn.
         self.may_read_ahead = True
 
@@ -177,12 +186,13 @@ class BatchPipeline:
         """Expire what is due now in a batch of its own; False when that failed."""
         return self._attempt([])
 
-    def refuse(self, poison: Received) -> None:
+    def refuse(self, poison: Received, code: str = ENGINE_ERROR) -> None:
         """Answer a command that cannot be executed and move the checkpoint past it."""
         changes = self._no_changes()
-        refuse(poison, changes)
+        command = poison.command
+        changes.answer(command.reply_to, ErrorOutcome(command.command_id, code))
         self._move_on(changes, poison.stream_id)
-        logger.error("refused command %s", poison.command.command_id.hex())
+        logger.error("refused command %s: %s", command.command_id.hex(), code)
 
     def move_past(self, last_id: str) -> None:
         """Move the checkpoint past entries of the stream that are no commands."""
@@ -196,7 +206,7 @@ class BatchPipeline:
     def _halve(self, received: list[Received]) -> None:
         """Find the poison command of a batch that has failed."""
         if len(received) == 1:
-            self.refuse(received[0])
+            self.refuse(received[0], ROWS_LOCKED if self._is_locked_out else ENGINE_ERROR)
             return
         middle = len(received) // 2
         self._execute_some(received[:middle])
@@ -210,7 +220,7 @@ class BatchPipeline:
         `is_last`: what follows it is in the stream, not in the hands of the caller.
         """
         extra_owners: set[int] = set()
-        looks_up = False
+        looks_up = self._is_locked_out = False
         tries = 0
         while tries < _RETRIES_MAX:
             tries += 1
@@ -235,6 +245,9 @@ class BatchPipeline:
                     logger.exception("a batch of %s failed", len(received))
                     self._undo(run)
                     return False
+                self._is_locked_out = isinstance(error, psycopg.errors.LockNotAvailable)
+                if self._is_locked_out and len(received) > 1:
+                    tries = _RETRIES_MAX  # most of them need other rows
             else:
                 return True
             self._undo(run)
@@ -347,20 +360,35 @@ class BatchPipeline:
         return max(self._state.batch_time, self._clock())
 
     def _reset(self, received: Received) -> None:
-        """Empty the venue once, forget everything, fund the demo again, answer."""
+        """Empty the venue once, forget everything, fund the demo again, answer.
+
+        The checkpoint moves past it when the demo is funded: an engine that dies before begins
+        again.
+        """
         state, command = self._state, received.command
+        is_done = reset.is_done(self._connection, command.command_id)
+        if not is_done and not self._empty_and_fund():
+            self.refuse(received)
+            return
         changes = self._no_changes()
         changes.answer(command.reply_to, CommandOutcome(command.command_id, "done"))
-        if reset.is_done(self._connection, command.command_id):
-            self._move_on(changes, received.stream_id)
-            return
-        changes.commands.append((command.command_id, "reset", "done"))
+        if not is_done:
+            changes.commands.append((command.command_id, "reset", "done"))
+            changes.touched_instruments.update(state.instruments)
+        self._move_on(changes, received.stream_id)
+
+    def _empty_and_fund(self) -> bool:
+        """Empty the venue, in the database and in memory, and call RESET_HOOK.
+
+        False when the tables are in use, or the hook failed.
+        """
+        state, changes = self._state, self._no_changes()
         try:
             self._drop_following()
             self._opener.open_fenced(changes.batch_time)
             reset.empty_tables(self._connection)
             writer = Writer(self._statements, state, changes)
-            writer.finish(received.stream_id)
+            writer.finish(state.last_id)
             writer.commit()
             self._statements.wait()
         except psycopg.OperationalError as error:
@@ -368,16 +396,25 @@ class BatchPipeline:
                 raise
             self._is_retryable(error)
             self._roll_back()
-            self.refuse(received)
-            return
-        state.last_id, state.batch_time = received.stream_id, changes.batch_time
+            return False
+        state.batch_time = changes.batch_time
         state.forget_ledger_ids()
-        if settings.RESET_HOOK:
-            module, _, name = settings.RESET_HOOK.rpartition(".")
-            getattr(import_module(module), name)()
-            connections.close_all()
+        is_funded = _call_reset_hook()
         recovery.rebuild(self._connection, state, set(state.instruments))
         self._publisher.forget_books()
-        changes.touched_instruments.update(state.instruments)
-        message = self._publisher.compose(changes, received.stream_id)
-        self._publisher.publish_committed(message, changes)
+        return is_funded
+
+
+def _call_reset_hook() -> bool:
+    """Call what settings.RESET_HOOK names; whether it did not fail."""
+    if not settings.RESET_HOOK:
+        return True
+    module, _, name = settings.RESET_HOOK.rpartition(".")
+    try:
+        getattr(import_module(module), name)()
+    except Exception:
+        logger.exception("the venue is empty, and %s failed", settings.RESET_HOOK)
+        return False
+    finally:
+        connections.close_all()
+    return True

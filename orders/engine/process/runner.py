@@ -17,6 +17,7 @@ from common.valkey import get_client
 from common.valkey_socket import ValkeySocket
 from orders.engine.batch import Received
 from orders.engine.process import leadership
+from orders.engine.process.clock import ClockWatch
 from orders.engine.process.inbox import Inbox, split_id
 from orders.engine.process.pipeline import BatchPipeline, ReadBatch
 from orders.engine.process.publisher import Publisher
@@ -41,7 +42,8 @@ def microseconds_now() -> int:
 class Engine:
     """The engine of one shard, from taking the lead to its end.
 
-    `clock` gives the time of batches; a replay brings its own.
+    `clock` gives the time of batches. That of a replay, or of a test, is held against PostgreSQL's
+    with `checks_clock` alone.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Engine:
         shard: int,
         *,
         clock: Callable[[], int] = microseconds_now,
+        checks_clock: bool | None = None,
         stopping: threading.Event | None = None,
     ) -> None:
         self._dsn = dsn
@@ -58,6 +61,14 @@ class Engine:
         self.stopping = stopping or threading.Event()
         self._connection = leadership.connect(dsn)
         self._client = get_client()
+        if checks_clock is None:
+            checks_clock = clock is microseconds_now
+        self._clock_watch = ClockWatch(
+            clock,
+            shard,
+            self._client,
+            limit_seconds=settings.ENGINE_CLOCK_OFFSET_MAX_SECONDS if checks_clock else None,
+        )
         self._valkey = ValkeySocket()
         self._inbox = Inbox(self._valkey, self._client, shard)
         self._publisher = Publisher(self._valkey, self._client, self.state)
@@ -76,6 +87,7 @@ class Engine:
 
         Raises:
             FenceLost, psycopg.OperationalError: the lead or the database is lost; start again.
+            ClockWrong: it must not lead.
         """
         try:
             if self.lead():
@@ -86,7 +98,9 @@ class Engine:
 
     def lead(self) -> bool:
         """Wait for the lead and recover; False when told to stop first."""
-        if not leadership.acquire(self._connection, self.state.shard, self.stopping):
+        if not leadership.acquire(
+            self._connection, self.state.shard, self.stopping, self._clock_watch
+        ):
             return False
         self._start()
         return True
@@ -107,7 +121,10 @@ class Engine:
     def _start(self) -> None:
         state = self.state
         starts = leadership.raise_epoch(self._connection, state)
-        self._heartbeat = leadership.Heartbeat(self._dsn, self._client, state.shard, state.epoch)
+        self._clock_watch.report_time_ahead(state.batch_time)
+        self._heartbeat = leadership.Heartbeat(
+            self._dsn, self._client, state.shard, state.epoch, self._clock_watch
+        )
         self.pipeline.heartbeat = self._heartbeat
         self._heartbeat.beat_once(self._connection)
         self._heartbeat.start()

@@ -11,6 +11,7 @@ import time
 
 import psycopg
 
+from orders.engine.process.clock import ClockWrong
 from orders.engine.process.runner import Engine
 from orders.engine.transaction.locking import FenceLost
 
@@ -33,7 +34,7 @@ class EngineService:
         while (engine := self._make_engine()) is not None:
             try:
                 engine.run()
-            except (FenceLost, psycopg.OperationalError) as error:
+            except (FenceLost, ClockWrong, psycopg.OperationalError) as error:
                 logger.warning("shard %s: %s; starting over", self._shard, _one_line(error))
             # What the books held is frozen, and would stay for ever where objects refer to each
             # other.

@@ -11,8 +11,11 @@ import pytest
 from common.ids import new_uuid
 from common.postgres_pipeline import StatementPipeline
 from common.valkey_socket import ValkeySocket
+from marketdata.models import Instrument
+from marketdata.services import list_symbol
 from orders.commands import ResetVenue
 from orders.models import EngineCommand, Order
+from orders.streams import command_stream
 from orders.tests.engine.harness import (
     BUY,
     REPLY_TO,
@@ -130,3 +133,58 @@ def test_a_reset_is_done_where_its_engine_dies(
         assert Order.objects.get().id.bytes == after.command_id
         assert EngineCommand.objects.get().id.bytes == reset.command_id
     check_all(harness.engine)
+
+
+def fund_marker() -> None:
+    """A RESET_HOOK that leaves a trace."""
+    list_symbol("FUNDED")
+
+
+def failing_hook() -> None:
+    """A RESET_HOOK that fails."""
+    raise RuntimeError("no money")
+
+
+def test_a_reset_is_answered_when_its_hook_has_run(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """An engine that dies between the COMMIT that empties the venue and the hook begins again."""
+    settings.RESET_HOOK = f"{__name__}.fund_marker"
+    with dying_at_step(0, harness, monkeypatch) as steps:
+        harness.carry_out(ResetVenue(new_uuid().bytes, REPLY_TO))
+    Instrument.objects.filter(symbol="FUNDED").delete()
+    account = make_account()
+    harness.place(account, BUY, 1, 500)
+    reset = ResetVenue(new_uuid().bytes, REPLY_TO)
+    harness.send(reset)
+
+    assert turn_and_die(steps.index("COMMIT") + 2, harness, monkeypatch)
+    assert not EngineCommand.objects.filter(id=reset.command_id.hex()).exists()
+    turn_until(EngineCommand.objects.filter(id=reset.command_id.hex()).exists, harness)
+
+    assert Instrument.objects.filter(symbol="FUNDED").exists()
+    assert harness.answers(reset)[0].result == "done"
+    check_all(harness.engine)
+
+
+def test_a_reset_whose_hook_fails_is_no_success(harness: Harness, settings: Any) -> None:
+    settings.RESET_HOOK = f"{__name__}.failing_hook"
+    reset = ResetVenue(new_uuid().bytes, REPLY_TO)
+    assert harness.carry_out(reset)[0].code == "engine_error"
+    assert not EngineCommand.objects.exists()
+    assert harness.place(make_account(), BUY, 1, 500).status == "OPEN"
+    check_all(harness.engine)
+
+
+@pytest.mark.parametrize("kind", ["list", "string"])
+def test_a_key_that_is_no_stream_is_moved_aside(harness: Harness, kind: str) -> None:
+    stream = command_stream(0)
+    harness.client.delete(stream)
+    if kind == "list":
+        harness.client.rpush(stream, "stranger")
+    else:
+        harness.client.set(stream, "stranger")
+    turn_until(lambda: harness.client.type(stream) == b"none", harness)
+
+    assert harness.client.exists(f"{stream}:{kind}")
+    assert harness.place(make_account(), BUY, 1, 500).status == "OPEN"

@@ -81,7 +81,7 @@ def test_a_row_that_is_never_let_go_costs_only_its_own_orders(harness: Harness) 
         outcomes = harness.carry_out(good, bad)
         service.execute("ROLLBACK")
     assert outcomes[0].status == "OPEN"
-    assert outcomes[1].code == "engine_error"
+    assert outcomes[1].code == "account_locked"
     assert harness.carry_out(bad)[0].status == "OPEN"
     check_all(harness.engine)
 

@@ -49,7 +49,7 @@ def running(made: list[Engine], valkey: object) -> Iterator[EngineService]:
     service = EngineService(database_dsn(), 0)
     thread = threading.Thread(target=service.run, daemon=True)
     thread.start()
-    _wait_for(lambda: EngineHeartbeat.objects.exists())
+    _wait_for(EngineHeartbeat.objects.exists)
     yield service
     service.stopping.set()
     thread.join(10)
