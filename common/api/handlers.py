@@ -9,7 +9,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.views import defaults
 
 from common import errors
-from common.api.problems import as_exchange_error, problem_response, wants_page
+from common.api.problems import (
+    as_exchange_error,
+    problem_headers,
+    problem_response,
+    wants_page,
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -35,8 +40,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """500 outside DRF; Django has logged it. A database that is away is a 503 here too."""
-    if wants_page(request):
-        return defaults.server_error(request)
     error = sys.exc_info()[1]
     meaning = as_exchange_error(error) if isinstance(error, Exception) else None
-    return problem_response(meaning or errors.InternalError(), request)
+    if not wants_page(request):
+        return problem_response(meaning or errors.InternalError(), request)
+    page = defaults.server_error(request)
+    if isinstance(meaning, errors.VenueUnavailable):
+        page.status_code = meaning.status
+        for name, value in problem_headers(meaning).items():
+            page[name] = value
+    return page

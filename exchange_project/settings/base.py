@@ -260,7 +260,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
-    "socket_timeout": 30,
+    # Also for who queues a task during a request; the worker waits a second at a time.
+    "socket_timeout": 10,
     "socket_connect_timeout": 3,
     "socket_keepalive": True,
     "health_check_interval": 10,
