@@ -27,7 +27,7 @@ def test_a_channel_of_a_closed_connection_raises_what_celery_recovers_from(
     with pytest.raises(redis.ConnectionError) as caught:
         channel._connparams()
 
-    assert isinstance(caught.value, connection.transport_cls.connection_errors)
+    assert isinstance(caught.value, connection.connection_errors)
 
 
 def test_an_open_one_finds_its_server(opened: tuple[Connection, Channel]) -> None:

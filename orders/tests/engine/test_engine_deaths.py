@@ -11,8 +11,9 @@ import pytest
 from common.ids import new_uuid
 from common.postgres_pipeline import StatementPipeline
 from common.valkey_socket import ValkeySocket
-from marketdata.models import Instrument
-from marketdata.services import list_symbol
+from ledger.models import Alert
+from ledger.services import raise_alert
+from ledger.types import AlertSeverity
 from orders.commands import ResetVenue
 from orders.models import EngineCommand, Order
 from orders.streams import command_stream
@@ -137,7 +138,7 @@ def test_a_reset_is_done_where_its_engine_dies(
 
 def fund_marker() -> None:
     """A RESET_HOOK that leaves a trace."""
-    list_symbol("FUNDED")
+    raise_alert(kind="funded", severity=AlertSeverity.WARNING, message="The hook has run")
 
 
 def failing_hook() -> None:
@@ -148,11 +149,10 @@ def failing_hook() -> None:
 def test_a_reset_is_answered_when_its_hook_has_run(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    """An engine that dies between the COMMIT that empties the venue and the hook begins again."""
+    """One that dies between the COMMIT that empties the venue and the hook begins again."""
     settings.RESET_HOOK = f"{__name__}.fund_marker"
     with dying_at_step(0, harness, monkeypatch) as steps:
         harness.carry_out(ResetVenue(new_uuid().bytes, REPLY_TO))
-    Instrument.objects.filter(symbol="FUNDED").delete()
     account = make_account()
     harness.place(account, BUY, 1, 500)
     reset = ResetVenue(new_uuid().bytes, REPLY_TO)
@@ -160,9 +160,10 @@ def test_a_reset_is_answered_when_its_hook_has_run(
 
     assert turn_and_die(steps.index("COMMIT") + 2, harness, monkeypatch)
     assert not EngineCommand.objects.filter(id=reset.command_id.hex()).exists()
+    assert not Alert.objects.exists()
     turn_until(EngineCommand.objects.filter(id=reset.command_id.hex()).exists, harness)
 
-    assert Instrument.objects.filter(symbol="FUNDED").exists()
+    assert Alert.objects.get().kind == "funded"
     assert harness.answers(reset)[0].result == "done"
     check_all(harness.engine)
 
