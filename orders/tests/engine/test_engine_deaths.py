@@ -136,8 +136,13 @@ def test_a_reset_is_done_where_its_engine_dies(
     check_all(harness.engine)
 
 
-def fund_marker() -> None:
-    """A RESET_HOOK that leaves a trace."""
+_deaths: list[str] = []
+
+
+def funding_hook() -> None:
+    """A RESET_HOOK that leaves a trace; where a death is due, the engine dies at its beginning."""
+    if _deaths:
+        raise Killed(_deaths.pop())
     raise_alert(kind="funded", severity=AlertSeverity.WARNING, message="The hook has run")
 
 
@@ -146,21 +151,19 @@ def failing_hook() -> None:
     raise RuntimeError("no money")
 
 
-def test_a_reset_is_answered_when_its_hook_has_run(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    """One that dies between the COMMIT that empties the venue and the hook begins again."""
-    settings.RESET_HOOK = f"{__name__}.fund_marker"
-    with dying_at_step(0, harness, monkeypatch) as steps:
-        harness.carry_out(ResetVenue(new_uuid().bytes, REPLY_TO))
-    account = make_account()
-    harness.place(account, BUY, 1, 500)
+def test_a_reset_is_answered_when_its_hook_has_run(harness: Harness, settings: Any) -> None:
+    """An engine that dies between the COMMIT that empties the venue and the hook begins again."""
+    settings.RESET_HOOK = f"{__name__}.funding_hook"
+    harness.place(make_account(), BUY, 1, 500)
     reset = ResetVenue(new_uuid().bytes, REPLY_TO)
     harness.send(reset)
+    _deaths.append("before the hook")
 
-    assert turn_and_die(steps.index("COMMIT") + 2, harness, monkeypatch)
-    assert not EngineCommand.objects.filter(id=reset.command_id.hex()).exists()
-    assert not Alert.objects.exists()
+    with pytest.raises(Killed):
+        harness.turn()
+    assert not Order.objects.exists()
+    assert not EngineCommand.objects.exists()
+    harness.restart()
     turn_until(EngineCommand.objects.filter(id=reset.command_id.hex()).exists, harness)
 
     assert Alert.objects.get().kind == "funded"

@@ -7,6 +7,7 @@ import pytest
 
 from marketdata.snapshots import read_snapshot
 from orders.commands import DuplicateOutcome, ErrorOutcome
+from orders.engine.process.leadership import COMING_BACK_MS
 from orders.engine.process.publisher import Publisher
 from orders.models import EngineShard, Order, Trade
 from orders.streams import alive_key
@@ -143,8 +144,14 @@ def test_a_death_in_the_middle_of_a_transaction(harness: Harness) -> None:
 
 def test_an_end_takes_the_sign_of_life_down(harness: Harness) -> None:
     assert harness.client.get(alive_key(0)) == b"1"
+    harness.engine.stopping.set()
     harness.engine.close()
     assert not harness.client.exists(alive_key(0))
+
+
+def test_an_engine_that_starts_over_is_not_missed_for_a_second(harness: Harness) -> None:
+    harness.engine.close()
+    assert 0 < harness.client.pttl(alive_key(0)) <= COMING_BACK_MS
 
 
 def test_answers_for_nobody_hurt_nobody(harness: Harness) -> None:
