@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from common.instants import EPOCH, floor_instant
 
@@ -74,6 +75,17 @@ class Mark:
     def is_stale(self, now: datetime, stale_seconds: int | None) -> bool:
         """Whether it is older than the instrument's `mark_stale_seconds` (None: never)."""
         return stale_seconds is not None and now - self.as_of > timedelta(seconds=stale_seconds)
+
+
+class NewMark(NamedTuple):
+    """A mark price to store: price in units of 10^-8, `as_of` in microseconds since 1970."""
+
+    instrument_id: int
+    price: int
+    source: str
+    as_of: int
+    actor: str
+    is_forced: bool
 
 
 class InstrumentClass(StrEnum):

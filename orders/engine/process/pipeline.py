@@ -22,16 +22,16 @@ from django.conf import settings
 from django.db import connections
 
 from common.postgres_pipeline import StatementPipeline, is_stale_statement
-from ledger.bulk import LedgerBatch
+from ledger.batch import LedgerBatch
 from margin.bulk_funding import read_last_due
 from orders.commands import CommandOutcome, ResetVenue
-from orders.engine.batch import BatchChanges, LockPlanMiss, Received
-from orders.engine.lock_plan import books_touched
+from orders.engine.core.batch import BatchChanges, LockPlanMiss, Received
+from orders.engine.core.lock_plan import books_touched
+from orders.engine.core.processor import Processor, refuse
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.process.inbox import Inbox
 from orders.engine.process.leadership import Heartbeat
 from orders.engine.process.publisher import Publisher
-from orders.engine.processor import Processor, refuse
-from orders.engine.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments, locking, recovery, reset
 from orders.engine.transaction.opening import BatchOpener, OpenedBatch
 from orders.engine.transaction.writing import Writer

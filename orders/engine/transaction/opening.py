@@ -10,9 +10,9 @@ import psycopg
 
 from common.postgres_pipeline import StatementPipeline
 from orders.commands import FixFunding, PlaceOrder, ResetVenue, SetMarkPrice
-from orders.engine.batch import Received
-from orders.engine.lock_plan import LockPlan, plan_locks
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import Received
+from orders.engine.core.lock_plan import LockPlan, plan_locks
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.transaction import locking, recovery
 
 # A plan of a statement is made for the size that a table has then, and kept. An engine that starts

@@ -15,10 +15,11 @@ import psycopg
 from common.instants import to_microseconds
 from common.money import to_units8
 from common.postgres_arrays import integers, words
-from margin.bulk import PositionRow, read_positions, read_positions_of
-from orders.engine.batch import BatchChanges
-from orders.engine.positions import LiveMark, LivePosition
-from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from margin.bulk import read_positions, read_positions_of
+from margin.types import PositionRow
+from orders.engine.core.batch import BatchChanges
+from orders.engine.core.perpetuals.positions import LiveMark, LivePosition
+from orders.engine.core.state import InstrumentRules, LiveOrder, ShardState
 from orders.engine.transaction import instruments
 from orders.matching.types import OrderType, Side, TimeInForce
 

@@ -16,16 +16,16 @@ from brokers.services.house import get_dealer_account_id
 from common.ids import new_uuid
 from common.instants import EPOCH, to_microseconds
 from common.money import UNITS8
-from ledger.bulk import LedgerBatch
+from ledger.batch import LedgerBatch
 from ledger.models import JournalEntry, LedgerAccount
 from margin.models import Funding, FundingPayment
 from margin.services.funding import book_fundings
 from marketdata.models import Instrument
 from orders.commands import FixFunding
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.funding import fix_funding
-from orders.engine.positions import LiveMark, LivePosition
-from orders.engine.state import ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.perpetuals.funding import fix_funding
+from orders.engine.core.perpetuals.positions import LiveMark, LivePosition
+from orders.engine.core.state import ShardState
 from orders.models import EngineCommand
 from orders.services.funding import funding_id
 from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, Venue

@@ -3,7 +3,7 @@
 from decimal import Decimal as D
 
 from margin.models import Position
-from orders.engine import lock_plan
+from orders.engine.core import lock_plan
 from orders.models import Order
 from orders.tests.engine.harness import BUY, SELL, Harness, change, stored
 from orders.tests.engine.margin import (

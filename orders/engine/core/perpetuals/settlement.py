@@ -5,12 +5,12 @@ clearing account to its collateral, fees from collateral to the fee account; no 
 clearing account and the cost of all positions sum to zero.
 """
 
-from ledger.bulk import LedgerRow
+from ledger.batch import LedgerRow
 from margin.calculations import apply_fill, loss_reserve
-from orders.engine.batch import BatchChanges, BatchContext, TradeRow
-from orders.engine.positions import LivePosition
-from orders.engine.settlement import make_trade
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext, TradeRow
+from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.settlement import make_trade
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
 from orders.types import DEALER
 

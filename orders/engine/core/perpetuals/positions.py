@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from margin.types import Exposure
 
 if TYPE_CHECKING:
-    from orders.engine.state import InstrumentRules
+    from orders.engine.core.state import InstrumentRules
 
 # (account, quote asset): what one collateral carries.
 Owner = tuple[int, int]

@@ -5,12 +5,12 @@ No collateral is touched: `margin.services.funding` books the payments afterward
 
 from collections.abc import Iterator
 
-from margin.bulk_funding import NewFunding, NewPayment
 from margin.calculations import funding_payment
+from margin.types import NewFunding, NewPayment
 from orders.commands import FixFunding
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.settlement import next_event
-from orders.engine.state import InstrumentRules, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.settlement import next_event
+from orders.engine.core.state import InstrumentRules, ShardState
 from orders.types import Result
 
 

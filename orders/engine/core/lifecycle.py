@@ -1,10 +1,10 @@
 """What becomes of resting orders within a batch: filled as makers, or closed. Pure."""
 
-from orders.engine.batch import BatchChanges, BatchContext, LockPlanMiss, TradeRow
-from orders.engine.margin_checks import find_unable_makers
-from orders.engine.position_settlement import count_closed
-from orders.engine.settlement import release_hold, webhook_payload
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext, LockPlanMiss, TradeRow
+from orders.engine.core.perpetuals.margin_checks import find_unable_makers
+from orders.engine.core.perpetuals.settlement import count_closed
+from orders.engine.core.settlement import release_hold, webhook_payload
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.types import Reason
 from orders.webhooks import TRADE_EXECUTED
 

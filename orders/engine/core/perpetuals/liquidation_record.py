@@ -4,12 +4,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 from common.money import half_up_div
-from margin.bulk_liquidations import LiquidationRow, StepRow
-from margin.types import MarginState
+from margin.types import LiquidationRow, MarginState, StepRow
 from orders.commands import LiquidateAccount
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.positions import LivePosition, Owner
-from orders.engine.state import InstrumentRules, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.perpetuals.positions import LivePosition, Owner
+from orders.engine.core.state import InstrumentRules, ShardState
 from orders.webhooks import (
     ACCOUNT_LIQUIDATED,
     POSITION_DELEVERAGED,

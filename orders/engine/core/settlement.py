@@ -6,10 +6,10 @@ the fee account + both fees; asset: buyer + quantity, seller − quantity.
 
 from uuid import UUID
 
-from ledger.bulk import LedgerRow
+from ledger.batch import LedgerRow
 from orders.calculations import fee_on
-from orders.engine.batch import BatchChanges, BatchContext, TradeRow
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext, TradeRow
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
 from orders.webhooks import trade_payload
 

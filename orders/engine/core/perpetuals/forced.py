@@ -3,13 +3,13 @@
 They have a venue of their own, FORCED, and make no market price: last prices and marks stay.
 """
 
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.dealing import order_without_id
-from orders.engine.lifecycle import OrderLifecycle
-from orders.engine.position_settlement import count_open, settle_forced, settle_match
-from orders.engine.positions import LivePosition
-from orders.engine.settlement import next_event
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.lifecycle import OrderLifecycle
+from orders.engine.core.perpetuals.dealing import order_without_id
+from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.perpetuals.settlement import count_open, settle_forced, settle_match
+from orders.engine.core.settlement import next_event
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import FORCED
 

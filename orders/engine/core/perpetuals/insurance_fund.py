@@ -4,10 +4,10 @@ It closes on the book what the book takes at the mark or better, so that it neve
 """
 
 from orders.commands import ReduceFund
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.forced import ForcedTrading
-from orders.engine.lifecycle import OrderLifecycle
-from orders.engine.state import ShardState
+from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.lifecycle import OrderLifecycle
+from orders.engine.core.perpetuals.forced import ForcedTrading
+from orders.engine.core.state import ShardState
 from orders.types import Result
 
 

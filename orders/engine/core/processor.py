@@ -26,33 +26,33 @@ from orders.commands import (
     ReduceFund,
     SetMarkPrice,
 )
-from orders.engine.batch import BatchChanges, BatchContext, Received, TradeRow
-from orders.engine.dealing import dealer_order
-from orders.engine.fund_reduction import reduce_fund
-from orders.engine.funding import fix_funding
-from orders.engine.lifecycle import OrderLifecycle
-from orders.engine.liquidation import Liquidator
-from orders.engine.margin_checks import check_deal, check_perpetual
-from orders.engine.marking import set_mark
-from orders.engine.position_settlement import (
+from orders.engine.core.batch import BatchChanges, BatchContext, Received, TradeRow
+from orders.engine.core.lifecycle import OrderLifecycle
+from orders.engine.core.perpetuals.dealing import dealer_order
+from orders.engine.core.perpetuals.funding import fix_funding
+from orders.engine.core.perpetuals.insurance_fund import reduce_fund
+from orders.engine.core.perpetuals.liquidation import Liquidator
+from orders.engine.core.perpetuals.margin_checks import check_deal, check_perpetual
+from orders.engine.core.perpetuals.marks import set_mark
+from orders.engine.core.perpetuals.settlement import (
     count_closed,
     count_open,
     settle_deal,
     settle_perpetual,
 )
-from orders.engine.risk import (
+from orders.engine.core.risk import (
     Refusal,
     check_instrument,
     check_limits,
     check_money,
     is_well_formed,
 )
-from orders.engine.settlement import (
+from orders.engine.core.settlement import (
     free_taken_hold,
     settle,
     take_hold,
 )
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import DEALER, PASSING_RESULTS, Reason, Result
 

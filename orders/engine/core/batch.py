@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ledger.bulk import LedgerBatch, LedgerRow
-from margin.bulk_funding import NewFunding
-from margin.bulk_liquidations import Freeze, LiquidationRow, StepRow
-from marketdata.bulk import NewMark
+from ledger.batch import LedgerBatch, LedgerRow
+from margin.types import Freeze, LiquidationRow, NewFunding, StepRow
+from marketdata.types import NewMark
 from orders.commands import AnyCommand, AnyOutcome
-from orders.engine.positions import LivePosition, Owner, PositionKey
-from orders.engine.state import LiveOrder
+from orders.engine.core.perpetuals.positions import LivePosition, Owner, PositionKey
+from orders.engine.core.state import LiveOrder
 from orders.types import Reason
 
 

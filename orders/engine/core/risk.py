@@ -5,11 +5,11 @@ Each check returns a `Refusal` or None. Facts are in units of 10^-8 of the asset
 
 from dataclasses import dataclass, field
 
-from ledger.bulk import LedgerRow
+from ledger.batch import LedgerRow
 from orders.calculations import fee_on, is_within_band
 from orders.commands import PlaceOrder
-from orders.engine.batch import BatchContext
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchContext
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import Reason
 

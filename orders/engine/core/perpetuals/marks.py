@@ -1,11 +1,11 @@
 """Mark prices of perpetuals, as commands change them. Pure."""
 
 from common.money import UNITS8
-from marketdata.bulk import NewMark
+from marketdata.types import NewMark
 from orders.commands import SetMarkPrice
-from orders.engine.batch import BatchChanges
-from orders.engine.positions import LiveMark
-from orders.engine.state import ShardState
+from orders.engine.core.batch import BatchChanges
+from orders.engine.core.perpetuals.positions import LiveMark
+from orders.engine.core.state import ShardState
 from orders.types import Result
 
 

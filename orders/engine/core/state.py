@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from margin.types import PerpetualTerms
 from orders.calculations import UNITS8, buy_hold
-from orders.engine.positions import LiveMark, Owner, PositionBook
+from orders.engine.core.perpetuals.positions import LiveMark, Owner, PositionBook
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
 from orders.types import Reason

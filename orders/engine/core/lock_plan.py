@@ -16,9 +16,9 @@ from orders.commands import (
     ReduceFund,
     SetMarkPrice,
 )
-from orders.engine.batch import Received
-from orders.engine.positions import LivePosition, Owner
-from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.core.batch import Received
+from orders.engine.core.perpetuals.positions import LivePosition, Owner
+from orders.engine.core.state import InstrumentRules, LiveOrder, ShardState
 from orders.matching.types import Side
 
 # Sides are plain ints here: an enum member hashes in Python.
