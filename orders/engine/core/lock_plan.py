@@ -17,8 +17,9 @@ from orders.commands import (
     SetMarkPrice,
 )
 from orders.engine.core.batch import Received
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.perpetuals.positions import LivePosition, Owner
-from orders.engine.core.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Side
 
 # Sides are plain ints here: an enum member hashes in Python.

@@ -1,4 +1,4 @@
-"""What an engine keeps in memory: open orders, books, the rules of instruments. Pure.
+"""What an engine keeps in memory: open orders, books, ids of ledger accounts, positions. Pure.
 
 Everything here can be rebuilt from the database; `recovery` does so at a start and after a failure.
 Money is in units of 10^-8, prices in ticks, quantities in lots, instants in microseconds.
@@ -6,64 +6,12 @@ Money is in units of 10^-8, prices in ticks, quantities in lots, instants in mic
 
 from dataclasses import dataclass, field
 
-from margin.types import PerpetualTerms
-from orders.calculations import UNITS8, buy_hold
-from orders.engine.core.perpetuals.positions import LiveMark, Owner, PositionBook
+from orders.calculations import buy_hold
+from orders.engine.core.instruments import InstrumentRules
+from orders.engine.core.perpetuals.positions import Owner, PositionBook
 from orders.matching.matcher import Matcher
-from orders.matching.types import Order, OrderType, PriceRule, Side, TimeInForce
+from orders.matching.types import Order, OrderType, Side, TimeInForce
 from orders.types import Reason
-
-
-@dataclass(slots=True, frozen=True)
-class PerpetualRules:
-    """What a perpetual has beyond other instruments; `max_lots` is the largest position."""
-
-    terms: PerpetualTerms
-    jump_rate: int
-    stale_micros: int
-    max_lots: int | None
-    liquidation_fee_rate: int
-    liquidation_buffer_rate: int
-
-    def is_stale(self, mark: LiveMark, now: int) -> bool:
-        """Whether a mark is too old to deal, to liquidate or to fund by."""
-        return now - mark.as_of > self.stale_micros
-
-
-@dataclass(slots=True)
-class InstrumentRules:
-    """An instrument as the engine needs it; `version` tells when the row has changed."""
-
-    instrument_id: int
-    version: int
-    symbol: str
-    base_asset_id: int
-    quote_asset_id: int
-    tick: int
-    lot: int
-    fee_unit: int
-    price_rule: PriceRule
-    is_trading: bool
-    is_perpetual: bool
-    min_lots: int
-    max_lots: int | None
-    min_notional: int
-    max_notional: int | None
-    band_rate: int | None
-    collar_rate: int | None
-    maker_rate: int
-    taker_rate: int
-    # Kinds of the ledger accounts that its assets are kept in.
-    base_kind: str
-    quote_kind: str
-    quote_code: str
-    perpetual: PerpetualRules | None = None
-    # Money of one tick times one lot.
-    factor: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.factor, rest = divmod(self.tick * self.lot, UNITS8)
-        assert rest == 0, "tick_size × lot_size is not whole in the quote asset"
 
 
 class LiveOrder(Order):

@@ -9,7 +9,8 @@ import psycopg
 from common.money import UNITS8, to_units8
 from common.postgres_arrays import integers
 from margin.types import PerpetualTerms
-from orders.engine.core.state import InstrumentRules, PerpetualRules, ShardState
+from orders.engine.core.instruments import InstrumentRules, PerpetualRules
+from orders.engine.core.state import ShardState
 from orders.matching.types import PriceRule
 
 # A row's xmin changes with every UPDATE and with nothing else: it is the version of the rules.

@@ -1,7 +1,8 @@
 """Halves of trades that no order stands for: the dealer's, and those of liquidations. Pure."""
 
 from orders.commands import DealPerpetual
-from orders.engine.core.state import InstrumentRules, LiveOrder
+from orders.engine.core.instruments import InstrumentRules
+from orders.engine.core.state import LiveOrder
 from orders.matching.types import OrderType, Side, TimeInForce
 
 

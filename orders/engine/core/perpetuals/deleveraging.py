@@ -5,8 +5,9 @@ By profit × leverage, the highest first (`margin.calculations.deleverage_score`
 
 from margin.calculations import deleverage_score, margin_state
 from orders.engine.core.batch import BatchChanges, BatchContext, LockPlanMiss
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.perpetuals.positions import LivePosition
-from orders.engine.core.state import InstrumentRules, ShardState
+from orders.engine.core.state import ShardState
 from orders.types import DEALER
 
 

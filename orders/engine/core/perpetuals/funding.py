@@ -9,8 +9,9 @@ from margin.calculations import funding_payment
 from margin.types import NewFunding, NewPayment
 from orders.commands import FixFunding
 from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.settlement import next_event
-from orders.engine.core.state import InstrumentRules, ShardState
+from orders.engine.core.state import ShardState
 from orders.types import Result
 
 

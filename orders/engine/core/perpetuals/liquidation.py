@@ -20,13 +20,14 @@ from margin.calculations import (
 from margin.types import MarginState
 from orders.commands import LiquidateAccount
 from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import OrderLifecycle
 from orders.engine.core.perpetuals.deleveraging import DeleverageQueue
 from orders.engine.core.perpetuals.forced import ForcedTrading
 from orders.engine.core.perpetuals.liquidation_record import LiquidationRecord
 from orders.engine.core.perpetuals.positions import LivePosition, Owner
 from orders.engine.core.settlement import next_event
-from orders.engine.core.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Side
 from orders.types import Reason, Result
 

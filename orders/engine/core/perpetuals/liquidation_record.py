@@ -7,8 +7,9 @@ from common.money import half_up_div
 from margin.types import LiquidationRow, MarginState, StepRow
 from orders.commands import LiquidateAccount
 from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.perpetuals.positions import LivePosition, Owner
-from orders.engine.core.state import InstrumentRules, ShardState
+from orders.engine.core.state import ShardState
 from orders.webhooks import (
     ACCOUNT_LIQUIDATED,
     POSITION_DELEVERAGED,

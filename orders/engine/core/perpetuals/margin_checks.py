@@ -13,9 +13,10 @@ from margin.calculations import apply_fill, loss_reserve, margin_state, may_redu
 from margin.types import Exposure, MarginState
 from orders.calculations import collar_bound
 from orders.engine.core.batch import BatchContext, LockPlanMiss
+from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.perpetuals.positions import LivePosition
 from orders.engine.core.risk import Refusal, check_limits
-from orders.engine.core.state import InstrumentRules, LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Order, OrderType, Side
 from orders.types import Reason
 

@@ -4,7 +4,7 @@ from common.money import UNITS8
 from marketdata.types import NewMark
 from orders.commands import SetMarkPrice
 from orders.engine.core.batch import BatchChanges
-from orders.engine.core.perpetuals.positions import LiveMark
+from orders.engine.core.instruments import LiveMark
 from orders.engine.core.state import ShardState
 from orders.types import Result
 

@@ -6,12 +6,9 @@ count ticks, quantities lots, money 10^-8 of the quote asset.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from margin.types import Exposure
-
-if TYPE_CHECKING:
-    from orders.engine.core.state import InstrumentRules
+from orders.engine.core.instruments import InstrumentRules, LiveMark
 
 # (account, quote asset): what one collateral carries.
 Owner = tuple[int, int]
@@ -19,20 +16,12 @@ Owner = tuple[int, int]
 PositionKey = tuple[int, int]
 
 
-@dataclass(slots=True, frozen=True)
-class LiveMark:
-    """The mark price that holds, and of when it is (microseconds)."""
-
-    price: int
-    as_of: int
-
-
 @dataclass(slots=True)
 class LivePosition:
     """A position with the sums of its open orders; see `margin.models.Position`."""
 
     account_id: int
-    instrument: "InstrumentRules"
+    instrument: InstrumentRules
     quantity: int = 0
     cost_basis: int = 0
     open_buy: int = 0
