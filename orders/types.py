@@ -66,8 +66,8 @@ class Result(StrEnum):
     INSTRUMENT_NOT_TRADING = "instrument_not_trading"
 
 
-# Nothing was done and nothing is remembered: the same command may be carried out another time.
-PASSING_RESULTS = frozenset({Result.MARK_PRICE_STALE})
+# Nothing was done and nothing is remembered: the same command may be executed another time.
+RETRYABLE_RESULTS = frozenset({Result.MARK_PRICE_STALE})
 
 
 @dataclass(frozen=True, slots=True)

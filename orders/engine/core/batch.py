@@ -1,4 +1,7 @@
-"""One batch: what was loaded for it (`BatchContext`) and what it changes (`BatchChanges`). Pure."""
+"""One batch: what was loaded for it (`BatchContext`) and what it changes (`BatchChanges`). Pure.
+
+`Batch` is both with the state of the shard: the one argument of all that runs commands.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -6,12 +9,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ledger.batch import LedgerBatch, LedgerRow
-from margin.types import Freeze, LiquidationRow, NewFunding, StepRow
+from margin.calculations import margin_state
+from margin.types import Freeze, LiquidationRow, MarginState, NewFunding, StepRow
 from marketdata.types import NewMark
 from orders.commands import AnyCommand, AnyOutcome
 from orders.engine.core.perpetuals.positions import LivePosition, Owner, PositionKey
-from orders.engine.core.state import LiveOrder
-from orders.types import Reason
+from orders.engine.core.state import LiveOrder, ShardState
+from orders.types import DEALER, Reason
 
 
 class LockPlanMiss(Exception):
@@ -139,6 +143,11 @@ class BatchChanges:
     liquidation_steps: list[StepRow] = field(default_factory=list)
     freezes: dict[Owner, Freeze] = field(default_factory=dict)
 
+    @property
+    def ordered_trade_count(self) -> int:
+        """Trades that somebody has ordered: all but those of liquidations."""
+        return len(self.trades) + len(self.other_trades.get(DEALER, ()))
+
     def answer(self, reply_to: str, outcome: AnyOutcome) -> None:
         """Queue an answer for the web process that waits for it."""
         if reply_to:
@@ -153,3 +162,34 @@ class BatchChanges:
         if position.key not in self.positions:
             self.positions[position.key] = position
             position.version += 1
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch that is being executed: what it works on, and what it has come to so far."""
+
+    state: ShardState
+    context: BatchContext
+    changes: BatchChanges
+    # Orders that arrived or were closed in the batch: it may still ask for them.
+    seen: dict[bytes, LiveOrder] = field(default_factory=dict)
+    # Accounts that may not trade, with the reason: their orders are no longer makers.
+    stopped: dict[int, Reason] = field(init=False)
+    # By instrument: its open orders by account, and how many had arrived in the batch by then.
+    resting_by_account: dict[int, tuple[dict[int, list[LiveOrder]], int]] = field(
+        default_factory=dict
+    )
+    # Sides of perpetuals in the order in which they are deleveraged.
+    deleverage_ranks: dict[tuple[int, ...], list[LivePosition]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stopped = {id: reason for id, reason in self.context.accounts.items() if reason}
+
+    def margin_of(self, owner: Owner) -> MarginState:
+        """How an owner's collateral stands now, at the marks.
+
+        Raises:
+            LockPlanMiss: the collateral is not locked.
+        """
+        collateral = self.context.margin_row(*owner).posted
+        return margin_state(collateral, self.state.positions.exposures(owner))

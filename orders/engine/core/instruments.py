@@ -65,6 +65,12 @@ class InstrumentRules:
     # Money of one tick times one lot.
     factor: int = field(init=False)
 
+    @property
+    def as_perpetual(self) -> PerpetualRules:
+        """What it has as a perpetual, which it must be."""
+        assert self.perpetual is not None, "not a perpetual"
+        return self.perpetual
+
     def __post_init__(self) -> None:
         self.factor, rest = divmod(self.tick * self.lot, UNITS8)
         assert rest == 0, "tick_size × lot_size is not whole in the quote asset"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ledger.batch import LedgerRow
 from orders.calculations import fee_on, is_within_band
 from orders.commands import PlaceOrder
-from orders.engine.core.batch import BatchContext
+from orders.engine.core.batch import Batch
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.types import Reason
@@ -79,21 +79,18 @@ def check_limits(order: LiveOrder, reference_price: int | None) -> Refusal | Non
     return None
 
 
-def check_money(order: LiveOrder, state: ShardState, context: BatchContext) -> Refusal | None:
+def check_money(order: LiveOrder, batch: Batch) -> Refusal | None:
     """The account can pay: what would rest must be held, what takes at once must be there.
 
     Balances without a limit (trusted brokers) need no look.
     """
-    rules = order.instrument
-    is_buy = order.side == Side.BUY
-    asset_id = rules.quote_asset_id if is_buy else rules.base_asset_id
-    row = context.row(order.account_id, asset_id)
+    row = batch.context.row(order.account_id, order.paying_asset_id)
     if row.limit is None:
         return None
-    required = order.hold_needed() if order.may_rest else _cost_of_taking(order, state)
+    required = order.hold_needed() if order.may_rest else _cost_of_taking(order, batch.state)
     if row.can_spend(required):
         return None
-    return _refusal(row, required, is_buy)
+    return _refusal(row, required, order.side == Side.BUY)
 
 
 def _cost_of_taking(order: LiveOrder, state: ShardState) -> int:

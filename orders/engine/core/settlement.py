@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ledger.batch import LedgerRow
 from orders.calculations import fee_on
-from orders.engine.core.batch import BatchChanges, BatchContext, TradeRow
+from orders.engine.core.batch import Batch, BatchChanges, BatchContext, TradeRow
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
 from orders.webhooks import trade_payload
@@ -17,20 +17,14 @@ _BUY = Side.BUY
 _ZERO_SHARD_ID = (0x7 << 76) | (0x2 << 62)
 
 
-def settle(
-    taker: LiveOrder,
-    execution: Execution,
-    state: ShardState,
-    context: BatchContext,
-    changes: BatchChanges,
-) -> TradeRow:
+def settle(taker: LiveOrder, execution: Execution, batch: Batch) -> TradeRow:
     """Book one execution: both orders' fees, the maker's hold, one entry, one trade.
 
-    The taker's hold is freed by `free_taken_hold` after its last execution.
+    The taker's hold is lowered by `shrink_taker_hold` after its last execution.
     """
     maker: LiveOrder = execution.maker  # type: ignore[assignment]
-    rules = taker.instrument
-    trade = make_trade(taker, execution, state, changes.batch_time)
+    context, changes, rules = batch.context, batch.changes, taker.instrument
+    trade = make_trade(taker, execution, batch.state, changes.batch_time)
     buyer_cash = context.row(trade.buy.account_id, rules.quote_asset_id)
     seller_asset = context.row(trade.sell.account_id, rules.base_asset_id)
     _post(trade, rules.lot, buyer_cash, seller_asset, context, changes)
@@ -79,31 +73,26 @@ def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
     return _event_id(batch_time, state.shard, sequence), sequence
 
 
-def release_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:
+def release_hold(order: LiveOrder, batch: Batch) -> None:
     """Free what is still set aside for an order that is closed."""
     if order.hold:
-        rules = order.instrument
-        asset_id = rules.quote_asset_id if order.side == _BUY else rules.base_asset_id
-        _lower_hold(order, context.row(order.account_id, asset_id), 0, changes)
+        row = batch.context.row(order.account_id, order.paying_asset_id)
+        _lower_hold(order, row, 0, batch.changes)
 
 
-def take_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:
+def take_hold(order: LiveOrder, batch: Batch) -> None:
     """Set aside what an accepted order may cost, where its balance has a limit."""
-    rules = order.instrument
-    asset_id = rules.quote_asset_id if order.side == _BUY else rules.base_asset_id
-    row = context.row(order.account_id, asset_id)
+    row = batch.context.row(order.account_id, order.paying_asset_id)
     if row.limit is not None:
         order.hold = order.hold_needed()
-        changes.ledger.set_hold(row, order.hold)
+        batch.changes.ledger.set_hold(row, order.hold)
 
 
-def free_taken_hold(order: LiveOrder, context: BatchContext, changes: BatchChanges) -> None:
+def shrink_taker_hold(order: LiveOrder, batch: Batch) -> None:
     """Lower the hold of an order that has just been matched to what its rest needs."""
     if order.hold:
-        rules = order.instrument
-        asset_id = rules.quote_asset_id if order.side == _BUY else rules.base_asset_id
-        row = context.row(order.account_id, asset_id)
-        _free_spent(order, row, order.taker_notional + order.taker_fee, changes)
+        row = batch.context.row(order.account_id, order.paying_asset_id)
+        _free_spent(order, row, order.taker_notional + order.taker_fee, batch.changes)
 
 
 def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:

@@ -97,6 +97,12 @@ class LiveOrder(Order):
         """Whether what does not trade at once goes into the book."""
         return self.order_type == OrderType.LIMIT and self.time_in_force != TimeInForce.IOC
 
+    @property
+    def paying_asset_id(self) -> int:
+        """What it pays with: the quote asset of a buy, the base asset of a sell."""
+        rules = self.instrument
+        return rules.quote_asset_id if self.side == Side.BUY else rules.base_asset_id
+
     def hold_needed(self) -> int:
         """What the open rest of this limit order sets aside: quote of a buy, base of a sell."""
         if not self.remaining:

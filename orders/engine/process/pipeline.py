@@ -24,10 +24,10 @@ from django.db import connections
 from common.postgres_pipeline import StatementPipeline, is_stale_statement
 from ledger.batch import LedgerBatch
 from margin.bulk_funding import read_last_due
-from orders.commands import CommandOutcome, ResetVenue
-from orders.engine.core.batch import BatchChanges, LockPlanMiss, Received
-from orders.engine.core.lock_plan import books_touched
-from orders.engine.core.processor import Processor, refuse
+from orders.commands import CommandOutcome, kind_of
+from orders.engine.core.batch import Batch, BatchChanges, LockPlanMiss, Received
+from orders.engine.core.planning import books_touched, runs_alone
+from orders.engine.core.processor import refuse, run_batch
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.process.inbox import Inbox
 from orders.engine.process.leadership import Heartbeat
@@ -165,7 +165,7 @@ class BatchPipeline:
         received, begun = batch.received, batch.begun
         start = 0
         for index, item in enumerate(received):
-            if isinstance(item.command, ResetVenue):
+            if runs_alone(item):
                 if start < index:
                     self._execute_some(received[start:index])
                 self._reset(item)
@@ -279,8 +279,8 @@ class BatchPipeline:
         run.touched.update(books_touched(received, state))
         last_id = received[-1].stream_id if received else state.last_id
         writer = Writer(self._statements, state, changes)
-        processor = Processor(state, context, changes)
-        processor.run(received, expired, waited_ms, after_part=writer.write_part)
+        batch = Batch(state, context, changes)
+        run_batch(batch, received, expired, waited_ms, after_part=writer.write_part)
         run.changes = changes
         self._commit(writer, changes, last_id, is_last)
 
@@ -354,7 +354,7 @@ class BatchPipeline:
         if reset.is_done(self._connection, command.command_id):
             self._move_on(changes, received.stream_id)
             return
-        changes.commands.append((command.command_id, "reset", "done"))
+        changes.commands.append((command.command_id, kind_of(command), "done"))
         try:
             self._drop_following()
             self._opener.open_fenced(changes.batch_time)

@@ -3,53 +3,42 @@
 By profit × leverage, the highest first (`margin.calculations.deleverage_score`).
 """
 
-from margin.calculations import deleverage_score, margin_state
-from orders.engine.core.batch import BatchChanges, BatchContext, LockPlanMiss
+from margin.calculations import deleverage_score
+from orders.engine.core.batch import Batch, LockPlanMiss
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.perpetuals.positions import LivePosition
-from orders.engine.core.state import ShardState
-from orders.types import DEALER
 
 
-class DeleverageQueue:
-    """The two sides of each perpetual, ranked anew when somebody has traded meanwhile.
+def deleverage_queue(rules: InstrumentRules, *, is_long: bool, batch: Batch) -> list[LivePosition]:
+    """The positions of one side, the highest gain by leverage first.
 
-    What liquidations close keeps its place; whoever walks through skips what is flat.
+    The rank is kept for the batch, until somebody trades. What liquidations close keeps its place;
+    the caller skips what is flat.
+
+    Raises:
+        LockPlanMiss: the collateral of some is not locked; it names all of them.
     """
+    mark = batch.state.positions.mark_of(rules).price
+    key = (rules.instrument_id, is_long, mark, batch.changes.ordered_trade_count)
+    queue = batch.deleverage_ranks.get(key)
+    if queue is None:
+        queue = batch.deleverage_ranks[key] = _rank(rules, is_long, mark, batch)
+    return queue
 
-    def __init__(self, state: ShardState, context: BatchContext, changes: BatchChanges) -> None:
-        self._state = state
-        self._context = context
-        self._changes = changes
-        self._ranked: dict[tuple[int, ...], list[LivePosition]] = {}
 
-    def ranked(self, rules: InstrumentRules, *, is_long: bool) -> list[LivePosition]:
-        """The positions of one side, who gains most by leverage first.
+def _rank(rules: InstrumentRules, is_long: bool, mark: int, batch: Batch) -> list[LivePosition]:
+    side = [
+        position
+        for position in batch.state.positions.of_instrument(rules.instrument_id)
+        if (position.quantity > 0 if is_long else position.quantity < 0)
+    ]
+    locked = batch.context.margin_rows
+    missing = [position.account_id for position in side if position.owner not in locked]
+    if missing:
+        raise LockPlanMiss(*missing)
 
-        Raises:
-            LockPlanMiss: the collateral of some is not locked; it names all of them.
-        """
-        mark = self._state.positions.marks[rules.instrument_id].price
-        trades = len(self._changes.trades) + len(self._changes.other_trades.get(DEALER, ()))
-        key = (rules.instrument_id, is_long, mark, trades)
-        if key not in self._ranked:
-            self._ranked[key] = self._rank(rules, is_long, mark)
-        return self._ranked[key]
+    def rank(position: LivePosition) -> tuple[object, int]:
+        margin = batch.margin_of(position.owner)
+        return -deleverage_score(margin, position.exposure(mark)), position.account_id
 
-    def _rank(self, rules: InstrumentRules, is_long: bool, mark: int) -> list[LivePosition]:
-        positions, rows = self._state.positions, self._context.margin_rows
-        side = [
-            position
-            for position in positions.of_instrument(rules.instrument_id)
-            if (position.quantity > 0 if is_long else position.quantity < 0)
-        ]
-        missing = [position.account_id for position in side if position.owner not in rows]
-        if missing:
-            raise LockPlanMiss(*missing)
-
-        def rank(position: LivePosition) -> tuple[object, int]:
-            collateral = rows[position.owner].posted
-            margin = margin_state(collateral, positions.exposures(position.owner))
-            return -deleverage_score(margin, position.exposure(mark)), position.account_id
-
-        return sorted(side, key=rank)
+    return sorted(side, key=rank)

@@ -9,113 +9,85 @@ Every step is recorded. No trade of a liquidation makes a market price.
 
 from margin.calculations import (
     bankruptcy_tick,
-    carries_after,
     liquidation_fee,
     lots_to_close,
     lots_to_take,
     maintenance_margin,
     margin_state,
-    most_lots,
+    max_lots_where,
+    meets_maintenance_after,
 )
 from margin.types import MarginState
 from orders.commands import LiquidateAccount
-from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.lifecycle import OrderLifecycle
-from orders.engine.core.perpetuals.deleveraging import DeleverageQueue
-from orders.engine.core.perpetuals.forced import ForcedTrading
+from orders.engine.core.lifecycle import cancel_order, open_orders_of
+from orders.engine.core.perpetuals.deleveraging import deleverage_queue
 from orders.engine.core.perpetuals.liquidation_record import LiquidationRecord
+from orders.engine.core.perpetuals.margin_checks import cancel_undercollateralized_makers
+from orders.engine.core.perpetuals.off_book import (
+    close_against,
+    closing_order,
+    match_closing_order,
+)
 from orders.engine.core.perpetuals.positions import LivePosition, Owner
 from orders.engine.core.settlement import next_event
-from orders.engine.core.state import LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder
 from orders.matching.types import Side
 from orders.types import Reason, Result
 
 _BANKRUPT = "Liquidated with less than nothing left; see the liquidation."
 
 
-class Liquidator:
-    """Carries out the liquidations of a batch."""
+def liquidate(command: LiquidateAccount, batch: Batch) -> Result:
+    """Liquidate, if it must be: an account above its maintenance margin is left alone.
 
-    def __init__(
-        self,
-        state: ShardState,
-        context: BatchContext,
-        changes: BatchChanges,
-        orders: OrderLifecycle,
-    ) -> None:
-        self._state = state
-        self._context = context
-        self._changes = changes
-        self._orders = orders
-        self._queue = DeleverageQueue(state, context, changes)
+    Raises:
+        LockPlanMiss: it reaches a collateral that is not locked.
+    """
+    refusal = _find_refusal((command.account_id, command.asset_id), batch)
+    if refusal is not None:
+        return refusal
+    _Waterfall(command, batch).run()
+    return Result.DONE
 
-    def liquidate(self, command: LiquidateAccount) -> Result:
-        """Liquidate, if it must be: an account above its maintenance margin is left alone.
 
-        Raises:
-            LockPlanMiss: it reaches a collateral that is not locked.
-        """
-        refusal = self._find_refusal((command.account_id, command.asset_id))
-        if refusal is not None:
-            return refusal
-        waterfall = _Waterfall(
-            command, self._state, self._context, self._changes, self._orders, self._queue
-        )
-        waterfall.run()
-        return Result.DONE
-
-    def _find_refusal(self, owner: Owner) -> Result | None:
-        positions = self._state.positions
-        if owner[0] in self._context.house or owner not in self._context.margin_rows:
-            return Result.NOT_NEEDED
-        for position in positions.of_owner(owner):
-            if position.quantity:
-                rules = position.instrument
-                assert rules.perpetual is not None
-                mark = positions.marks[rules.instrument_id]
-                if rules.perpetual.is_stale(mark, self._changes.batch_time):
-                    return Result.MARK_PRICE_STALE
-                if not rules.is_trading:
-                    return Result.INSTRUMENT_NOT_TRADING
-        collateral = self._context.margin_row(*owner).posted
-        margin = margin_state(collateral, positions.exposures(owner))
-        return None if margin.must_be_liquidated else Result.NOT_NEEDED
+def _find_refusal(owner: Owner, batch: Batch) -> Result | None:
+    positions = batch.state.positions
+    if owner[0] in batch.context.house or owner not in batch.context.margin_rows:
+        return Result.NOT_NEEDED
+    for position in positions.of_owner(owner):
+        if position.quantity:
+            rules = position.instrument
+            mark = positions.mark_of(rules)
+            if rules.as_perpetual.is_stale(mark, batch.changes.batch_time):
+                return Result.MARK_PRICE_STALE
+            if not rules.is_trading:
+                return Result.INSTRUMENT_NOT_TRADING
+    return None if batch.margin_of(owner).must_be_liquidated else Result.NOT_NEEDED
 
 
 class _Waterfall:
     """One liquidation on its way through the steps."""
 
-    def __init__(
-        self,
-        command: LiquidateAccount,
-        state: ShardState,
-        context: BatchContext,
-        changes: BatchChanges,
-        orders: OrderLifecycle,
-        queue: DeleverageQueue,
-    ) -> None:
-        self._state = state
-        self._context = context
-        self._changes = changes
-        self._orders = orders
-        self._queue = queue
+    def __init__(self, command: LiquidateAccount, batch: Batch) -> None:
+        self._batch = batch
         self._id = command.command_id
         self._owner = (command.account_id, command.asset_id)
         self._fund = (command.fund_account_id, command.asset_id)
-        self._row = context.margin_row(*self._owner)
-        self._fund_row = context.margin_row(*self._fund)
-        self._trading = ForcedTrading(state, context, changes, orders)
-        self._record = LiquidationRecord(command, state, context, self._margin_of)
+        self._row = batch.context.margin_row(*self._owner)
+        self._fund_row = batch.context.margin_row(*self._fund)
+        self._record = LiquidationRecord(command, batch)
         # Notional closed on the book by instrument: the fee is on it.
         self._closed: dict[int, int] = {}
 
     def run(self) -> None:
         """Take the steps that are needed, one after the other, and record them."""
-        record, was_frozen = self._record, self._owner in self._context.frozen
+        record, frozen = self._record, self._batch.context.frozen
+        was_frozen = self._owner in frozen
         is_bankrupt = self._margin().equity <= 0
         if not was_frozen:
-            self._context.frozen.add(self._owner)
+            frozen.add(self._owner)
             record.step("FREEZE")
         self._cancel_orders()
         for position in self._by_risk():
@@ -125,47 +97,46 @@ class _Waterfall:
         debt = self._book_debt()
         fee = self._book_fee()
         if is_bankrupt:
-            self._changes.freeze(self._owner, _BANKRUPT)
+            self._batch.changes.freeze(self._owner, _BANKRUPT)
         elif not was_frozen:
-            self._context.frozen.discard(self._owner)
+            frozen.discard(self._owner)
             record.step("UNFREEZE")
-        record.finish(self._changes, is_closed=not self._by_risk(), fee=fee, debt=debt)
+        record.finish(is_closed=not self._by_risk(), fee=fee, debt=debt)
 
     # --- steps ------------------------------------------------------------------------------------
 
     def _cancel_orders(self) -> None:
         """Cancel what is open in the perpetuals that the collateral carries."""
         account_id, count = self._owner[0], 0
-        for position in self._state.positions.of_owner(self._owner):
+        for position in self._batch.state.positions.of_owner(self._owner):
             if position.open_buy or position.open_sell:
                 instrument_id = position.instrument.instrument_id
-                for order in self._orders.open_orders_of(account_id, instrument_id):
-                    self._orders.cancel(order, Reason.LIQUIDATION)
+                for order in open_orders_of(account_id, instrument_id, self._batch):
+                    cancel_order(order, Reason.LIQUIDATION, self._batch)
                     count += 1
         if count:
             self._record.step("CANCEL_ORDERS", quantity=count)
 
     def _close_on_book(self, position: LivePosition) -> None:
         """Sell (buy back) part after part as long as it is needed and the book offers something."""
-        rules, trading = position.instrument, self._trading
-        assert rules.perpetual is not None
-        rates = (rules.perpetual.liquidation_fee_rate, rules.perpetual.liquidation_buffer_rate)
-        mark = self._mark(rules)
-        book = self._state.matcher.books[rules.instrument_id]
+        rules, batch = position.instrument, self._batch
+        perpetual, mark = rules.as_perpetual, self._mark(rules)
+        rates = (perpetual.liquidation_fee_rate, perpetual.liquidation_buffer_rate)
+        book = batch.state.matcher.books[rules.instrument_id]
         while position.quantity:
             margin, exposure = self._margin_after_fee(), position.exposure(mark)
             if not lots_to_close(margin, exposure, mark, *rates):
                 return
             limit = bankruptcy_tick(self._margin(), exposure)
-            probe = trading.closing_order(position, abs(position.quantity), limit)
+            probe = closing_order(position, abs(position.quantity), limit, batch)
             offers = ((price, order.remaining) for order, price in book.crossed(probe))
             lots = lots_to_take(offers, margin, exposure, *rates)
             if not lots:
                 return
-            order = trading.closing_order(position, lots, limit)
+            order = closing_order(position, lots, limit, batch)
             # What a maker who could not carry it has offered is gone: look again.
-            if not self._orders.cancel_unable_makers(order):
-                trading.match(order)
+            if not cancel_undercollateralized_makers(order, batch):
+                match_closing_order(order, batch)
                 self._note_closed(order)
 
     def _note_closed(self, order: LiveOrder) -> None:
@@ -192,15 +163,15 @@ class _Waterfall:
         """Let the fund take as much as its equity can carry."""
         rules = position.instrument
         direction = 1 if position.quantity > 0 else -1
-        fund_margin = self._margin_of(self._fund)
-        held = self._state.positions.find(self._fund, rules.instrument_id)
+        fund_margin = self._batch.margin_of(self._fund)
+        held = self._batch.state.positions.find(self._fund, rules.instrument_id)
         exposure = (held or LivePosition(self._fund[0], rules)).exposure(mark)
-        lots = most_lots(
+        lots = max_lots_where(
             abs(position.quantity),
-            lambda lots: carries_after(fund_margin, exposure, direction * lots, price),
+            lambda lots: meets_maintenance_after(fund_margin, exposure, direction * lots, price),
         )
         if lots:
-            self._trading.trade(position, self._fund[0], lots, price)
+            close_against(position, self._fund[0], lots, price, self._batch)
             self._record.step("TAKEOVER", rules=rules, lots=-direction * lots, price=price)
 
     def _deleverage(self, position: LivePosition, price: int, *, must_carry: bool) -> None:
@@ -208,9 +179,9 @@ class _Waterfall:
 
         Nobody is made unable to carry what is left, but the house, and at the mark.
         """
-        rules = position.instrument
+        rules, batch = position.instrument, self._batch
         direction = 1 if position.quantity > 0 else -1
-        for other in self._queue.ranked(rules, is_long=direction < 0):
+        for other in deleverage_queue(rules, is_long=direction < 0, batch=batch):
             if not position.quantity:
                 return
             if other.quantity * direction >= 0 or (
@@ -218,14 +189,14 @@ class _Waterfall:
             ):
                 continue
             lots = min(abs(position.quantity), abs(other.quantity))
-            if must_carry and other.account_id not in self._context.house:
-                margin, exposure = self._margin_of(other.owner), other.exposure(self._mark(rules))
-                lots = most_lots(
+            if must_carry and other.account_id not in batch.context.house:
+                margin, exposure = batch.margin_of(other.owner), other.exposure(self._mark(rules))
+                lots = max_lots_where(
                     lots,
-                    lambda n: carries_after(margin, exposure, direction * n, price),  # noqa: B023
+                    lambda n: meets_maintenance_after(margin, exposure, direction * n, price),  # noqa: B023
                 )
             if lots:
-                self._trading.trade(position, other.account_id, lots, price)
+                close_against(position, other.account_id, lots, price, batch)
                 self._record.step(
                     "DELEVERAGE",
                     rules=rules,
@@ -233,7 +204,7 @@ class _Waterfall:
                     price=price,
                     counterparty_id=other.account_id,
                 )
-                self._record.tell_deleveraged(self._changes, other, direction * lots, price)
+                self._record.queue_deleveraging_webhook(other, direction * lots, price)
 
     def _book_debt(self) -> int:
         """Let the fund bear what is below zero when all is closed; returns how much."""
@@ -254,15 +225,16 @@ class _Waterfall:
 
     def _post(self, kind: str, amount: int) -> None:
         """Book what the account gets from the fund (negative: gives)."""
-        entry_id, _sequence = next_event(self._state, self._changes.batch_time)
+        batch = self._batch
+        entry_id, _sequence = next_event(batch.state, batch.changes.batch_time)
         lines = [(self._row, amount), (self._fund_row, -amount)]
-        self._changes.ledger.post(entry_id, kind, kind.lower(), self._id, lines)
+        batch.changes.ledger.post(entry_id, kind, kind.lower(), self._id, lines)
 
     # --- how the account stands -------------------------------------------------------------------
 
     def _by_risk(self) -> list[LivePosition]:
         """The positions that are not flat, that with the largest maintenance margin first."""
-        held = [one for one in self._state.positions.of_owner(self._owner) if one.quantity]
+        held = [one for one in self._batch.state.positions.of_owner(self._owner) if one.quantity]
         return sorted(
             held,
             key=lambda one: (
@@ -272,27 +244,22 @@ class _Waterfall:
         )
 
     def _margin(self) -> MarginState:
-        return self._margin_of(self._owner)
-
-    def _margin_of(self, owner: Owner) -> MarginState:
-        collateral = self._context.margin_row(*owner).posted
-        return margin_state(collateral, self._state.positions.exposures(owner))
+        return self._batch.margin_of(self._owner)
 
     def _margin_after_fee(self) -> MarginState:
         """How the account will stand when the fee so far is paid."""
         collateral = self._row.posted - self._fee()
-        return margin_state(collateral, self._state.positions.exposures(self._owner))
+        return margin_state(collateral, self._batch.state.positions.exposures(self._owner))
 
     def _fee(self) -> int:
         """The fee on what was closed on the book so far, as far as it can be paid."""
         margin, fee, unit = self._margin(), 0, 1
         for instrument_id, notional in self._closed.items():
-            rules = self._state.instruments[instrument_id]
-            assert rules.perpetual is not None
+            rules = self._batch.state.instruments[instrument_id]
             unit = rules.fee_unit
-            rate = rules.perpetual.liquidation_fee_rate
+            rate = rules.as_perpetual.liquidation_fee_rate
             fee += liquidation_fee(margin, notional, rate, unit)
         return max(0, min(fee, margin.equity // unit * unit))
 
     def _mark(self, rules: InstrumentRules) -> int:
-        return self._state.positions.marks[rules.instrument_id].price
+        return self._batch.state.positions.mark_of(rules).price

@@ -1,15 +1,13 @@
 """What is kept and told of a liquidation: each step with the account's figures around it. Pure."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from common.money import half_up_div
-from margin.types import LiquidationRow, MarginState, StepRow
+from margin.types import LiquidationRow, StepRow
 from orders.commands import LiquidateAccount
-from orders.engine.core.batch import BatchChanges, BatchContext
+from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.perpetuals.positions import LivePosition, Owner
-from orders.engine.core.state import ShardState
+from orders.engine.core.perpetuals.positions import LivePosition
 from orders.webhooks import (
     ACCOUNT_LIQUIDATED,
     POSITION_DELEVERAGED,
@@ -19,26 +17,15 @@ from orders.webhooks import (
 
 
 class LiquidationRecord:
-    """The record of one liquidation, from before its first step on.
+    """The record of one liquidation, from before its first step on."""
 
-    `margin_of` tells how an owner's collateral stands now.
-    """
-
-    def __init__(
-        self,
-        command: LiquidateAccount,
-        state: ShardState,
-        context: BatchContext,
-        margin_of: Callable[[Owner], MarginState],
-    ) -> None:
-        self._state = state
-        self._context = context
-        self._margin_of = margin_of
+    def __init__(self, command: LiquidateAccount, batch: Batch) -> None:
+        self._batch = batch
         self._id = command.command_id
         self._owner = (command.account_id, command.asset_id)
         self._fund = (command.fund_account_id, command.asset_id)
-        self._first = self._last = margin_of(self._owner)
-        self._fund_equity = margin_of(self._fund).equity
+        self._first = self._last = batch.margin_of(self._owner)
+        self._fund_equity = batch.margin_of(self._fund).equity
         self._steps: list[StepRow] = []
 
     def step(
@@ -59,13 +46,13 @@ class LiquidationRecord:
         `lots` are what was bought (negative: sold), each at `price` or all for `notional`;
         `quantity` counts what has no lots.
         """
-        before, after = self._last, self._margin_of(self._owner)
+        before, after = self._last, self._batch.margin_of(self._owner)
         mark = mean = None
         if quantity is not None:
             quantity *= 100_000_000
         if rules is not None and lots is not None:
             quantity = lots * rules.lot
-            mark = self._state.positions.marks[rules.instrument_id].price * rules.tick
+            mark = self._batch.state.positions.mark_of(rules).price * rules.tick
             if notional is None:
                 assert price is not None
                 mean = price * rules.tick
@@ -91,9 +78,10 @@ class LiquidationRecord:
         )
         self._last = after
 
-    def finish(self, changes: BatchChanges, *, is_closed: bool, fee: int, debt: int) -> None:
-        """Store the liquidation with its steps, and tell the broker."""
-        first, last = self._first, self._margin_of(self._owner)
+    def finish(self, *, is_closed: bool, fee: int, debt: int) -> None:
+        """Store the liquidation with its steps, and queue the webhook for the broker."""
+        batch, changes = self._batch, self._batch.changes
+        first, last = self._first, batch.margin_of(self._owner)
         row = LiquidationRow(
             id=self._id.hex(),
             account_id=self._owner[0],
@@ -106,17 +94,17 @@ class LiquidationRecord:
             maintenance_before=first.maintenance_margin,
             maintenance_after=last.maintenance_margin,
             fee=fee,
-            fund_result=self._margin_of(self._fund).equity - self._fund_equity,
+            fund_result=batch.margin_of(self._fund).equity - self._fund_equity,
             bad_debt=debt,
         )
         changes.liquidations.append(row)
         changes.liquidation_steps.extend(self._steps)
-        broker_id = self._context.brokers.get(self._owner[0], b"")
-        if broker_id in self._context.webhook_brokers:
+        broker_id = batch.context.brokers.get(self._owner[0], b"")
+        if broker_id in batch.context.webhook_brokers:
             payload = liquidation_payload(
                 liquidation_id=UUID(bytes=self._id),
                 account_id=row.account_id,
-                asset=self._state.asset_code(row.asset_id),
+                asset=batch.state.asset_code(row.asset_id),
                 outcome=row.outcome,
                 equity_before=row.equity_before,
                 maintenance_margin_before=row.maintenance_before,
@@ -126,12 +114,11 @@ class LiquidationRecord:
             )
             changes.webhooks.append((broker_id, ACCOUNT_LIQUIDATED, payload))
 
-    def tell_deleveraged(
-        self, changes: BatchChanges, position: LivePosition, lots: int, price: int
-    ) -> None:
-        """Tell the broker of an account on the other side; signed `lots` are what it traded."""
-        broker_id = self._context.brokers.get(position.account_id, b"")
-        if broker_id in self._context.webhook_brokers:
+    def queue_deleveraging_webhook(self, position: LivePosition, lots: int, price: int) -> None:
+        """For the broker of an account on the other side; signed `lots` are what it traded."""
+        context, changes = self._batch.context, self._batch.changes
+        broker_id = context.brokers.get(position.account_id, b"")
+        if broker_id in context.webhook_brokers:
             rules = position.instrument
             payload = deleveraging_payload(
                 liquidation_id=UUID(bytes=self._id),

@@ -12,8 +12,9 @@ from common.money import UNITS8, ceil_div
 from margin.calculations import apply_fill, loss_reserve, margin_state, may_reduce, reduces_only
 from margin.types import Exposure, MarginState
 from orders.calculations import collar_bound
-from orders.engine.core.batch import BatchContext, LockPlanMiss
+from orders.engine.core.batch import Batch, BatchContext, LockPlanMiss
 from orders.engine.core.instruments import InstrumentRules
+from orders.engine.core.lifecycle import cancel_order, cancel_stopped_makers
 from orders.engine.core.perpetuals.positions import LivePosition
 from orders.engine.core.risk import Refusal, check_limits
 from orders.engine.core.state import LiveOrder, ShardState
@@ -27,13 +28,11 @@ _UNITS_PER_MICRO = 100
 _OWNERS_AHEAD = 500
 
 
-def check_perpetual(
-    order: LiveOrder, state: ShardState, context: BatchContext, now: int
-) -> Refusal | None:
+def check_perpetual(order: LiveOrder, batch: Batch) -> Refusal | None:
     """Account, instrument, mark, limits, band around the mark, and margin at the order's worst
     price. A market order is bound to the band, and to the instrument's collar."""
-    rules = order.instrument
-    refusal = _check_owner(order, context)
+    state, rules = batch.state, order.instrument
+    refusal = _check_owner(order, batch.context)
     if refusal is not None:
         return refusal
     mark = state.positions.marks.get(rules.instrument_id)
@@ -45,33 +44,42 @@ def check_perpetual(
     if order.order_type == OrderType.MARKET:
         order.price = _worst_market_price(order, mark.price, state)
     assert order.price is not None
-    return _check_margin(order, order.price, state, context, now)
+    return _check_margin(order, order.price, batch)
 
 
-def check_deal(
-    order: LiveOrder, state: ShardState, context: BatchContext, now: int
-) -> Refusal | None:
+def check_deal(order: LiveOrder, batch: Batch) -> Refusal | None:
     """As `check_perpetual`, for an order that the dealer fills at the mark: it must be fresh."""
-    rules = order.instrument
-    refusal = _check_owner(order, context) or check_limits(order, None)
+    rules, now = order.instrument, batch.changes.batch_time
+    refusal = _check_owner(order, batch.context) or check_limits(order, None)
     if refusal is not None:
         return refusal
-    mark = state.positions.marks.get(rules.instrument_id)
+    mark = batch.state.positions.marks.get(rules.instrument_id)
     if mark is None:
         return Refusal(Reason.MARK_PRICE_STALE)
-    assert rules.perpetual is not None
-    if rules.perpetual.is_stale(mark, now):
+    if rules.as_perpetual.is_stale(mark, now):
         return _stale(now - mark.as_of, rules)
     if order.price is not None and (
         order.price < mark.price if order.side == _BUY else order.price > mark.price
     ):
         return Refusal(Reason.PRICE_NOT_MARKETABLE, {"market_price": mark.price * rules.tick})
-    return _check_margin(order, mark.price, state, context, now)
+    return _check_margin(order, mark.price, batch)
 
 
-def find_unable_makers(
-    taker: LiveOrder, state: ShardState, context: BatchContext
-) -> list[LiveOrder]:
+def cancel_undercollateralized_makers(taker: LiveOrder, batch: Batch) -> bool:
+    """Take away what the taker would meet and whose owner may not trade, or could not carry it;
+    whether there was any.
+
+    Raises:
+        LockPlanMiss: the account or the collateral of one is not locked.
+    """
+    is_any_stopped = cancel_stopped_makers(taker, batch)
+    makers = find_undercollateralized_makers(taker, batch)
+    for maker in makers:
+        cancel_order(maker, Reason.INSUFFICIENT_MARGIN, batch)
+    return is_any_stopped or bool(makers)
+
+
+def find_undercollateralized_makers(taker: LiveOrder, batch: Batch) -> list[LiveOrder]:
     """The resting orders before the taker's fills whose accounts could not carry their own.
 
     Fills are tried in their order, each on what the ones before leave of its account. One look at
@@ -81,11 +89,11 @@ def find_unable_makers(
     Raises:
         LockPlanMiss: the collateral of one is not locked.
     """
-    instrument_id = taker.instrument.instrument_id
-    mark = state.positions.marks[instrument_id].price
-    crossed = state.matcher.books[instrument_id].crossed(taker)
+    rules, locked = taker.instrument, batch.context.margin_rows
+    mark = batch.state.positions.mark_of(rules).price
+    crossed = batch.state.matcher.books[rules.instrument_id].crossed(taker)
     trials: dict[int, _Trial] = {}
-    unable: list[LiveOrder] = []
+    found: list[LiveOrder] = []
     missing = taker.remaining
     for resting, price in crossed:
         maker: LiveOrder = resting  # type: ignore[assignment]
@@ -93,16 +101,16 @@ def find_unable_makers(
         if maker.account_id != taker.account_id:
             trial = trials.get(maker.account_id)
             if trial is None:
-                if (maker.account_id, maker.instrument.quote_asset_id) not in context.margin_rows:
+                if (maker.account_id, rules.quote_asset_id) not in locked:
                     raise LockPlanMiss(maker.account_id, *_owners_ahead(crossed))
-                trial = trials[maker.account_id] = _Trial(maker, mark, state, context)
-            if not trial.carries(maker, price, lots):
-                unable.append(maker)
+                trial = trials[maker.account_id] = _Trial(maker, mark, batch)
+            if not trial.try_fill(maker, price, lots):
+                found.append(maker)
                 continue
         missing -= lots
         if not missing:
             break
-    return unable
+    return found
 
 
 class _Trial:
@@ -110,18 +118,17 @@ class _Trial:
 
     __slots__ = ("_collateral", "_exposure", "_others")
 
-    def __init__(
-        self, maker: LiveOrder, mark: int, state: ShardState, context: BatchContext
-    ) -> None:
+    def __init__(self, maker: LiveOrder, mark: int, batch: Batch) -> None:
+        positions = batch.state.positions
         asset_id, instrument_id = maker.instrument.quote_asset_id, maker.instrument.instrument_id
         owner = (maker.account_id, asset_id)
-        position = state.positions.find(owner, instrument_id)
+        position = positions.find(owner, instrument_id)
         assert position is not None, "whoever has an open order has a position"
         self._exposure = position.exposure(mark)
-        self._others = state.positions.exposures(owner, besides=instrument_id)
-        self._collateral = context.margin_row(*owner).posted
+        self._others = positions.exposures(owner, besides=instrument_id)
+        self._collateral = batch.context.margin_row(*owner).posted
 
-    def carries(self, maker: LiveOrder, price: int, lots: int) -> bool:
+    def try_fill(self, maker: LiveOrder, price: int, lots: int) -> bool:
         """Fill `lots` of an order if the account can carry that; else take the order away."""
         before, is_buy = self._exposure, maker.side == _BUY
         terms = before.terms
@@ -179,23 +186,22 @@ def _worst_market_price(order: LiveOrder, mark: int, state: ShardState) -> int:
     return min(worst, collar) if is_buy else max(worst, collar)
 
 
-def _check_margin(
-    order: LiveOrder, price: int, state: ShardState, context: BatchContext, now: int
-) -> Refusal | None:
+def _check_margin(order: LiveOrder, price: int, batch: Batch) -> Refusal | None:
+    positions = batch.state.positions
     rules, is_buy, lots = order.instrument, order.side == _BUY, order.quantity
     owner = (order.account_id, rules.quote_asset_id)
-    mark = state.positions.marks[rules.instrument_id].price
-    position = state.positions.find(owner, rules.instrument_id)
+    mark = positions.mark_of(rules).price
+    position = positions.find(owner, rules.instrument_id)
     exposure = (position or LivePosition(order.account_id, rules)).exposure(mark)
     is_reducing = reduces_only(exposure, is_buy, lots)
     if not is_reducing:
-        refusal = _check_exposure(order, exposure, state, now)
+        refusal = _check_exposure(order, exposure, batch)
         if refusal is not None:
             return refusal
     factor = exposure.terms.factor
     counted = _counted(exposure, is_buy, lots, loss_reserve(is_buy, price, mark, lots, factor))
-    others = state.positions.exposures(owner, besides=rules.instrument_id)
-    collateral = context.margin_row(*owner).posted
+    others = positions.exposures(owner, besides=rules.instrument_id)
+    collateral = batch.context.margin_row(*owner).posted
     with_order = margin_state(collateral, [counted, *others])
     rate = max(order.maker_rate, order.taker_rate)
     fee = _fee_at_most(price * lots * factor, rate, rules)
@@ -210,20 +216,16 @@ def _check_margin(
     return Refusal(Reason.INSUFFICIENT_MARGIN, facts)
 
 
-def _check_exposure(
-    order: LiveOrder, exposure: Exposure, state: ShardState, now: int
-) -> Refusal | None:
+def _check_exposure(order: LiveOrder, exposure: Exposure, batch: Batch) -> Refusal | None:
     """More exposure needs fresh marks, of all that the collateral carries, and has a limit."""
-    rules = order.instrument
-    carried = state.positions.by_owner.get((order.account_id, rules.quote_asset_id), {})
+    rules, now, positions = order.instrument, batch.changes.batch_time, batch.state.positions
+    carried = positions.by_owner.get((order.account_id, rules.quote_asset_id), {})
     at_risk = {i: position.instrument for i, position in carried.items() if position.is_at_risk}
-    for instrument_id, instrument in {**at_risk, rules.instrument_id: rules}.items():
-        assert instrument.perpetual is not None
-        mark = state.positions.marks[instrument_id]
-        if instrument.perpetual.is_stale(mark, now):
+    for instrument in {**at_risk, rules.instrument_id: rules}.values():
+        mark = positions.mark_of(instrument)
+        if instrument.as_perpetual.is_stale(mark, now):
             return _stale(now - mark.as_of, instrument)
-    assert rules.perpetual is not None
-    most = rules.perpetual.max_lots
+    most = rules.as_perpetual.max_lots
     if order.side == _BUY:
         lots = exposure.quantity + exposure.open_buy + order.quantity
     else:
@@ -234,8 +236,7 @@ def _check_exposure(
 
 
 def _stale(age: int, rules: InstrumentRules) -> Refusal:
-    assert rules.perpetual is not None
-    facts = {"age_seconds": age, "limit_seconds": rules.perpetual.stale_micros}
+    facts = {"age_seconds": age, "limit_seconds": rules.as_perpetual.stale_micros}
     return Refusal(
         Reason.MARK_PRICE_STALE, {name: value * _UNITS_PER_MICRO for name, value in facts.items()}
     )

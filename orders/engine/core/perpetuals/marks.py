@@ -3,19 +3,17 @@
 from common.money import UNITS8
 from marketdata.types import NewMark
 from orders.commands import SetMarkPrice
-from orders.engine.core.batch import BatchChanges
+from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import LiveMark
-from orders.engine.core.state import ShardState
 from orders.types import Result
 
 
-def set_mark(
-    command: SetMarkPrice, state: ShardState, changes: BatchChanges
-) -> tuple[Result, dict[str, int] | None]:
+def set_mark(command: SetMarkPrice, batch: Batch) -> tuple[Result, dict[str, int] | None]:
     """Let another mark hold from now on, unless it jumps too far and is not forced.
 
     The facts of a refusal are prices in units: the mark that holds and the largest step from it.
     """
+    state, changes = batch.state, batch.changes
     rules = state.instruments.get(command.instrument_id)
     if rules is None or rules.perpetual is None or command.price_ticks <= 0:
         return Result.UNKNOWN_INSTRUMENT, None

@@ -45,10 +45,8 @@ class LivePosition:
 
     def exposure(self, mark: int) -> Exposure:
         """What margin needs of it, at a mark."""
-        perpetual = self.instrument.perpetual
-        assert perpetual is not None
         return Exposure(
-            perpetual.terms,
+            self.instrument.as_perpetual.terms,
             mark,
             self.quantity,
             self.cost_basis,
@@ -64,6 +62,10 @@ class PositionBook:
 
     marks: dict[int, LiveMark] = field(default_factory=dict)
     by_owner: dict[Owner, dict[int, LivePosition]] = field(default_factory=dict)
+
+    def mark_of(self, rules: InstrumentRules) -> LiveMark:
+        """The mark of a perpetual that has one."""
+        return self.marks[rules.instrument_id]
 
     def find(self, owner: Owner, instrument_id: int) -> LivePosition | None:
         """The position, if there ever was one."""

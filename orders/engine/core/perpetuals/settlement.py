@@ -7,7 +7,7 @@ clearing account and the cost of all positions sum to zero.
 
 from ledger.batch import LedgerRow
 from margin.calculations import apply_fill, loss_reserve
-from orders.engine.core.batch import BatchChanges, BatchContext, TradeRow
+from orders.engine.core.batch import Batch, BatchChanges, TradeRow
 from orders.engine.core.perpetuals.positions import LivePosition
 from orders.engine.core.settlement import make_trade
 from orders.engine.core.state import LiveOrder, ShardState
@@ -17,83 +17,56 @@ from orders.types import DEALER
 _BUY = Side.BUY
 
 
-def count_open(order: LiveOrder, state: ShardState, changes: BatchChanges) -> None:
+def count_open(order: LiveOrder, batch: Batch) -> None:
     """Count an accepted order as open, with what it would lose by the present mark."""
     rules = order.instrument
     assert order.price is not None, "every order for a perpetual has a worst price"
-    mark = state.positions.marks[rules.instrument_id].price
+    mark = batch.state.positions.mark_of(rules).price
     order.reserve_per_lot = loss_reserve(order.side == _BUY, order.price, mark, 1, rules.factor)
-    _add_open(_position(order, state), order, order.remaining, changes)
+    _add_open(_position(order, batch.state), order, order.remaining, batch.changes)
 
 
-def count_closed(order: LiveOrder, state: ShardState, changes: BatchChanges) -> None:
+def count_closed(order: LiveOrder, batch: Batch) -> None:
     """Count the rest of an order as open no more."""
-    _add_open(_position(order, state), order, -order.remaining, changes)
+    _add_open(_position(order, batch.state), order, -order.remaining, batch.changes)
     order.reserve_per_lot = 0
 
 
-def settle_perpetual(
-    taker: LiveOrder,
-    execution: Execution,
-    state: ShardState,
-    context: BatchContext,
-    changes: BatchChanges,
-) -> TradeRow:
+def settle_perpetual(taker: LiveOrder, execution: Execution, batch: Batch) -> TradeRow:
     """Book one execution of the book: fees, both positions, one entry, one trade."""
-    trade = settle_match(taker, execution, state, context, changes)
-    changes.trades.append(trade)
+    trade = settle_match(taker, execution, batch)
+    batch.changes.trades.append(trade)
     return trade
 
 
-def settle_match(
-    taker: LiveOrder,
-    execution: Execution,
-    state: ShardState,
-    context: BatchContext,
-    changes: BatchChanges,
-) -> TradeRow:
+def settle_match(taker: LiveOrder, execution: Execution, batch: Batch) -> TradeRow:
     """As `settle_perpetual`; the caller keeps the trade."""
-    trade = make_trade(taker, execution, state, changes.batch_time)
+    trade = make_trade(taker, execution, batch.state, batch.changes.batch_time)
     for order in (trade.buy, trade.sell):
-        _add_open(_position(order, state), order, -trade.quantity, changes)
-    _settle_positions(trade, state, context, changes)
+        _add_open(_position(order, batch.state), order, -trade.quantity, batch.changes)
+    _settle_positions(trade, batch)
     return trade
 
 
-def settle_deal(
-    order: LiveOrder,
-    dealer: LiveOrder,
-    state: ShardState,
-    context: BatchContext,
-    changes: BatchChanges,
-) -> TradeRow:
+def settle_deal(order: LiveOrder, dealer: LiveOrder, batch: Batch) -> TradeRow:
     """Fill all of an order at the mark price, against the dealer's position."""
-    price = state.positions.marks[order.instrument.instrument_id].price
-    trade = settle_forced(order, dealer, price, state, context, changes)
-    changes.other_trades[DEALER].append(trade)
+    price = batch.state.positions.mark_of(order.instrument).price
+    trade = settle_off_book(order, dealer, price, batch)
+    batch.changes.other_trades[DEALER].append(trade)
     return trade
 
 
-def settle_forced(
-    order: LiveOrder,
-    other: LiveOrder,
-    price: int,
-    state: ShardState,
-    context: BatchContext,
-    changes: BatchChanges,
-) -> TradeRow:
+def settle_off_book(order: LiveOrder, other: LiveOrder, price: int, batch: Batch) -> TradeRow:
     """Fill all of an order off the book, at a price in ticks; the caller keeps the trade."""
     execution = Execution(other, price, order.remaining, 0, 0)
     order.remaining = 0
-    trade = make_trade(order, execution, state, changes.batch_time)
-    _settle_positions(trade, state, context, changes)
+    trade = make_trade(order, execution, batch.state, batch.changes.batch_time)
+    _settle_positions(trade, batch)
     return trade
 
 
-def _settle_positions(
-    trade: TradeRow, state: ShardState, context: BatchContext, changes: BatchChanges
-) -> None:
-    rules = trade.buy.instrument
+def _settle_positions(trade: TradeRow, batch: Batch) -> None:
+    context, changes, rules = batch.context, batch.changes, trade.buy.instrument
     asset_id = rules.quote_asset_id
     realized = 0
     lines: list[tuple[LedgerRow, int]] = []
@@ -101,7 +74,7 @@ def _settle_positions(
         (trade.buy, trade.quantity, trade.buy_fee),
         (trade.sell, -trade.quantity, trade.sell_fee),
     ):
-        position = _position(order, state)
+        position = _position(order, batch.state)
         filled = apply_fill(
             position.quantity, position.cost_basis, lots, trade.notional, rules.fee_unit
         )
