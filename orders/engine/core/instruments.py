@@ -4,10 +4,14 @@ Money is in units of 10^-8, prices in ticks, quantities in lots, instants in mic
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from common.money import UNITS8
 from margin.types import PerpetualTerms
 from orders.matching.types import PriceRule
+
+if TYPE_CHECKING:
+    from orders.engine.core.trading import Trading
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,7 +52,6 @@ class InstrumentRules:
     fee_unit: int
     price_rule: PriceRule
     is_trading: bool
-    is_perpetual: bool
     min_lots: int
     max_lots: int | None
     min_notional: int
@@ -61,6 +64,7 @@ class InstrumentRules:
     base_kind: str
     quote_kind: str
     quote_code: str
+    trading: "Trading"
     perpetual: PerpetualRules | None = None
     # Money of one tick times one lot.
     factor: int = field(init=False)

@@ -1,8 +1,7 @@
 """What becomes of resting orders within a batch: filled as makers, or closed. Pure."""
 
 from orders.engine.core.batch import Batch, LockPlanMiss, TradeRow
-from orders.engine.core.perpetuals.settlement import count_closed
-from orders.engine.core.settlement import release_hold, webhook_payload
+from orders.engine.core.settlement import webhook_payload
 from orders.engine.core.state import LiveOrder
 from orders.types import Reason
 from orders.webhooks import TRADE_EXECUTED
@@ -41,10 +40,7 @@ def close_order(order: LiveOrder, status: str, reason: str, batch: Batch) -> Non
     """End an order that has left its book."""
     order.status, order.reason = status, reason
     _forget(order, batch)
-    if order.instrument.is_perpetual:
-        count_closed(order, batch)
-    else:
-        release_hold(order, batch)
+    order.instrument.trading.close(order, batch)
     _mark_changed(order, batch)
     batch.changes.touched_instruments.add(order.instrument.instrument_id)
 

@@ -42,23 +42,6 @@ class LockPlan:
     commands: list[bytes] = field(default_factory=list)
     closed_orders: list[bytes] = field(default_factory=list)
 
-    def add_both(self, account_id: int, rules: InstrumentRules) -> None:
-        """The balances of an account that may trade."""
-        if rules.is_perpetual:
-            self.margin_rows.add((account_id, rules.quote_asset_id))
-            return
-        self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
-        self.rows[account_id, rules.base_asset_id] = rules.base_kind
-
-    def add_paying(self, account_id: int, side: int, rules: InstrumentRules) -> None:
-        """The balance that an order of this side holds from and is checked against."""
-        if rules.is_perpetual:
-            self.margin_rows.add((account_id, rules.quote_asset_id))
-        elif side == _BUY:
-            self.rows[account_id, rules.quote_asset_id] = rules.quote_kind
-        else:
-            self.rows[account_id, rules.base_asset_id] = rules.base_kind
-
 
 @dataclass(slots=True)
 class _Arriving:
@@ -110,12 +93,8 @@ class LockPlanner:
 
     def add_instrument(self, rules: InstrumentRules) -> None:
         """An instrument that may trade: its rules, and the venue's rows in its quote asset."""
-        plan, asset_id = self.plan, rules.quote_asset_id
-        plan.instruments.add(rules.instrument_id)
-        # Also without fees now: a resting order keeps the rates of its time.
-        plan.fee_assets.add(asset_id)
-        if rules.is_perpetual:
-            plan.clearing_assets.add(asset_id)
+        self.plan.instruments.add(rules.instrument_id)
+        rules.trading.plan_venue(rules, self.plan)
 
     def owners_met(self, position: LivePosition) -> set[int]:
         """Whose orders an order meets that closes all of a position at any price."""
@@ -128,7 +107,7 @@ class LockPlanner:
     def finish(self, due: list[LiveOrder]) -> LockPlan:
         """The plan; `due`: orders that are still in their books and expire first."""
         for order in (*self.closing, *due):
-            _need_hold(self.plan, order)
+            order.instrument.trading.plan_closing(order, self.plan)
             _reach_past(self._arriving, order)
         for instrument_id, arrivals in self._arriving.items():
             self._need_matching(self.state.instruments[instrument_id], arrivals)
@@ -136,9 +115,9 @@ class LockPlanner:
 
     def _need_matching(self, rules: InstrumentRules, arrivals: _Arriving) -> None:
         plan, book = self.plan, self.state.matcher.books[rules.instrument_id]
+        plan_paying, plan_trading = rules.trading.plan_paying, rules.trading.plan_trading
         self.add_instrument(rules)
-        if rules.is_perpetual:
-            plan.margin_takers.update(account_id for account_id, _side, _price in arrivals.orders)
+        rules.trading.plan_takers((account_id for account_id, _side, _ in arrivals.orders), plan)
         trading = set(self.extra_owners)
         for side, worst in arrivals.worst.items():
             trading |= book.reachable_accounts(Side(side), worst, arrivals.lots[side])
@@ -150,15 +129,10 @@ class LockPlanner:
             if price is None or (price >= lowest_ask if side == _BUY else price <= highest_bid):
                 trading.add(account_id)
             else:
-                plan.add_paying(account_id, side, rules)
+                plan_paying(account_id, side, rules, plan)
         plan.accounts |= trading
         for account_id in trading:
-            plan.add_both(account_id, rules)
-
-
-def _need_hold(plan: LockPlan, order: LiveOrder) -> None:
-    if order.hold or order.instrument.is_perpetual:
-        plan.add_paying(order.account_id, order.side, order.instrument)
+            plan_trading(account_id, rules, plan)
 
 
 def _reach_past(arriving: dict[int, _Arriving], order: LiveOrder) -> None:

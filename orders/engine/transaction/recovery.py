@@ -190,7 +190,7 @@ def _load_positions(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
     """Know the positions and marks of those instruments that are perpetuals."""
-    perpetuals = {i for i in instrument_ids if state.instruments[i].is_perpetual}
+    perpetuals = {i for i in instrument_ids if state.instruments[i].perpetual is not None}
     if perpetuals:
         for row in read_positions_of(connection, perpetuals):
             state.positions.put(_live_position(row, state))

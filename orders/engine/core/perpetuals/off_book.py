@@ -9,7 +9,7 @@ from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import fill_maker, queue_trade_webhooks
 from orders.engine.core.perpetuals.positions import LivePosition
-from orders.engine.core.perpetuals.settlement import count_open, settle_match, settle_off_book
+from orders.engine.core.perpetuals.settlement import add_open_order, settle_match, settle_off_book
 from orders.engine.core.settlement import next_event
 from orders.engine.core.state import LiveOrder
 from orders.matching.types import OrderType, Side, TimeInForce
@@ -87,7 +87,7 @@ def match_closing_order(order: LiveOrder, batch: Batch) -> None:
     The makers that it meets have been looked at: they can carry it.
     """
     changes, instrument_id = batch.changes, order.instrument.instrument_id
-    count_open(order, batch)
+    add_open_order(order, batch)
     changes.other_orders[FORCED].append(order)
     for execution in batch.state.matcher.place(instrument_id, order):
         trade = settle_match(order, execution, batch)

@@ -17,7 +17,7 @@ from orders.types import DEALER
 _BUY = Side.BUY
 
 
-def count_open(order: LiveOrder, batch: Batch) -> None:
+def add_open_order(order: LiveOrder, batch: Batch) -> None:
     """Count an accepted order as open, with what it would lose by the present mark."""
     rules = order.instrument
     assert order.price is not None, "every order for a perpetual has a worst price"
@@ -26,7 +26,7 @@ def count_open(order: LiveOrder, batch: Batch) -> None:
     _add_open(_position(order, batch.state), order, order.remaining, batch.changes)
 
 
-def count_closed(order: LiveOrder, batch: Batch) -> None:
+def remove_open_order(order: LiveOrder, batch: Batch) -> None:
     """Count the rest of an order as open no more."""
     _add_open(_position(order, batch.state), order, -order.remaining, batch.changes)
     order.reserve_per_lot = 0
