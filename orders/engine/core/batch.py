@@ -13,7 +13,7 @@ from margin.calculations import margin_state
 from margin.types import Freeze, LiquidationRow, MarginState, NewFunding, StepRow
 from marketdata.types import NewMark
 from orders.commands import AnyCommand, AnyOutcome
-from orders.engine.core.perpetuals.positions import LivePosition, Owner, PositionKey
+from orders.engine.core.positions import LivePosition, Owner, PositionKey
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.types import DEALER, Reason
 
@@ -145,7 +145,7 @@ class BatchChanges:
 
     @property
     def ordered_trade_count(self) -> int:
-        """Trades that somebody has ordered: all but those of liquidations."""
+        """Trades of clients' orders: all but those of liquidations."""
         return len(self.trades) + len(self.other_trades.get(DEALER, ()))
 
     def answer(self, reply_to: str, outcome: AnyOutcome) -> None:

@@ -11,7 +11,7 @@ from margin.types import PerpetualTerms
 from orders.matching.types import PriceRule
 
 if TYPE_CHECKING:
-    from orders.engine.core.trading import Trading
+    from orders.engine.core.instrument_kind import InstrumentKind
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,7 +40,7 @@ class PerpetualRules:
 
 @dataclass(slots=True)
 class InstrumentRules:
-    """An instrument as the engine needs it; `version` tells when the row has changed."""
+    """An instrument as the engine needs it; `version` changes with the row."""
 
     instrument_id: int
     version: int
@@ -64,7 +64,7 @@ class InstrumentRules:
     base_kind: str
     quote_kind: str
     quote_code: str
-    trading: "Trading"
+    kind: "InstrumentKind"
     perpetual: PerpetualRules | None = None
     # Money of one tick times one lot.
     factor: int = field(init=False)

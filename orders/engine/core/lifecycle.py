@@ -40,7 +40,7 @@ def close_order(order: LiveOrder, status: str, reason: str, batch: Batch) -> Non
     """End an order that has left its book."""
     order.status, order.reason = status, reason
     _forget(order, batch)
-    order.instrument.trading.close(order, batch)
+    order.instrument.kind.close(order, batch)
     _mark_changed(order, batch)
     batch.changes.touched_instruments.add(order.instrument.instrument_id)
 

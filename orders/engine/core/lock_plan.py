@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from orders.commands import PlaceOrder
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.perpetuals.positions import LivePosition, Owner
+from orders.engine.core.positions import LivePosition, Owner
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Side
 
@@ -94,7 +94,7 @@ class LockPlanner:
     def add_instrument(self, rules: InstrumentRules) -> None:
         """An instrument that may trade: its rules, and the venue's rows in its quote asset."""
         self.plan.instruments.add(rules.instrument_id)
-        rules.trading.plan_venue(rules, self.plan)
+        rules.kind.plan_venue(rules, self.plan)
 
     def owners_met(self, position: LivePosition) -> set[int]:
         """Whose orders an order meets that closes all of a position at any price."""
@@ -107,7 +107,7 @@ class LockPlanner:
     def finish(self, due: list[LiveOrder]) -> LockPlan:
         """The plan; `due`: orders that are still in their books and expire first."""
         for order in (*self.closing, *due):
-            order.instrument.trading.plan_closing(order, self.plan)
+            order.instrument.kind.plan_closing(order, self.plan)
             _reach_past(self._arriving, order)
         for instrument_id, arrivals in self._arriving.items():
             self._need_matching(self.state.instruments[instrument_id], arrivals)
@@ -115,9 +115,9 @@ class LockPlanner:
 
     def _need_matching(self, rules: InstrumentRules, arrivals: _Arriving) -> None:
         plan, book = self.plan, self.state.matcher.books[rules.instrument_id]
-        plan_paying, plan_trading = rules.trading.plan_paying, rules.trading.plan_trading
+        plan_paying, plan_trading = rules.kind.plan_paying, rules.kind.plan_trading
         self.add_instrument(rules)
-        rules.trading.plan_takers((account_id for account_id, _side, _ in arrivals.orders), plan)
+        rules.kind.plan_takers((account_id for account_id, _side, _ in arrivals.orders), plan)
         trading = set(self.extra_owners)
         for side, worst in arrivals.worst.items():
             trading |= book.reachable_accounts(Side(side), worst, arrivals.lots[side])

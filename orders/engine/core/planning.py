@@ -1,4 +1,4 @@
-"""What a batch needs before it runs, as the handlers of its commands say. Pure."""
+"""What a batch needs before it runs, from the handlers of its commands. Pure."""
 
 from orders.engine.core.batch import Received
 from orders.engine.core.handlers.registry import HANDLERS

@@ -13,7 +13,7 @@ from orders.engine.core.lifecycle import close_order
 from orders.engine.core.state import LiveOrder
 
 # Commands of a long batch that are executed before what they did is handed on; fewer at first,
-# for until then nobody writes.
+# since PostgreSQL has nothing to write until then.
 PART = 300
 FIRST_PART = 50
 

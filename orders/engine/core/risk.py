@@ -17,7 +17,7 @@ from orders.types import Reason
 _SIDES = tuple(map(int, Side))
 _TYPES = tuple(map(int, OrderType))
 _TIMES = tuple(map(int, TimeInForce))
-# In microseconds: the first instant that no datetime can tell.
+# In microseconds: the first instant that no datetime can hold.
 _YEAR_10000 = 253_402_300_800_000_000
 
 

@@ -48,7 +48,7 @@ def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
 
 
 def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
-    """The body that tells a broker of its half of a trade: prices in whole cents."""
+    """The webhook body of a broker's half of a trade: prices in whole cents."""
     rules = order.instrument
     return trade_payload(
         trade_id=UUID(bytes=trade.trade_id),

@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from ledger.batch import LedgerRow
 from orders.calculations import collar_bound
 from orders.engine.core.batch import Batch, BatchChanges, BatchContext, TradeRow
+from orders.engine.core.instrument_kind import InstrumentKind
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import cancel_stopped_makers
 from orders.engine.core.lock_plan import LockPlan
 from orders.engine.core.risk import Refusal, check_instrument, check_limits, check_money
 from orders.engine.core.settlement import make_trade
 from orders.engine.core.state import LiveOrder, ShardState
-from orders.engine.core.trading import Trading
 from orders.matching.types import Execution, OrderType, Side
 
 _BUY = Side.BUY
 
 
-class SpotTrading(Trading):
+class SpotKind(InstrumentKind):
     """A buy holds and pays cash, a sell the asset."""
 
     def check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
@@ -94,7 +94,7 @@ class SpotTrading(Trading):
             self.plan_paying(order.account_id, order.side, order.instrument, plan)
 
 
-SPOT = SpotTrading()
+SPOT = SpotKind()
 
 
 def _set_collar(order: LiveOrder, state: ShardState) -> None:

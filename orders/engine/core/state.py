@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 
 from orders.calculations import buy_hold
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.perpetuals.positions import Owner, PositionBook
+from orders.engine.core.positions import Owner, PositionBook
 from orders.matching.matcher import Matcher
 from orders.matching.types import Order, OrderType, Side, TimeInForce
 from orders.types import Reason
+
+# Looked up once: an attribute of an enum costs more than a global name.
+_BUY, _LIMIT, _IOC = Side.BUY, OrderType.LIMIT, TimeInForce.IOC
 
 
 class LiveOrder(Order):
@@ -95,20 +98,20 @@ class LiveOrder(Order):
     @property
     def may_rest(self) -> bool:
         """Whether what does not trade at once goes into the book."""
-        return self.order_type == OrderType.LIMIT and self.time_in_force != TimeInForce.IOC
+        return self.order_type == _LIMIT and self.time_in_force != _IOC
 
     @property
     def paying_asset_id(self) -> int:
         """What it pays with: the quote asset of a buy, the base asset of a sell."""
         rules = self.instrument
-        return rules.quote_asset_id if self.side == Side.BUY else rules.base_asset_id
+        return rules.quote_asset_id if self.side == _BUY else rules.base_asset_id
 
     def hold_needed(self) -> int:
         """What the open rest of this limit order sets aside: quote of a buy, base of a sell."""
         if not self.remaining:
             return 0
         rules = self.instrument
-        if self.side == Side.SELL:
+        if self.side != _BUY:
             return self.remaining * rules.lot
         assert self.price is not None
         notional = self.price * self.remaining * rules.factor
@@ -167,7 +170,7 @@ class ShardState:
             self.last_prices.pop(instrument_id, None)
 
     def forget_ledger_ids(self) -> None:
-        """Ask for the ids of ledger accounts anew: those made in vain are not there."""
+        """Ask for the ids of ledger accounts again: those of a rolled back batch do not exist."""
         self.client_ledger_ids.clear()
         self.fee_ledger_ids.clear()
         self.margin_ledger_ids.clear()

@@ -10,7 +10,7 @@ from common.money import UNITS8, to_units8
 from common.postgres_arrays import integers
 from margin.types import PerpetualTerms
 from orders.engine.core.instruments import InstrumentRules, PerpetualRules
-from orders.engine.core.perpetuals.trading import PERPETUAL
+from orders.engine.core.perpetuals.kind import PERPETUAL
 from orders.engine.core.spot import SPOT
 from orders.engine.core.state import ShardState
 from orders.matching.types import PriceRule
@@ -80,7 +80,7 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         base_kind=_ledger_kind(row[19]),
         quote_kind=_ledger_kind(row[20]),
         quote_code=row[28],
-        trading=PERPETUAL if is_perpetual else SPOT,
+        kind=PERPETUAL if is_perpetual else SPOT,
         perpetual=_perpetual_rules(row) if is_perpetual else None,
     )
 

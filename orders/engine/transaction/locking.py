@@ -16,7 +16,7 @@ from margin.bulk import owners_statement
 from orders.calculations import refused_reason
 from orders.engine.core.batch import BatchContext
 from orders.engine.core.lock_plan import LockPlan
-from orders.engine.core.perpetuals.positions import Owner
+from orders.engine.core.positions import Owner
 from orders.engine.core.state import ShardState
 from orders.engine.transaction import instruments
 

@@ -19,7 +19,7 @@ from margin.bulk import read_positions, read_positions_of
 from margin.types import PositionRow
 from orders.engine.core.batch import BatchChanges
 from orders.engine.core.instruments import InstrumentRules, LiveMark
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments
 from orders.matching.types import OrderType, Side, TimeInForce

@@ -19,7 +19,7 @@ from margin.bulk_liquidations import freeze_collateral, insert_liquidations
 from margin.types import PositionRow
 from marketdata.bulk import insert_marks
 from orders.engine.core.batch import BatchChanges, TradeRow
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order

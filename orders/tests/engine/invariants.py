@@ -7,7 +7,7 @@ from django.db import connection
 from common.database import database_dsn
 from common.valkey import get_client
 from marketdata.snapshots import DEPTH, read_snapshots
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.process import leadership
 from orders.engine.process.runner import Engine

@@ -25,7 +25,7 @@ from orders.commands import FixFunding
 from orders.engine.core.batch import Batch, BatchChanges, BatchContext
 from orders.engine.core.instruments import LiveMark
 from orders.engine.core.perpetuals.funding import fix_funding
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.state import ShardState
 from orders.models import EngineCommand
 from orders.services.funding import funding_id

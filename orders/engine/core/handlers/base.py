@@ -17,14 +17,14 @@ Handled: TypeAlias = tuple[Result, dict[str, int] | None]
 class Handler(Generic[C]):
     """What the engine knows of a kind of command: what it needs, may change and does.
 
-    This one needs nothing. Handlers keep no state: one serves all batches.
+    Handlers keep no state: one serves all batches.
     """
 
-    # Whether it is no part of a batch, but is executed by the pipeline between two.
+    # Whether it is no part of a batch: the pipeline executes it between two.
     runs_alone = False
 
     def instrument_of(self, command: C) -> int | None:
-        """The instrument that must be known: it is loaded if it was listed since."""
+        """The instrument that must be known, if any: it is loaded if it was listed since."""
         return None
 
     def plan_locks(self, command: C, planner: LockPlanner) -> None:
@@ -32,7 +32,7 @@ class Handler(Generic[C]):
         raise NotImplementedError
 
     def add_books(self, command: C, state: ShardState, books: set[int]) -> None:
-        """Add the books that the command may change."""
+        """Add the books that the command may change; none, unless it is overridden."""
 
     def execute(self, command: C, age_ms: int, batch: Batch) -> None:
         """Run the command in memory, and queue its answer.

@@ -1,7 +1,7 @@
 """Fills an order for a perpetual at the mark, on the dealer's account. Pure."""
 
 from orders.commands import DealPerpetual
-from orders.engine.core.batch import Batch, BatchChanges, TradeRow
+from orders.engine.core.batch import Batch, TradeRow
 from orders.engine.core.handlers.place_order import OrderHandler
 from orders.engine.core.lifecycle import queue_trade_webhook
 from orders.engine.core.lock_plan import LockPlanner
@@ -16,8 +16,12 @@ from orders.types import DEALER
 class DealPerpetualHandler(OrderHandler[DealPerpetual]):
     """A dealer trade needs both collaterals, and no book."""
 
+    venue = DEALER
+
     def _plan_trade(self, command: DealPerpetual, planner: LockPlanner) -> None:
         plan, rules = planner.plan, planner.state.instruments[command.instrument_id]
+        if rules.perpetual is None:
+            return
         planner.add_instrument(rules)
         plan.margin_takers.add(command.account_id)
         for account_id in (command.account_id, command.dealer_account_id):
@@ -27,9 +31,6 @@ class DealPerpetualHandler(OrderHandler[DealPerpetual]):
         if not super()._can_be_stored(command, batch):
             return False
         return batch.state.instruments[command.instrument_id].perpetual is not None
-
-    def _store(self, order: LiveOrder, changes: BatchChanges) -> None:
-        changes.other_orders[DEALER].append(order)
 
     def _check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
         return check_deal(order, batch)

@@ -27,10 +27,14 @@ O = TypeVar("O", bound=PlaceOrder)  # noqa: E741
 _SIDES = (None, *Side)
 _TYPES = (None, *OrderType)
 _TIMES = (None, *TimeInForce)
+_BUY = Side.BUY
 
 
 class OrderHandler(Handler[O]):
     """Stores an order, checks it, and fills it in its own way."""
+
+    # Where its trades are made, if that is not the book.
+    venue: str | None = None
 
     def instrument_of(self, command: O) -> int:
         return command.instrument_id
@@ -61,8 +65,12 @@ class OrderHandler(Handler[O]):
             return
         order = _new_order(command, batch)
         batch.seen[order_id] = order
-        self._store(order, changes)
-        refusal = self._find_refusal(order, command, age_ms, batch)
+        venue = self.venue
+        (changes.new_orders if venue is None else changes.other_orders[venue]).append(order)
+        reason = batch.context.accounts[order.account_id]
+        if age_ms > command.window_ms:
+            reason = Reason.DEADLINE_EXCEEDED
+        refusal = self._check(order, batch) if reason is None else Refusal(reason)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
         _claim_keys(order, command, batch)
@@ -84,24 +92,10 @@ class OrderHandler(Handler[O]):
             and is_well_formed(command)
         )
 
-    def _find_refusal(
-        self, order: LiveOrder, command: O, age_ms: int, batch: Batch
-    ) -> Refusal | None:
-        if age_ms > command.window_ms:
-            return Refusal(Reason.DEADLINE_EXCEEDED)
-        reason = batch.context.accounts[order.account_id]
-        if reason is not None:
-            return Refusal(reason)
-        return self._check(order, batch)
-
     # --- what each kind of order does in its own way ----------------------------------------------
 
     def _plan_trade(self, command: O, planner: LockPlanner) -> None:
         """Add to the plan what trading the order can touch."""
-        raise NotImplementedError
-
-    def _store(self, order: LiveOrder, changes: BatchChanges) -> None:
-        """Let the order be stored, rejected ones too."""
         raise NotImplementedError
 
     def _check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
@@ -184,7 +178,7 @@ def _answer(
 ) -> None:
     if not command.reply_to:
         return
-    is_buy = order.side == Side.BUY
+    is_buy = order.side == _BUY
     fills = [
         FillFact(t.trade_id, t.price, t.quantity, t.buy_fee if is_buy else t.sell_fee)
         for t in trades

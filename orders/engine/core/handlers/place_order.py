@@ -1,7 +1,7 @@
 """Matches an order with its book, and rests what is left. Pure."""
 
 from orders.commands import PlaceOrder
-from orders.engine.core.batch import Batch, BatchChanges, TradeRow
+from orders.engine.core.batch import Batch, TradeRow
 from orders.engine.core.handlers.orders import OrderHandler
 from orders.engine.core.lifecycle import fill_maker, queue_trade_webhooks
 from orders.engine.core.lock_plan import LockPlanner
@@ -16,17 +16,14 @@ class PlaceOrderHandler(OrderHandler[PlaceOrder]):
     def _plan_trade(self, command: PlaceOrder, planner: LockPlanner) -> None:
         planner.add_arriving(command)
 
-    def _store(self, order: LiveOrder, changes: BatchChanges) -> None:
-        changes.new_orders.append(order)
-
     def _check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
-        return order.instrument.trading.check(order, batch)
+        return order.instrument.kind.check(order, batch)
 
     def _fill(self, order: LiveOrder, command: PlaceOrder, batch: Batch) -> list[TradeRow]:
         state, changes, rules = batch.state, batch.changes, order.instrument
-        instrument_id, trading = rules.instrument_id, rules.trading
-        trading.accept(order, batch)
-        settle = trading.settle
+        instrument_id, kind = rules.instrument_id, rules.kind
+        kind.accept(order, batch)
+        settle = kind.settle
         trades = []
         for execution in state.matcher.place(instrument_id, order):
             trade = settle(order, execution, batch)
@@ -36,7 +33,7 @@ class PlaceOrderHandler(OrderHandler[PlaceOrder]):
                 trade, order, execution.maker_remaining, execution.taker_remaining, batch
             )
         if trades:
-            trading.shrink_hold(order, batch)
+            kind.shrink_hold(order, batch)
             _note_last_price(instrument_id, trades, state)
             changes.touched_instruments.add(instrument_id)
         if order.is_resting:
@@ -45,7 +42,7 @@ class PlaceOrderHandler(OrderHandler[PlaceOrder]):
             changes.touched_instruments.add(instrument_id)
         elif order.remaining:
             order.status, order.reason = "CANCELED", Reason.NO_LIQUIDITY.value
-            trading.close(order, batch)
+            kind.close(order, batch)
         else:
             order.status = "FILLED"
         return trades

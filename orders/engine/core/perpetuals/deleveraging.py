@@ -6,7 +6,7 @@ By profit × leverage, the highest first (`margin.calculations.deleverage_score`
 from margin.calculations import deleverage_score
 from orders.engine.core.batch import Batch, LockPlanMiss
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 
 
 def deleverage_queue(rules: InstrumentRules, *, is_long: bool, batch: Batch) -> list[LivePosition]:

@@ -1,4 +1,4 @@
-"""The waterfall of a liquidation, carried out whole in one batch. Pure.
+"""The waterfall of a liquidation, executed whole in one batch. Pure.
 
 Freeze new orders, cancel open ones, close in parts on the book down to the bankruptcy price until
 equity is above the maintenance margin again; what the book does not take goes to the insurance
@@ -30,7 +30,7 @@ from orders.engine.core.perpetuals.off_book import (
     closing_order,
     match_closing_order,
 )
-from orders.engine.core.perpetuals.positions import LivePosition, Owner
+from orders.engine.core.positions import LivePosition, Owner
 from orders.engine.core.settlement import next_event
 from orders.engine.core.state import LiveOrder
 from orders.matching.types import Side
@@ -150,7 +150,7 @@ class _Waterfall:
     def _hand_over(self, position: LivePosition) -> None:
         """Close all of a position at its bankruptcy price: by the fund, then by the other side.
 
-        What nobody can carry at that price is closed at the mark, and makes a bad debt.
+        What no account can carry at that price is closed at the mark, and makes a bad debt.
         """
         mark = self._mark(position.instrument)
         price = bankruptcy_tick(self._margin(), position.exposure(mark))
@@ -177,7 +177,7 @@ class _Waterfall:
     def _deleverage(self, position: LivePosition, price: int, *, must_carry: bool) -> None:
         """Close against those who gain most by leverage on the other side, one after the other.
 
-        Nobody is made unable to carry what is left, but the house, and at the mark.
+        Only the house, and at the mark, may be left with more than it can carry.
         """
         rules, batch = position.instrument, self._batch
         direction = 1 if position.quantity > 0 else -1

@@ -1,4 +1,4 @@
-"""What is kept and told of a liquidation: each step with the account's figures around it. Pure."""
+"""The record of a liquidation: each step with the account's figures around it. Pure."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from margin.types import LiquidationRow, StepRow
 from orders.commands import LiquidateAccount
 from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.webhooks import (
     ACCOUNT_LIQUIDATED,
     POSITION_DELEVERAGED,

@@ -15,14 +15,14 @@ from orders.calculations import collar_bound
 from orders.engine.core.batch import Batch, BatchContext, LockPlanMiss
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import cancel_order, cancel_stopped_makers
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.risk import Refusal, check_limits
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Order, OrderType, Side
 from orders.types import Reason
 
 _BUY = Side.BUY
-# 10^-8 of a second in a microsecond: facts are told in units.
+# 10^-8 of a second in a microsecond: facts are in units.
 _UNITS_PER_MICRO = 100
 # Owners that are locked too when the walk through the makers has left the locked set.
 _OWNERS_AHEAD = 500
@@ -83,8 +83,8 @@ def find_undercollateralized_makers(taker: LiveOrder, batch: Batch) -> list[Live
     """The resting orders before the taker's fills whose accounts could not carry their own.
 
     Fills are tried in their order, each on what the ones before leave of its account. One look at
-    each order that the taker meets; one that is found is canceled, so it costs nobody twice. Under
-    a stale mark resting orders are judged by that mark: their exposure is old.
+    each order that the taker meets; one that is found is canceled, so no later taker looks at it
+    again. Under a stale mark resting orders are judged by that mark: their exposure is old.
 
     Raises:
         LockPlanMiss: the collateral of one is not locked.

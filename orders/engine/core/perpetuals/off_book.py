@@ -1,4 +1,4 @@
-"""Trades beside the usual way: the dealer's, and those that nobody ordered. Pure.
+"""Trades off the book, or that no client ordered: of the dealer, of liquidations. Pure.
 
 What liquidations and the insurance fund close has a venue of its own, FORCED, and makes no market
 price: last prices and marks stay.
@@ -8,8 +8,8 @@ from orders.commands import DealPerpetual
 from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import fill_maker, queue_trade_webhooks
-from orders.engine.core.perpetuals.positions import LivePosition
 from orders.engine.core.perpetuals.settlement import add_open_order, settle_match, settle_off_book
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.settlement import next_event
 from orders.engine.core.state import LiveOrder
 from orders.matching.types import OrderType, Side, TimeInForce

@@ -8,7 +8,7 @@ clearing account and the cost of all positions sum to zero.
 from ledger.batch import LedgerRow
 from margin.calculations import apply_fill, loss_reserve
 from orders.engine.core.batch import Batch, BatchChanges, TradeRow
-from orders.engine.core.perpetuals.positions import LivePosition
+from orders.engine.core.positions import LivePosition
 from orders.engine.core.settlement import make_trade
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side

@@ -11,8 +11,8 @@ from orders.engine.core.state import LiveOrder
 from orders.matching.types import Execution
 
 
-class Trading(ABC):
-    """What differs between kinds of instruments; an instrument knows its own (`trading`).
+class InstrumentKind(ABC):
+    """What differs between kinds of instruments; an instrument knows its own (`kind`).
 
     All of it may raise LockPlanMiss, except what plans.
     """

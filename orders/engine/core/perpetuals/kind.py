@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from orders.engine.core.batch import Batch, TradeRow
+from orders.engine.core.instrument_kind import InstrumentKind
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lock_plan import LockPlan
 from orders.engine.core.perpetuals.margin_checks import (
@@ -16,11 +17,10 @@ from orders.engine.core.perpetuals.settlement import (
 )
 from orders.engine.core.risk import Refusal
 from orders.engine.core.state import LiveOrder
-from orders.engine.core.trading import Trading
 from orders.matching.types import Execution
 
 
-class PerpetualTrading(Trading):
+class PerpetualKind(InstrumentKind):
     """One collateral for each account and quote asset carries all its positions and open orders."""
 
     def check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
@@ -58,4 +58,4 @@ class PerpetualTrading(Trading):
         plan.margin_rows.add((order.account_id, order.instrument.quote_asset_id))
 
 
-PERPETUAL = PerpetualTrading()
+PERPETUAL = PerpetualKind()
