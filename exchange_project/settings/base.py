@@ -12,6 +12,8 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
+from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
 from exchange_project.settings.schedule import beat_schedule
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
@@ -176,6 +178,7 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "django_celery_beat",
     "brokers",
     "marketdata",
@@ -188,6 +191,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "common.api.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "exchange_project.page_policy.PagePolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -293,6 +297,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# Where a login goes whose `next` is refused, since it names another host.
+LOGIN_REDIRECT_URL = "start"
 # The broker of people who register themselves; made when the first one does, if it is not there.
 RETAIL_BROKER: str = env("RETAIL_BROKER", default="Retail")
 # Trading and transfers only for verified addresses. Off by default, since a venue without a mail
