@@ -330,6 +330,10 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Seconds that a browser uses a file without asking. Names stay the same in the next version, so it
+# asks after an hour, and gets 304 or the new file.
+WHITENOISE_MAX_AGE = 3_600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
