@@ -404,5 +404,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         # Refusals are answers here, not events: only what has a cause to show is logged.
         "django.request": {"level": "ERROR", "filters": ["with_cause"]},
+        # A traceback for each request with a foreign Host: strangers would fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

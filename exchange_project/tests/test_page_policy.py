@@ -73,6 +73,14 @@ def test_templates_have_no_inline_scripts(folder: str) -> None:
         assert not _HANDLER.findall(text), file
 
 
+def test_a_foreign_host_is_refused_and_not_logged(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    for host in ("evil.test", "a b", "127.0.0.1:x", "x" * 300):
+        assert client.get("/docs", headers={"Host": host}).status_code == 400
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize("target", ["https://evil.test/", "//evil.test/", "javascript:alert(1)"])
 def test_a_login_whose_next_is_refused_goes_to_the_start_page(client: Client, target: str) -> None:
     get_user_model().objects.create_superuser("staff@example.test", PASSWORD)
