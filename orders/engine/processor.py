@@ -93,7 +93,7 @@ class Processor:
             LockPlanMiss: the batch needs a row that was not locked; the state must be rebuilt.
         """
         for order in expired:
-            self._orders.close(order, "EXPIRED", "")
+            self._orders.close(order, "EXPIRED", Reason.VALID_UNTIL_PASSED.value)
         part_end = FIRST_PART
         for index, item in enumerate(received):
             if index == part_end:
@@ -129,7 +129,7 @@ class Processor:
             self._answer_order(command, order, [], refusal.facts)
             return
         if order.valid_until is not None and order.valid_until <= self._changes.batch_time:
-            order.status = "EXPIRED"
+            order.status, order.reason = "EXPIRED", Reason.VALID_UNTIL_PASSED.value
             self._answer_order(command, order, [], None)
             return
         trades = self._deal(order, command) if is_deal else self._match(order)
@@ -245,7 +245,7 @@ class Processor:
             state.live_orders[order.id_bytes] = order
             changes.touched_instruments.add(instrument_id)
         elif order.remaining:
-            order.status, order.reason = "CANCELED", Reason.NO_LIQUIDITY.value
+            order.status, order.reason = "CANCELED", _why_not_rested(order).value
             if rules.is_perpetual:
                 count_closed(order, state, changes)
         else:
@@ -355,3 +355,9 @@ def refuse(received: Received, changes: BatchChanges) -> None:
     """Answer a command that could not be carried out; nothing of it is written."""
     command = received.command
     changes.answer(command.reply_to, ErrorOutcome(command.command_id, ENGINE_ERROR))
+
+
+def _why_not_rested(order: LiveOrder) -> Reason:
+    """Why the rest of an order ends: a limit may have had orders beyond it, a market order none."""
+    is_market = order.order_type == OrderType.MARKET
+    return Reason.NO_LIQUIDITY if is_market else Reason.IMMEDIATE_OR_CANCEL
