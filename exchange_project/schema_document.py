@@ -5,8 +5,8 @@ import threading
 from typing import NamedTuple
 
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.encoding import force_bytes
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.renderers import BaseRenderer
@@ -29,20 +29,18 @@ _rendering = threading.Lock()
 class SchemaView(SpectacularAPIView):
     """The document as YAML or JSON. It is the same for everybody, so it needs no key."""
 
-    def _get_schema_response(self, request: Request) -> HttpResponseBase:
+    def _get_schema_response(self, request: Request) -> HttpResponse:
         renderer = request.accepted_renderer
         document = _render(renderer)
         charset = f"; charset={renderer.charset}" if renderer.charset else ""
-        response: HttpResponseBase = HttpResponse(
-            document.body, content_type=f"{renderer.media_type}{charset}"
-        )
+        response = HttpResponse(document.body, content_type=f"{renderer.media_type}{charset}")
         response["ETag"] = document.etag
         response["Cache-Control"] = _CACHE_CONTROL
         name = self._get_filename(request, "")
         response["Content-Disposition"] = f'inline; filename="{name}"'
-        response = get_conditional_response(request, etag=document.etag, response=response)
         patch_vary_headers(response, ("Accept",))
-        return response
+        known = get_conditional_response(request, etag=document.etag, response=response)
+        return known or response
 
 
 def _render(renderer: BaseRenderer) -> _Rendered:
@@ -50,7 +48,7 @@ def _render(renderer: BaseRenderer) -> _Rendered:
     with _rendering:
         if kind not in _rendered:
             schema = SchemaGenerator().get_schema(request=None, public=True)
-            body = renderer.render(schema, renderer_context={})
+            body = force_bytes(renderer.render(schema, renderer_context={}))
             etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             _rendered[kind] = _Rendered(body, etag)
         return _rendered[kind]
