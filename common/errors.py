@@ -159,6 +159,12 @@ class VenueUnavailable(ExchangeError):
     retry_after_seconds = 1
 
 
+class TooManyLargeBodies(VenueUnavailable):
+    """Too many large request bodies are being received; nothing was done."""
+
+    code = "too_many_large_bodies"
+
+
 class OutcomeUnknown(ExchangeError):
     """The outcome is not known yet; ask for the order by its id or client_order_id."""
 

@@ -19,12 +19,15 @@ DEALER = "DEALER"
 
 
 class Reason(StrEnum):
-    """Why an order is CANCELED or REJECTED. The value is stored and shown as the error code."""
+    """Why an order is CANCELED, EXPIRED or REJECTED. The value is stored, and shown as the code."""
 
     # canceled
     BY_USER = "by_user"
     NO_LIQUIDITY = "no_liquidity"
+    IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     LIQUIDATION = "liquidation"
+    # expired
+    VALID_UNTIL_PASSED = "valid_until_passed"
     # either: what arrives is rejected, what rests is canceled
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
@@ -68,6 +71,11 @@ class Result(StrEnum):
 
 # Nothing was done and nothing is remembered: the same command may be executed another time.
 RETRYABLE_RESULTS = frozenset({Result.MARK_PRICE_STALE})
+
+
+def reason_of(status: str, stored: str) -> str:
+    """The reason that an order of this status shows; one that reads EXPIRED may not be swept."""
+    return stored or (Reason.VALID_UNTIL_PASSED.value if status == "EXPIRED" else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from brokers.services import (
     reset_password,
     verify_email,
 )
-from brokers.services.logins import take_address_attempt, take_password_attempt
+from brokers.services.logins import note_reset, take_address_attempt, take_password_attempt
 from brokers.services.mail_tokens import read_reset_token
 from brokers.services.mails import queue_password_reset_mail, queue_verification_mail
 from brokers.services.tokens import TOKEN_CHARACTERS_MAX
@@ -152,8 +152,10 @@ class ConfirmPasswordResetView(PublicView):
         token = reader.text("token", max_length=TOKEN_CHARACTERS_MAX)
         password = _read_password(reader, "password")
         reader.finish()
-        take_password_attempt(user_id=read_reset_token(token), address=client_address(request))
+        user_id, address = read_reset_token(token), client_address(request)
+        take_password_attempt(user_id=user_id, address=address)
         reset_password(token=token, password=password)
+        note_reset(user_id=user_id, address=address)
         return Response(status=204)
 
 

@@ -17,7 +17,7 @@ from orders.choices import ClientOrderId, OrderStatusChoice, SideChoice
 from orders.errors import OrderOfAnother
 from orders.models import Order, OrderKey
 from orders.selectors import statements
-from orders.types import OrderFill, OrderState, OrderTerms
+from orders.types import OrderFill, OrderState, OrderTerms, reason_of
 
 _OPEN = Order.OPEN_STATUSES
 _EXPIRED = Order.Status.EXPIRED
@@ -131,6 +131,7 @@ def find_shard_of_order(order_id: UUID) -> int | None:
 
 def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) -> OrderState:
     """A stored order (with its instrument) as it stands at `now`."""
+    status = _EXPIRED.value if _is_overdue(order, now) else order.status
     terms = OrderTerms(
         account_id=order.account_id,
         instrument_id=order.instrument_id,
@@ -147,8 +148,8 @@ def as_state(order: Order, *, now: datetime, fills: tuple[OrderFill, ...] = ()) 
         terms=terms,
         symbol=order.instrument.symbol,
         client_order_id=order.client_order_id,
-        status=_EXPIRED.value if _is_overdue(order, now) else order.status,
-        reason=order.reason,
+        status=status,
+        reason=reason_of(status, order.reason),
         filled_quantity=order.filled_quantity,
         notional=order.maker_notional + order.taker_notional,
         fee=order.maker_fee + order.taker_fee,

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from orders.types import OrderFill, OrderState, OrderTerms, PriceSummary
+from orders.types import OrderFill, OrderState, OrderTerms, PriceSummary, reason_of
 
 # By the order's id.
 ORDER = """
@@ -52,7 +52,7 @@ def read_order(row: Sequence[Any], fills: Sequence[Sequence[Any]], *, now: datet
         symbol=row[10],
         client_order_id=row[11],
         status=status,
-        reason=row[13],
+        reason=reason_of(status, row[13]),
         filled_quantity=row[14],
         notional=row[15],
         fee=row[16],

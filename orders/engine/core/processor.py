@@ -11,6 +11,7 @@ from orders.engine.core.batch import Batch, BatchChanges, Received
 from orders.engine.core.handlers.registry import HANDLERS
 from orders.engine.core.lifecycle import close_order
 from orders.engine.core.state import LiveOrder
+from orders.types import Reason
 
 # Commands of a long batch that are executed before what they did is handed on; fewer at first,
 # since PostgreSQL has nothing to write until then.
@@ -35,7 +36,7 @@ def run_batch(
         LockPlanMiss: the batch needs a row that was not locked; the state must be rebuilt.
     """
     for order in expired:
-        close_order(order, "EXPIRED", "", batch)
+        close_order(order, "EXPIRED", Reason.VALID_UNTIL_PASSED.value, batch)
     part_end = FIRST_PART
     for index, item in enumerate(received):
         if index == part_end:

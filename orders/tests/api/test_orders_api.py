@@ -387,10 +387,11 @@ def test_an_order_past_its_time_reads_expired_everywhere(transactional_db, valke
         assert mine["status"] == "OPEN"
     time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()) + 0.05)
     assert Order.objects.get().status == "OPEN"  # no engine, no sweep
-    assert api.get(f"/orders/{mine['id']}").json()["status"] == "EXPIRED"
+    shown = api.get(f"/orders/{mine['id']}").json()
+    assert (shown["status"], shown["reason"]) == ("EXPIRED", "valid_until_passed")
     assert api.get("/orders", status="OPEN").json()["results"] == []
     (row,) = api.get("/orders", status="EXPIRED").json()["results"]
-    assert row["status"] == "EXPIRED"
+    assert (row["status"], row["reason"]) == ("EXPIRED", "valid_until_passed")
     time.sleep(0.5)
     assert api.get("/instruments/ACME/book").json()["bids"] == []
 

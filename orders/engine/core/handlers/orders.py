@@ -78,7 +78,7 @@ class OrderHandler(Handler[O]):
             _answer(command, order, [], refusal.facts, changes)
             return
         if order.valid_until is not None and order.valid_until <= changes.batch_time:
-            order.status = "EXPIRED"
+            order.status, order.reason = "EXPIRED", Reason.VALID_UNTIL_PASSED.value
             _answer(command, order, [], None, changes)
             return
         trades = self._fill(order, command, batch)

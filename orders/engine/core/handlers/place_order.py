@@ -7,6 +7,7 @@ from orders.engine.core.lifecycle import fill_maker, queue_trade_webhooks
 from orders.engine.core.lock_plan import LockPlanner
 from orders.engine.core.risk import Refusal
 from orders.engine.core.state import LiveOrder, ShardState
+from orders.matching.types import OrderType
 from orders.types import Reason
 
 
@@ -41,7 +42,7 @@ class PlaceOrderHandler(OrderHandler[PlaceOrder]):
             state.live_orders[order.id_bytes] = order
             changes.touched_instruments.add(instrument_id)
         elif order.remaining:
-            order.status, order.reason = "CANCELED", Reason.NO_LIQUIDITY.value
+            order.status, order.reason = "CANCELED", _why_not_rested(order).value
             kind.close(order, batch)
         else:
             order.status = "FILLED"
@@ -54,3 +55,9 @@ def _note_last_price(instrument_id: int, trades: list[TradeRow], state: ShardSta
         if trade.buy.account_id != trade.sell.account_id:
             state.last_prices[instrument_id] = trade.price
             return
+
+
+def _why_not_rested(order: LiveOrder) -> Reason:
+    """Why the rest of an order ends: a limit may have had orders beyond it, a market order none."""
+    is_market = order.order_type == OrderType.MARKET
+    return Reason.NO_LIQUIDITY if is_market else Reason.IMMEDIATE_OR_CANCEL
