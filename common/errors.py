@@ -69,6 +69,12 @@ class MalformedRequest(ExchangeError):
     status = 400
 
 
+class InvalidIdempotencyKey(MalformedRequest):
+    """The header Idempotency-Key must be 1 to 255 printable ASCII characters."""
+
+    code = "invalid_idempotency_key"
+
+
 class NotAuthenticated(ExchangeError):
     """The API key is missing, wrong, expired or revoked."""
 
@@ -104,6 +110,12 @@ class Conflict(ExchangeError):
     status = 409
 
 
+class AnswerNotKept(Conflict):
+    """The request was done before; its answer held a secret, which is shown once."""
+
+    code = "answer_not_kept"
+
+
 class LengthRequired(ExchangeError):
     """The request body must be sent with a Content-Length."""
 
@@ -129,6 +141,13 @@ class ValidationFailed(ExchangeError):
     """Some fields are not valid."""
 
     code = "invalid"
+    status = 422
+
+
+class StoredRefusal(ExchangeError):
+    """The refusal is itself a fact that is stored: what was written with it stays written."""
+
+    code = "refused"
     status = 422
 
 

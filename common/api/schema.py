@@ -87,3 +87,21 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The same key with the same body gets the first answer again.",
 )
+IDEMPOTENCY_KEY_ONCE = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key with the same body does nothing again: 409 `answer_not_kept`, since "
+    "the answer holds a secret, which the venue does not keep.",
+)
+_UNKEYED = "No `Idempotency-Key`: "
+
+
+def unkeyed(reason: str, about: str = "") -> str:
+    """The description of an operation that writes and takes no Idempotency-Key; says why not."""
+    return f"{about} {_UNKEYED}{reason}".strip()
+
+
+def is_unkeyed(description: str) -> bool:
+    """Whether a description says why an operation takes no Idempotency-Key."""
+    return _UNKEYED in description

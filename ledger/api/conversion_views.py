@@ -9,10 +9,10 @@ from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible
 from brokers.models import Scope
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.pagination import list_page
 from common.api.views import ApiView
 from ledger.api import money_schema as schema
-from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import conversion_document
 from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote
@@ -27,6 +27,7 @@ class ConversionQuotesView(ApiView):
     required_scope = {"POST": Scope.TRANSFER.value}
 
     @schema.quote_conversion
+    @idempotent
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
