@@ -62,6 +62,13 @@ def shown_errors(error: ExchangeError) -> Sequence[FieldError]:
     return (*error.errors[:SHOWN_ERRORS_MAX], rest)
 
 
+class MovedPermanently(ExchangeError):
+    """This is under /api/v1/. Facts: location."""
+
+    code = "moved"
+    status = 308
+
+
 class MalformedRequest(ExchangeError):
     """The request is not well-formed."""
 

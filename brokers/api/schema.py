@@ -129,6 +129,11 @@ register_broker = operation(
         webhook_url=serializers.URLField(max_length=500, required=False),
         default_funding=serializers.ChoiceField(Funding.choices, default=Funding.CREDIT),
         default_credit_limit=serializers.DecimalField(38, 8, required=False),
+        scopes=serializers.ListField(
+            child=serializers.ChoiceField(Scope.choices),
+            required=False,
+            help_text="Of the first key; `book` and `marks` are for the venue to give, here.",
+        ),
     ),
     examples=example(name="North Brokers", webhook_url="https://north.example/hook"),
 )

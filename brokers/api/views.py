@@ -30,7 +30,7 @@ from brokers.services import (
     revoke_api_key,
     rotate_api_key,
 )
-from brokers.services.keys import OVERLAP_SECONDS_MAX
+from brokers.services.keys import BROKER_SCOPES, OVERLAP_SECONDS_MAX
 from common.api.fields import FieldReader
 from common.api.idempotency import done_once, idempotent
 from common.api.pagination import fetch_page, list_page, read_page_request
@@ -56,12 +56,14 @@ class BrokersView(ApiView):
         webhook_url = reader.optional_text("webhook_url", max_length=500)
         funding = reader.optional_choice("default_funding", Funding.values)
         limit = reader.optional_decimal("default_credit_limit", minimum=_ZERO)
+        scopes = reader.optional_choices("scopes", Scope.values)
         reader.finish()
         registered = register_broker(
             name=name,
             webhook_url=webhook_url,
             default_funding=funding or Funding.CREDIT,
             default_credit_limit=limit,
+            scopes=scopes or BROKER_SCOPES,
         )
         key = CreatedKey(registered.api_key, registered.secret)
         document = broker_document(registered.broker)

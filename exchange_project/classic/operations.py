@@ -24,8 +24,7 @@ _TEXTS = {
     503: "Busy, or without an engine; nothing was written; see Retry-After",
     504: "Outcome not known yet; `order_id` says what to ask for",
 }
-_ANY_OPERATION = (401, 403, 422, 429, 503)
-_ANY_BODY = (400, 411, 413, 415)
+_ANY_OPERATION = (400, 401, 403, 422, 429, 503)
 _SYMBOL = OpenApiParameter("symbol", OpenApiTypes.STR, OpenApiParameter.PATH)
 _ORDER_ID = OpenApiParameter("order_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
@@ -33,7 +32,7 @@ _ORDER_ID = OpenApiParameter("order_id", OpenApiTypes.UUID, OpenApiParameter.PAT
 def _operation(
     operation_id: str, summary: str, answers: Mapping[int, Any], *refusals: int, **rest: Any
 ) -> Callable[[Any], Any]:
-    statuses = {*refusals, *_ANY_OPERATION, *(_ANY_BODY if rest.get("request") else ())}
+    statuses = {*refusals, *_ANY_OPERATION}
     errors = {
         status: OpenApiResponse(documents.ClassicError, _TEXTS[status])
         for status in sorted(statuses)
