@@ -54,6 +54,8 @@ SIMULATOR_STARTING_BALANCE: Decimal = env(
 if SIMULATOR_STARTING_BALANCE < 0:
     raise environ.ImproperlyConfigured("SIMULATOR_STARTING_BALANCE is zero or more")
 DEMO: bool = env.bool("DEMO", default=False)
+# Simulated traders with a perpetual that moves: margin calls, liquidations. Only with DEMO.
+DEMO_MARKET: bool = env.bool("DEMO_MARKET", default=False)
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
 DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
 # Accounts on which a client can force refusals, delays and lost answers, to test its programs.
@@ -148,6 +150,10 @@ PRICE_REQUESTS_PER_MINUTE: dict[str, int] = env.dict(
 PRICE_PROBES_PER_MINUTE: int = env.int("PRICE_PROBES_PER_MINUTE", default=30)
 # Prices of the service "fixed": AAPL=150.25,VOD=72.10 GBX
 PRICE_TABLE: dict[str, str] = env.dict("PRICE_TABLE", default={})
+# What the dealer keeps of the market price, whichever way it deals; 0.001 is 10 basis points.
+DEALER_SPREAD_RATE: Decimal = env("DEALER_SPREAD_RATE", cast=Decimal, default=Decimal(0))
+if not 0 <= DEALER_SPREAD_RATE < 1:
+    raise environ.ImproperlyConfigured("DEALER_SPREAD_RATE is from 0 to below 1")
 # Another seed, another walk of the simulated prices.
 PRICE_SIMULATION_SEED: str = env("PRICE_SIMULATION_SEED", default="bourse")
 

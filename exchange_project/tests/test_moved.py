@@ -34,7 +34,8 @@ def test_a_path_at_the_root_names_the_right_one(method: str, path: str) -> None:
     document = response.json()
     assert (document["code"], document["location"]) == ("moved", f"/api/v1{path}")
     assert response["Content-Type"] == "application/problem+json"
-    assert hasattr(resolve(f"/api/v1{path}".partition("?")[0]).func.cls, method.lower())
+    view: Any = resolve(f"/api/v1{path}".partition("?")[0]).func
+    assert hasattr(view.cls, method.lower())
 
 
 @pytest.mark.django_db

@@ -112,9 +112,11 @@ def test_no_secret_is_kept_for_a_key(world: World):
 
 
 def another(body: Any) -> Any:
-    """Another request to the same address. An order is looked at before its key is."""
-    is_order = body is not None and "quantity" in body
-    return {**(body or {}), **({"quantity": 2} if is_order else {"amount": "7"})}
+    """Another request to the same address. Orders and quotes are looked at before their key is."""
+    for name in ("quantity", "sell_amount"):
+        if body is not None and name in body:
+            return {**body, name: 2}
+    return {**(body or {}), "amount": "7"}
 
 
 def reformatted(body: Any) -> Any:
