@@ -12,6 +12,7 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.origins import read_origins
 from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
 from exchange_project.settings.schedule import beat_schedule
@@ -28,6 +29,8 @@ SECRET_KEY: str = env("SECRET_KEY")
 DEBUG: bool = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Pages that may call the API from a browser: https://app.example.com, or * for any.
+CORS_ALLOWED_ORIGINS: list[str] = read_origins(env.list("CORS_ALLOWED_ORIGINS", default=[]))
 # Registers brokers and calls /debug. Empty: nobody can.
 ADMIN_API_KEY: str = env("ADMIN_API_KEY", default="")
 # The first member of staff, made with the demo. Either empty: nobody.
