@@ -21,6 +21,7 @@ register_converter(SymbolConverter, "symbol")
 urlpatterns = [
     path("", include("exchange_project.classic.urls")),
     path("api/v1/", include("exchange_project.api_urls")),
+    path("", include("exchange_project.moved")),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),

@@ -122,6 +122,8 @@ class Ticker:
 class MarketPrice:
     """What one unit of an instrument costs now, in whole ticks.
 
+    The venue's dealer buys at `bid` and sells at `ask`: `price` less and plus the dealer's spread,
+    rounded away from the market, so that no way round through several instruments gains a tick.
     `as_of` is the market's own time of the price (a closed market's is that of its close), and
     `age_seconds` passed since a price service last told it. One that is simulated is made up. A
     perpetual's is its mark price, from the source `mark`, whose age counts from `as_of`.
@@ -129,6 +131,8 @@ class MarketPrice:
 
     symbol: str
     price: Decimal
+    bid: Decimal
+    ask: Decimal
     currency: str
     source: str
     as_of: datetime

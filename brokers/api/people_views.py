@@ -30,6 +30,7 @@ from brokers.services.mails import queue_password_reset_mail, queue_verification
 from brokers.services.tokens import TOKEN_CHARACTERS_MAX
 from common.addresses import client_address
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.views import ApiView
 
 EMAIL_CHARACTERS_MAX = 254
@@ -105,6 +106,7 @@ class PersonView(ApiView):
         return _answer(get_user(caller_of(request).own_user_id))
 
     @schema.update_person
+    @idempotent
     def patch(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         full_name = reader.text("full_name", max_length=NAME_CHARACTERS_MAX, min_length=0)
@@ -175,6 +177,7 @@ class ResendVerificationView(ApiView):
     allowed_while_suspended = True
 
     @schema.resend_verification
+    @idempotent
     def post(self, request: Request) -> Response:
         user = get_user(caller_of(request).own_user_id)
         take_mail(user.email)

@@ -9,12 +9,12 @@ from django.http import QueryDict
 
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.idempotency import make_request_key
 from common.api.middleware import choose_request_id
 from common.api.parsers import BODY_BYTES_MAX, parse_json
 from common.api.ratelimits import RateLimit
 from common.errors import MalformedRequest, PayloadTooLarge, TooManyLargeBodies
-from ledger.api.idempotency import make_request_key
-from ledger.types import RequestKey
+from common.request_keys import RequestKey
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -144,7 +144,9 @@ class HotRequest:
         if given is None:
             return None
         target = f"{self.method} {self.path_info}"
-        return make_request_key(given.decode("latin-1"), self.caller, target, await self.body())
+        return make_request_key(
+            given.decode("latin-1"), self.caller.request_owner, target, await self.body()
+        )
 
     def query(self, wanted: type[Query], *, ignore_unknown: bool = False) -> Query:
         """The query string, as `wanted` declares it.

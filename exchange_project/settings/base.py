@@ -12,6 +12,7 @@ from pathlib import Path
 
 import environ
 
+from exchange_project.settings.origins import read_origins
 from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
 from exchange_project.settings.schedule import beat_schedule
@@ -28,6 +29,8 @@ SECRET_KEY: str = env("SECRET_KEY")
 DEBUG: bool = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Pages that may call the API from a browser: https://app.example.com, or * for any.
+CORS_ALLOWED_ORIGINS: list[str] = read_origins(env.list("CORS_ALLOWED_ORIGINS", default=[]))
 # Registers brokers and calls /debug. Empty: nobody can.
 ADMIN_API_KEY: str = env("ADMIN_API_KEY", default="")
 # The first member of staff, made with the demo. Either empty: nobody.
@@ -54,6 +57,8 @@ SIMULATOR_STARTING_BALANCE: Decimal = env(
 if SIMULATOR_STARTING_BALANCE < 0:
     raise environ.ImproperlyConfigured("SIMULATOR_STARTING_BALANCE is zero or more")
 DEMO: bool = env.bool("DEMO", default=False)
+# Simulated traders with a perpetual that moves: margin calls, liquidations. Only with DEMO.
+DEMO_MARKET: bool = env.bool("DEMO_MARKET", default=False)
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
 DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
 # Accounts on which a client can force refusals, delays and lost answers, to test its programs.
@@ -148,6 +153,10 @@ PRICE_REQUESTS_PER_MINUTE: dict[str, int] = env.dict(
 PRICE_PROBES_PER_MINUTE: int = env.int("PRICE_PROBES_PER_MINUTE", default=30)
 # Prices of the service "fixed": AAPL=150.25,VOD=72.10 GBX
 PRICE_TABLE: dict[str, str] = env.dict("PRICE_TABLE", default={})
+# What the dealer keeps of the market price, whichever way it deals; 0.001 is 10 basis points.
+DEALER_SPREAD_RATE: Decimal = env("DEALER_SPREAD_RATE", cast=Decimal, default=Decimal(0))
+if not 0 <= DEALER_SPREAD_RATE < 1:
+    raise environ.ImproperlyConfigured("DEALER_SPREAD_RATE is from 0 to below 1")
 # Another seed, another walk of the simulated prices.
 PRICE_SIMULATION_SEED: str = env("PRICE_SIMULATION_SEED", default="bourse")
 

@@ -13,6 +13,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.api.schema.describe_usual_refusals",
+    ],
     "TAGS": [
         {"name": "brokers and keys", "description": "Brokers, and the keys of their programs."},
         {"name": "people", "description": "Log in by email address and password; tokens."},

@@ -13,8 +13,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from common.errors import ExchangeError
-from ledger.errors import StoredRefusal, TransferRefused
+from common.errors import ExchangeError, StoredRefusal
+from ledger.errors import TransferRefused
 from ledger.types import TransferReason
 from orders.errors import DeadlineExceeded, OrderRefused
 from orders.types import Reason

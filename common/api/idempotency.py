@@ -3,28 +3,26 @@
 The key belongs to the bound account, else to the person, else to the broker. The same request again
 gets the first answer, with `Idempotency-Replayed: true`. Kept are answers below 500, and refusals
 that are facts of their own (`StoredRefusal`); a request that wrote nothing may be sent again.
+
+Where answers are kept is registered by the app that has the table (`register_answer_store`).
 """
 
 import hashlib
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol, cast
 
 import msgspec
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from brokers.api.callers import caller_of
-from brokers.types import Principal
 from common.api.parsers import parse_json
 from common.api.problems import CONTENT_TYPE, problem_response
 from common.api.renderers import encode_json
-from common.errors import ExchangeError
-from ledger.errors import InvalidIdempotencyKey, StoredRefusal
-from ledger.services.idempotency import answer_once
-from ledger.types import RequestKey, StoredAnswer
+from common.errors import AnswerNotKept, ExchangeError, InvalidIdempotencyKey, StoredRefusal
+from common.request_keys import RequestKey, StoredAnswer
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
@@ -35,6 +33,29 @@ _FIRST_ERROR_STATUS = 400
 _FIRST_UNKEPT_STATUS = 500
 
 Method = Callable[..., HttpResponseBase]
+
+
+class Caller(Protocol):
+    """What `request.auth` has to say of who calls."""
+
+    @property
+    def request_owner(self) -> str: ...
+
+
+class AnswerStore(Protocol):
+    """Runs a request once for its key: see `ledger.services.idempotency.answer_once`."""
+
+    def __call__(
+        self, *, key: RequestKey, run: Callable[[], StoredAnswer | None]
+    ) -> tuple[StoredAnswer, bool] | None: ...
+
+
+_stores: list[AnswerStore] = []
+
+
+def register_answer_store(store: AnswerStore) -> None:
+    """Keep answers there; the app that has the table does so in `ready`."""
+    _stores[:] = [store]
 
 
 def idempotent(method: Method) -> Method:
@@ -50,22 +71,59 @@ def idempotent(method: Method) -> Method:
         key = read_request_key(request)
         if key is None:
             return method(view, request, *args, **kwargs)
-        fresh: list[HttpResponseBase] = []
-
-        def answer() -> StoredAnswer | None:
-            try:
-                response = method(view, request, *args, **kwargs)
-            except StoredRefusal as refusal:
-                response = problem_response(refusal, request._request)
-            fresh[:] = [response]
-            return _stored(response)
-
-        outcome = answer_once(key=key, run=answer)
-        if outcome is None or not outcome[1]:
-            return fresh[0]
-        return replay(outcome[0])
+        outcome, fresh = _run_once(key, request, lambda: method(view, request, *args, **kwargs))
+        return fresh if fresh is not None else replay(outcome)
 
     return run
+
+
+def done_once(method: Method) -> Method:
+    """Let a view's method, whose answer holds a secret, refuse a repeated request.
+
+    As `idempotent`, but the answer is not stored: a secret is shown once, and the venue keeps none.
+
+    Raises, where the same request was done before:
+        AnswerNotKept
+    """
+
+    @wraps(method)
+    def run(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        key = read_request_key(request)
+        if key is None:
+            return method(view, request, *args, **kwargs)
+        _, fresh = _run_once(
+            key, request, lambda: method(view, request, *args, **kwargs), is_secret=True
+        )
+        if fresh is None:
+            raise AnswerNotKept
+        return fresh
+
+    return run
+
+
+def _run_once(
+    key: RequestKey,
+    request: Request,
+    run: Callable[[], HttpResponseBase],
+    *,
+    is_secret: bool = False,
+) -> tuple[StoredAnswer, HttpResponseBase | None]:
+    """The stored answer, and the response where the request ran just now."""
+    fresh: list[HttpResponseBase] = []
+
+    def answer() -> StoredAnswer | None:
+        try:
+            response = run()
+        except StoredRefusal as refusal:
+            response = problem_response(refusal, request._request)
+        fresh[:] = [response]
+        stored = _stored(response)
+        return StoredAnswer(stored.status, "") if stored and is_secret else stored
+
+    outcome = _stores[0](key=key, run=answer)
+    if outcome is None:
+        return StoredAnswer(fresh[0].status_code, ""), fresh[0]
+    return outcome[0], None if outcome[1] else fresh[0]
 
 
 def read_request_key(request: Request) -> RequestKey | None:
@@ -80,10 +138,11 @@ def read_request_key(request: Request) -> RequestKey | None:
     if given is None:
         return None
     target = f"{request.method} {request.get_full_path()}"
-    return make_request_key(given, caller_of(request), target, request._request.body)
+    caller = cast(Caller, request.auth)
+    return make_request_key(given, caller.request_owner, target, request._request.body)
 
 
-def make_request_key(given: str, caller: Principal, target: str, body: bytes) -> RequestKey:
+def make_request_key(given: str, owner: str, target: str, body: bytes) -> RequestKey:
     """The key of a header's value. `target`: method and path of the request.
 
     Raises:
@@ -94,7 +153,7 @@ def make_request_key(given: str, caller: Principal, target: str, body: bytes) ->
     if not _KEY.fullmatch(key) or key.isspace():
         raise InvalidIdempotencyKey()
     content = f"{target}\n".encode() + _canonical(body)
-    return RequestKey(_owner(caller), key, hashlib.sha256(content).hexdigest())
+    return RequestKey(owner, key, hashlib.sha256(content).hexdigest())
 
 
 def _canonical(body: bytes) -> bytes:
@@ -123,14 +182,6 @@ def answer_response(answer: StoredAnswer) -> HttpResponse:
     is_problem = answer.status >= _FIRST_ERROR_STATUS
     content_type = CONTENT_TYPE if is_problem else "application/json"
     return HttpResponse(answer.body, status=answer.status, content_type=content_type)
-
-
-def _owner(principal: Principal) -> str:
-    if principal.account_id is not None:
-        return f"account:{principal.account_id}"
-    if principal.user_id is not None:
-        return f"user:{principal.user_id}"
-    return f"broker:{principal.own_broker_id}"
 
 
 def _stored(response: HttpResponseBase) -> StoredAnswer | None:
