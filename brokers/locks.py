@@ -38,3 +38,9 @@ def lock_retail_broker() -> None:
     """Keep others from making the retail broker until the transaction ends (advisory)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RETAIL_BROKER_LOCK])
+
+
+def lock_token_family(family: str) -> None:
+    """Keep others from the tokens of one login until the transaction ends (advisory)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [family])

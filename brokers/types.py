@@ -56,6 +56,17 @@ class Principal:
         return self.user_id
 
     @property
+    def request_owner(self) -> str:
+        """Whose the Idempotency-Keys of this caller are."""
+        if self.is_venue_admin:
+            return "venue"
+        if self.account_id is not None:
+            return f"account:{self.account_id}"
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"broker:{self.own_broker_id}"
+
+    @property
     def actor(self) -> str:
         """How this caller is named in journals and audit rows."""
         if self.user_id is not None:

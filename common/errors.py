@@ -62,11 +62,24 @@ def shown_errors(error: ExchangeError) -> Sequence[FieldError]:
     return (*error.errors[:SHOWN_ERRORS_MAX], rest)
 
 
+class MovedPermanently(ExchangeError):
+    """This is under /api/v1/. Facts: location."""
+
+    code = "moved"
+    status = 308
+
+
 class MalformedRequest(ExchangeError):
     """The request is not well-formed."""
 
     code = "malformed"
     status = 400
+
+
+class InvalidIdempotencyKey(MalformedRequest):
+    """The header Idempotency-Key must be 1 to 255 printable ASCII characters."""
+
+    code = "invalid_idempotency_key"
 
 
 class NotAuthenticated(ExchangeError):
@@ -104,6 +117,12 @@ class Conflict(ExchangeError):
     status = 409
 
 
+class AnswerNotKept(Conflict):
+    """The request was done before; its answer held a secret, which is shown once."""
+
+    code = "answer_not_kept"
+
+
 class LengthRequired(ExchangeError):
     """The request body must be sent with a Content-Length."""
 
@@ -132,6 +151,13 @@ class ValidationFailed(ExchangeError):
     status = 422
 
 
+class StoredRefusal(ExchangeError):
+    """The refusal is itself a fact that is stored: what was written with it stays written."""
+
+    code = "refused"
+    status = 422
+
+
 class Throttled(ExchangeError):
     """Too many requests."""
 
@@ -157,6 +183,12 @@ class VenueUnavailable(ExchangeError):
     code = "venue_unavailable"
     status = 503
     retry_after_seconds = 1
+
+
+class TooManyLargeBodies(VenueUnavailable):
+    """Too many large request bodies are being received; nothing was done."""
+
+    code = "too_many_large_bodies"
 
 
 class OutcomeUnknown(ExchangeError):

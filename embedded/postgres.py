@@ -4,26 +4,32 @@ Two roles: `postgres`, which only this package uses, and `bourse`, the venue's o
 no superuser; it owns the venue's database and may make others (tests do).
 """
 
+import base64
+import hashlib
+import hmac
 import os
+import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
-from embedded import paths, programs
+from embedded import paths, processes, programs
 from embedded.errors import EmbeddedError, ServerFailedError
 from embedded.processes import Account, ProcessSpec, StopStage
-from embedded.server import Server
+from embedded.server import Server, give_tree
 
 _SUPERUSER = "postgres"
 _ROLE = "bourse"
 _DATABASE = "bourse"
 # The line of postmaster.pid in which a running server tells its state.
 _STATE_LINE = 7
+_SCRAM_ROUNDS = 4096
 
 _SETTINGS = """\
 # Written at every start; changes belong into postgresql.conf beside this file.
@@ -149,33 +155,53 @@ class PostgresServer(Server):
         self._hand_over(file, mode=0o600)
 
     def _initialise_data(self) -> None:
-        """Run initdb beside the final place, so that an interrupted one leaves nothing behind."""
+        """Make the cluster beside its final place, so that an interrupted run leaves nothing."""
         partial = self.folder / "data.partial"
         if partial.exists():
             shutil.rmtree(partial)
+        if self._account is None:
+            self._initdb(partial, self._password_file(_SUPERUSER), None)
+        else:
+            self._initdb_for_account(partial, self._account)
+        with (partial / "postgresql.conf").open("a") as file:
+            file.write("\ninclude_if_exists = 'bourse.conf'\n")
+        partial.rename(self.data)
+
+    def _initdb_for_account(self, data: Path, account: Account) -> None:
+        """Run initdb, which refuses an account without a name, and give the server's what it made.
+
+        So a named one gets to see the superuser's password only in the form that is stored.
+        """
+        named = processes.named_account()
+        password = self._password_file(_SUPERUSER).read_text()
+        with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.folder.parent) as made:
+            Path(made, "password").write_text(scram_verifier(password))
+            give_tree(Path(made), named)
+            self._initdb(Path(made, "data"), Path(made, "password"), named)
+            give_tree(Path(made), account)
+            Path(made, "data").rename(data)
+
+    def _initdb(self, data: Path, password_file: Path, account: Account | None) -> None:
         ran = subprocess.run(
-            self._initdb_command(partial),
-            cwd=self.folder,
+            self._initdb_command(data, password_file),
+            cwd="/",
             env=_server_environ(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            user=self._account.uid if self._account else None,
-            group=self._account.gid if self._account else None,
-            extra_groups=[] if self._account else None,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
         if ran.returncode != 0:
             raise ServerFailedError(f"PostgreSQL's initdb failed:\n{ran.stdout}")
-        with (partial / "postgresql.conf").open("a") as file:
-            file.write("\ninclude_if_exists = 'bourse.conf'\n")
-        partial.rename(self.data)
 
-    def _initdb_command(self, data: Path) -> list[str]:
+    def _initdb_command(self, data: Path, password_file: Path) -> list[str]:
         command = [str(self._programs.folder / "initdb"), "-D", str(data), "-U", _SUPERUSER]
         command += ["--encoding=UTF8", "--data-checksums"]
         command += ["--auth-local=scram-sha-256", "--auth-host=scram-sha-256"]
-        command += [f"--pwfile={self._password_file(_SUPERUSER)}"]
+        command += [f"--pwfile={password_file}"]
         if self._programs.major_version >= 17:
             command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         else:
@@ -190,6 +216,20 @@ class PostgresServer(Server):
                 f"of version {self._programs.major_version}. Use the programs of that version "
                 "(BOURSE_PROGRAMS), or start anew with `python -m embedded reset`."
             )
+
+
+def scram_verifier(password: str) -> str:
+    """What PostgreSQL stores of a password, and takes in its place (RFC 5803)."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
+    client_key, server_key = (
+        hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key")
+    )
+    stored_key = hashlib.sha256(client_key).digest()
+    salt64, stored64, server64 = (
+        base64.b64encode(part).decode() for part in (salt, stored_key, server_key)
+    )
+    return f"SCRAM-SHA-256${_SCRAM_ROUNDS}:{salt64}${stored64}:{server64}"
 
 
 def _server_environ() -> dict[str, str]:

@@ -5,6 +5,7 @@ signal to the group also reaches what the child has forked. Start children from 
 lives as long as they shall, best the main thread: Linux ends them with the thread that made them.
 """
 
+import hashlib
 import json
 import os
 import pwd
@@ -19,6 +20,8 @@ from pathlib import Path
 
 _GUARD = Path(__file__).with_name("guard.py")
 _LOG_BYTES_MAX = 10_000_000
+# Ids that systemd hands out to services without an account: no person and no package has one.
+_SERVER_IDS = range(61_184, 65_520)
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,21 @@ class ProcessSpec:
     stop_stage: StopStage = StopStage.WEB
 
 
-def unprivileged_account() -> Account | None:
-    """Return the account for the database servers if we are root, else None: our own."""
+def server_account(state_dir: Path) -> Account | None:
+    """The account of a venue's database servers if we are root, else None: our own.
+
+    It is a number without a name, another one for each state folder: an account that anything else
+    runs as, like `nobody`, could read their passwords and stop them.
+    """
     if os.geteuid() != 0:
         return None
+    digest = hashlib.sha256(str(state_dir.resolve()).encode()).digest()
+    number = _SERVER_IDS[int.from_bytes(digest[:8]) % len(_SERVER_IDS)]
+    return Account(uid=number, gid=number)
+
+
+def named_account() -> Account:
+    """An unprivileged account that has a name, for a program that asks for its own."""
     nobody = pwd.getpwnam("nobody")
     return Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
 

@@ -71,7 +71,9 @@ class Server(ABC):
 
     def _make_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._hand_over(self.folder, mode=0o700)
+        self.folder.chmod(0o700)
+        if self._account is not None and self.folder.stat().st_uid != self._account.uid:
+            give_tree(self.folder, self._account)
 
     def _make_password(self, file: Path) -> None:
         """Write a fresh password on first use, readable for the server's account only."""
@@ -85,3 +87,9 @@ class Server(ABC):
         path.chmod(mode)
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid)
+
+
+def give_tree(folder: Path, account: Account) -> None:
+    """Make `account` the owner of a folder and all that is in it; links are not followed."""
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)

@@ -194,7 +194,7 @@ def make_state_folders(state_dir: Path) -> None:
         _let_servers_enter(state_dir)
     for folder in (state_dir / "log", state_dir / "run"):
         folder.mkdir(mode=0o700, exist_ok=True)
-    if processes.unprivileged_account() is not None and not paths.is_open_to_all(state_dir):
+    if os.geteuid() == 0 and not paths.is_open_to_all(state_dir):
         raise EmbeddedError(
             f"The servers do not run as root, and other accounts cannot enter {state_dir}. "
             "Name another folder in BOURSE_STATE."
@@ -203,7 +203,7 @@ def make_state_folders(state_dir: Path) -> None:
 
 def make_servers(state_dir: Path, *, postgres: bool, valkey: bool, durable: bool) -> list[Server]:
     """Return the wanted servers of a state folder, not yet prepared."""
-    account = processes.unprivileged_account()
+    account = processes.server_account(state_dir)
     servers: list[Server] = []
     if postgres:
         servers.append(PostgresServer(state_dir / "postgres", account=account, durable=durable))
@@ -227,4 +227,4 @@ def make_temporary_folder() -> Path:
 
 def _let_servers_enter(folder: Path) -> None:
     """Open a new folder to other accounts only if the servers run as one of them."""
-    folder.chmod(0o700 if processes.unprivileged_account() is None else 0o755)
+    folder.chmod(0o755 if os.geteuid() == 0 else 0o700)

@@ -13,6 +13,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange_project.settings.base")
 django.setup()
 
+from exchange_project.front.origins import AllowedOrigins  # noqa: E402
 from exchange_project.front.proxy import DjangoProxy  # noqa: E402
 from exchange_project.hot import database  # noqa: E402
 from exchange_project.hot.application import HotLane  # noqa: E402
@@ -24,7 +25,7 @@ from orders.gateway.process import close_link, open_link  # noqa: E402
 _GARBAGE_THRESHOLD = 20_000
 
 _proxy = DjangoProxy()
-_lane = HotLane(_proxy)
+_lane = AllowedOrigins(HotLane(_proxy))
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

@@ -23,7 +23,10 @@ graceful_timeout = 15
 timeout = 60
 # Longer than the front keeps an idle connection.
 keepalive = 75
-# Only the front is let in, and what it sends it has checked.
-forwarded_allow_ips = "127.0.0.1"
+# No header changes the path or the scheme of a request, whoever sends it: the front relays those of
+# clients, and gunicorn trusts any peer on a socket. X-Forwarded-Proto is for Django's settings.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 errorlog = "-"

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
+from exchange_project.demo import market
 from exchange_project.reconciliation import check_venue
 from ledger.services.checks import record_check, report_failed_check
 
@@ -14,6 +15,12 @@ _log = logging.getLogger(__name__)
 _SHOWN_MAX = 20
 # The broker hands a task out again that has not ended within its visibility_timeout of 300 s.
 _SECONDS_MAX = 240
+
+
+@shared_task
+def trade_demo_market() -> int:
+    """Let the simulated traders of the demo decide; returns how many deals they made."""
+    return market.trade_demo_market()
 
 
 @shared_task(soft_time_limit=_SECONDS_MAX, time_limit=_SECONDS_MAX + 40)

@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 from django.urls import include, path, register_converter
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
 import brokers.api.security  # noqa: F401
 from brokers.admin.logins import change_own_password
 from common.api.paths import SymbolConverter
+from exchange_project.schema_document import SchemaView
 from exchange_project.start import start_page
 from ledger.admin.trial_balance import trial_balance_page
 
@@ -23,7 +24,8 @@ register_converter(SymbolConverter, "symbol")
 urlpatterns = [
     path("", include("exchange_project.classic.urls")),
     path("api/v1/", include("exchange_project.api_urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("", include("exchange_project.moved")),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="swagger"),
     path("redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path(

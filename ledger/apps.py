@@ -9,7 +9,10 @@ class LedgerConfig(AppConfig):
     verbose_name = "Ledger"
 
     def ready(self) -> None:
+        from common.api.idempotency import register_answer_store
         from common.api.problems import register_constraint_errors
         from ledger.errors import CONSTRAINT_ERRORS
+        from ledger.services.idempotency import answer_once
 
         register_constraint_errors(CONSTRAINT_ERRORS)
+        register_answer_store(answer_once)

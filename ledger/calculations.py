@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from common.errors import FieldError, ValidationFailed
 from common.money import (
     DECIMAL_PLACES,
+    EXACT,
     UNITS8,
     ceil_div,
     from_units,
@@ -71,6 +72,12 @@ def net_rate(rate: Decimal, spread_rate: Decimal, *, is_inverse: bool) -> Decima
     one, whole = 10**RATE_PLACES, UNITS8
     units = one * one * kept // (given * whole) if is_inverse else given * kept // whole
     return from_units(units, RATE_PLACES)
+
+
+def round_rate(rate: Decimal, *, is_inverse: bool) -> Decimal:
+    """A rate at 18 places, rounded in favor of the venue; `is_inverse`: the client pays it."""
+    step = Decimal(1).scaleb(-RATE_PLACES)
+    return rate.quantize(step, ROUND_CEILING if is_inverse else ROUND_FLOOR, EXACT)
 
 
 def bought_amount(sell_amount: Decimal, rate: Decimal, *, sold_scale: int, scale: int) -> Decimal:

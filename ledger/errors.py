@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from common.errors import Conflict, ExchangeError, MalformedRequest, NotFound, PermissionDenied
+from common.errors import Conflict, ExchangeError, NotFound, PermissionDenied, StoredRefusal
 
 
 class InsufficientFunds(ExchangeError):
@@ -132,13 +132,6 @@ class QuoteExpired(ExchangeError):
     status = 422
 
 
-class StoredRefusal(ExchangeError):
-    """The refusal is itself a fact that is stored: what was written with it stays written."""
-
-    code = "refused"
-    status = 422
-
-
 class WalletExists(Conflict):
     """The account has a wallet in this currency. Facts: wallet_id, wallet_status."""
 
@@ -228,12 +221,6 @@ class AmountAbovePending(ExchangeError):
 
     code = "amount_above_pending"
     status = 422
-
-
-class InvalidIdempotencyKey(MalformedRequest):
-    """The header Idempotency-Key must be 1 to 255 printable ASCII characters."""
-
-    code = "invalid_idempotency_key"
 
 
 class IdempotencyKeyReused(ExchangeError):

@@ -17,7 +17,8 @@ from brokers.errors import AccountNotFound
 from brokers.models import TradingAccount
 from common.errors import NotFound
 from common.postgres_arrays import integers
-from ledger.bulk import LedgerRow, lock_rows
+from ledger.batch import LedgerRow
+from ledger.bulk import lock_rows
 from ledger.bulk.sql import Cursor, Statement
 from ledger.errors import (
     QuoteNotFound,

@@ -6,11 +6,12 @@ writer of positions; whoever changes one has the account's collateral locked.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.money import to_units8
 from common.postgres_arrays import integers
 from common.postgres_pipeline import all_or_error
+from margin.types import PositionRow
 
 _COLUMNS = """
 SELECT p.account_id, p.instrument_id, p.quantity, p.cost_basis, p.open_buy, p.open_sell,
@@ -54,20 +55,6 @@ SELECT t.id, t.funding, t.broker_id,
 """
 
 Key = tuple[int, int]
-
-
-class PositionRow(NamedTuple):
-    """A position as it is stored, in integers of 10^-8."""
-
-    account_id: int
-    instrument_id: int
-    quantity: int
-    cost_basis: int
-    open_buy: int
-    open_sell: int
-    loss_reserve: int
-    realized_pnl: int
-    version: int
 
 
 def read_positions_of(executor: Any, instrument_ids: Iterable[int]) -> Iterator[PositionRow]:

@@ -4,12 +4,12 @@ Money, quantities and rates are integers of 10^-8 here; they are scaled in SQL.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.instants import from_microseconds
 from common.postgres_arrays import integers, texts, words
+from margin.types import NewFunding
 
 # The end of an index range for each instrument.
 _LAST = """
@@ -38,38 +38,6 @@ SELECT u.funding_id, u.account_id, u.quantity * 0.00000001, u.amount * 0.0000000
   FROM unnest(%s::uuid[], %s::bigint[], %s::numeric[], %s::numeric[], %s::uuid[])
        AS u (funding_id, account_id, quantity, amount, entry_id)
 """
-
-
-class NewPayment(NamedTuple):
-    """What an account gets (negative: pays) for its position."""
-
-    account_id: int
-    quantity: int
-    amount: int
-    entry_id: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class NewFunding:
-    """One interval's funding with its payments; `due_at` in microseconds since 1970."""
-
-    funding_id: bytes
-    instrument_id: int
-    due_at: int
-    rate: int
-    sample_count: int
-    mark_price: int
-    payments: Sequence[NewPayment]
-
-    @property
-    def paid(self) -> int:
-        """By all who pay."""
-        return -sum(payment.amount for payment in self.payments if payment.amount < 0)
-
-    @property
-    def received(self) -> int:
-        """By all who get."""
-        return sum(payment.amount for payment in self.payments if payment.amount > 0)
 
 
 def read_last_due(executor: Any, instrument_ids: Iterable[int]) -> dict[int, int]:

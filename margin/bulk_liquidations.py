@@ -5,9 +5,10 @@ Money, prices and quantities are integers of 10^-8 here; they are scaled in SQL.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.postgres_arrays import integers, integers_or_null, texts, words
+from margin.types import Freeze, LiquidationRow, StepRow
 
 _INSERT_LIQUIDATIONS = """
 INSERT INTO margin_liquidation
@@ -57,51 +58,6 @@ WITH frozen AS (
 INSERT INTO margin_freezechange (account_id, asset_id, is_frozen, reason, actor, changed_at)
 SELECT account_id, asset_id, true, frozen_reason, %(actor)s, %(now)s::timestamptz FROM frozen
 """
-
-
-class LiquidationRow(NamedTuple):
-    """A liquidation as it is stored; `id` in hex, money in integers of 10^-8."""
-
-    id: str
-    account_id: int
-    asset_id: int
-    outcome: str
-    collateral_before: int
-    collateral_after: int
-    equity_before: int
-    equity_after: int
-    maintenance_before: int
-    maintenance_after: int
-    fee: int
-    fund_result: int
-    bad_debt: int
-
-
-class StepRow(NamedTuple):
-    """A step of a liquidation as it is stored; ids in hex, amounts in integers of 10^-8."""
-
-    liquidation_id: str
-    number: int
-    kind: str
-    instrument_id: int | None
-    quantity: int | None
-    price: int | None
-    mark_price: int | None
-    amount: int
-    counterparty_id: int | None
-    order_id: str | None
-    equity_before: int
-    equity_after: int
-    maintenance_before: int
-    maintenance_after: int
-
-
-class Freeze(NamedTuple):
-    """Collateral that takes no new orders until staff has looked at it."""
-
-    account_id: int
-    asset_id: int
-    reason: str
 
 
 def insert_liquidations(

@@ -190,22 +190,22 @@ def lots_to_take(
     return total
 
 
-def most_lots(limit: int, carries: Callable[[int], bool]) -> int:
-    """The most lots, up to `limit`, of which `carries` says yes; of more it says no ever after."""
-    if carries(limit):
+def max_lots_where(limit: int, is_allowed: Callable[[int], bool]) -> int:
+    """The most lots, up to `limit`, that are allowed; if some are not, more are not either."""
+    if is_allowed(limit):
         return limit
     most, too_many = 0, limit
     while too_many - most > 1:
         middle = (most + too_many) // 2
-        if carries(middle):
+        if is_allowed(middle):
             most = middle
         else:
             too_many = middle
     return most
 
 
-def carries_after(state: MarginState, exposure: Exposure, lots: int, price: int) -> bool:
-    """Whether equity still carries the maintenance margin after a trade of signed `lots`.
+def meets_maintenance_after(state: MarginState, exposure: Exposure, lots: int, price: int) -> bool:
+    """Whether equity still meets the maintenance margin after a trade of signed `lots`.
 
     As the insurance fund is judged that takes a position over, and who is deleveraged.
     """

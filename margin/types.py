@@ -2,10 +2,13 @@
 
 Units, here and in `margin.calculations`: money in 10^-8 of the quote asset, quantities in lots
 (positive is long), prices in ticks, rates in 10^-8. `factor`: the money of one tick times one lot.
+The rows at the end are as they are stored: quantities and prices in 10^-8 too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,94 @@ class MarginState:
     def utilization(self) -> Fraction | None:
         """Initial margin / equity; None where equity is not above zero."""
         return Fraction(self.initial_margin, self.equity) if self.equity > 0 else None
+
+
+class PositionRow(NamedTuple):
+    """A position as it is stored, in integers of 10^-8."""
+
+    account_id: int
+    instrument_id: int
+    quantity: int
+    cost_basis: int
+    open_buy: int
+    open_sell: int
+    loss_reserve: int
+    realized_pnl: int
+    version: int
+
+
+class NewPayment(NamedTuple):
+    """What an account gets (negative: pays) for its position."""
+
+    account_id: int
+    quantity: int
+    amount: int
+    entry_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewFunding:
+    """One interval's funding with its payments; `due_at` in microseconds since 1970."""
+
+    funding_id: bytes
+    instrument_id: int
+    due_at: int
+    rate: int
+    sample_count: int
+    mark_price: int
+    payments: Sequence[NewPayment]
+
+    @property
+    def paid(self) -> int:
+        """By all who pay."""
+        return -sum(payment.amount for payment in self.payments if payment.amount < 0)
+
+    @property
+    def received(self) -> int:
+        """By all who get."""
+        return sum(payment.amount for payment in self.payments if payment.amount > 0)
+
+
+class LiquidationRow(NamedTuple):
+    """A liquidation as it is stored; `id` in hex, money in integers of 10^-8."""
+
+    id: str
+    account_id: int
+    asset_id: int
+    outcome: str
+    collateral_before: int
+    collateral_after: int
+    equity_before: int
+    equity_after: int
+    maintenance_before: int
+    maintenance_after: int
+    fee: int
+    fund_result: int
+    bad_debt: int
+
+
+class StepRow(NamedTuple):
+    """A step of a liquidation as it is stored; ids in hex, amounts in integers of 10^-8."""
+
+    liquidation_id: str
+    number: int
+    kind: str
+    instrument_id: int | None
+    quantity: int | None
+    price: int | None
+    mark_price: int | None
+    amount: int
+    counterparty_id: int | None
+    order_id: str | None
+    equity_before: int
+    equity_after: int
+    maintenance_before: int
+    maintenance_after: int
+
+
+class Freeze(NamedTuple):
+    """Collateral that takes no new orders until staff has looked at it."""
+
+    account_id: int
+    asset_id: int
+    reason: str

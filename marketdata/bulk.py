@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
 from common.postgres_arrays import integers, texts, words
-from marketdata.types import Bar, CandleInterval
+from marketdata.types import Bar, CandleInterval, NewMark
 
 _INSERT_MARKS = """
 INSERT INTO marketdata_markprice
@@ -22,17 +22,6 @@ SELECT u.instrument_id, u.price * 0.00000001, u.source,
        WITH ORDINALITY AS u (instrument_id, price, source, as_of, actor, is_forced, n)
  ORDER BY u.n
 """
-
-
-class NewMark(NamedTuple):
-    """A mark price to store: price in units of 10^-8, `as_of` in microseconds since 1970."""
-
-    instrument_id: int
-    price: int
-    source: str
-    as_of: int
-    actor: str
-    is_forced: bool
 
 
 def insert_marks(executor: Any, marks: Sequence[NewMark], *, posted_at: datetime) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from zlib import crc32
 
 from iso4217 import Currency
@@ -229,6 +229,17 @@ def nearest_tick(price: Decimal, tick_size: Decimal) -> Decimal:
     """`price` in whole ticks, halves up."""
     ticks = EXACT.divide(price, tick_size).to_integral_value(ROUND_HALF_UP)
     return EXACT.multiply(ticks, tick_size)
+
+
+def dealer_prices(
+    price: Decimal, tick_size: Decimal, spread_rate: Decimal
+) -> tuple[Decimal, Decimal]:
+    """What a dealer pays and asks, in whole ticks: rounded down and up, away from the market."""
+    prices = []
+    for factor, rounding in ((1 - spread_rate, ROUND_FLOOR), (1 + spread_rate, ROUND_CEILING)):
+        ticks = EXACT.divide(EXACT.multiply(price, factor), tick_size)
+        prices.append(EXACT.multiply(ticks.to_integral_value(rounding), tick_size))
+    return prices[0], prices[1]
 
 
 def steps_of_price(price: Decimal, base_scale: int, quote_scale: int) -> tuple[Decimal, Decimal]:

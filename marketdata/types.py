@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from common.instants import EPOCH, floor_instant
 
@@ -76,6 +77,17 @@ class Mark:
         return stale_seconds is not None and now - self.as_of > timedelta(seconds=stale_seconds)
 
 
+class NewMark(NamedTuple):
+    """A mark price to store: price in units of 10^-8, `as_of` in microseconds since 1970."""
+
+    instrument_id: int
+    price: int
+    source: str
+    as_of: int
+    actor: str
+    is_forced: bool
+
+
 class InstrumentClass(StrEnum):
     """What price services tell apart; each class has its own chain of them."""
 
@@ -110,6 +122,8 @@ class Ticker:
 class MarketPrice:
     """What one unit of an instrument costs now, in whole ticks.
 
+    The venue's dealer buys at `bid` and sells at `ask`: `price` less and plus the dealer's spread,
+    rounded away from the market, so that no way round through several instruments gains a tick.
     `as_of` is the market's own time of the price (a closed market's is that of its close), and
     `age_seconds` passed since a price service last told it. One that is simulated is made up. A
     perpetual's is its mark price, from the source `mark`, whose age counts from `as_of`.
@@ -117,6 +131,8 @@ class MarketPrice:
 
     symbol: str
     price: Decimal
+    bid: Decimal
+    ask: Decimal
     currency: str
     source: str
     as_of: datetime

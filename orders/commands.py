@@ -200,6 +200,12 @@ CLIENT_ORDER_ID_TAKEN = "client_order_id_conflict"
 
 AnyOutcome = OrderOutcome | DuplicateOutcome | CommandOutcome | ErrorOutcome
 
+
+def kind_of(command: Command) -> str:
+    """What kind of command it is: the tag that it travels with, and its result is stored under."""
+    return str(command.__struct_config__.tag)
+
+
 _encoder = msgspec.msgpack.Encoder()
 _command_decoder = msgspec.msgpack.Decoder(AnyCommand | _DealPerpetualV1)
 _outcomes_decoder = msgspec.msgpack.Decoder(list[AnyOutcome])

@@ -2,8 +2,14 @@
 
 from typing import Any
 
-from common.errors import Conflict, ExchangeError, PermissionDenied, Throttled, VenueUnavailable
-from ledger.errors import StoredRefusal
+from common.errors import (
+    Conflict,
+    ExchangeError,
+    PermissionDenied,
+    StoredRefusal,
+    Throttled,
+    VenueUnavailable,
+)
 
 
 class EngineUnavailable(VenueUnavailable):

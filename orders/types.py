@@ -19,12 +19,15 @@ DEALER = "DEALER"
 
 
 class Reason(StrEnum):
-    """Why an order is CANCELED or REJECTED. The value is stored and shown as the error code."""
+    """Why an order is CANCELED, EXPIRED or REJECTED. The value is stored, and shown as the code."""
 
     # canceled
     BY_USER = "by_user"
     NO_LIQUIDITY = "no_liquidity"
+    IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     LIQUIDATION = "liquidation"
+    # expired
+    VALID_UNTIL_PASSED = "valid_until_passed"
     # either: what arrives is rejected, what rests is canceled
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
@@ -66,8 +69,13 @@ class Result(StrEnum):
     INSTRUMENT_NOT_TRADING = "instrument_not_trading"
 
 
-# Nothing was done and nothing is remembered: the same command may be carried out another time.
-PASSING_RESULTS = frozenset({Result.MARK_PRICE_STALE})
+# Nothing was done and nothing is remembered: the same command may be executed another time.
+RETRYABLE_RESULTS = frozenset({Result.MARK_PRICE_STALE})
+
+
+def reason_of(status: str, stored: str) -> str:
+    """The reason that an order of this status shows; one that reads EXPIRED may not be swept."""
+    return stored or (Reason.VALID_UNTIL_PASSED.value if status == "EXPIRED" else "")
 
 
 @dataclass(frozen=True, slots=True)

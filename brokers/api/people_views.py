@@ -24,12 +24,13 @@ from brokers.services import (
     reset_password,
     verify_email,
 )
-from brokers.services.logins import take_address_attempt, take_password_attempt
+from brokers.services.logins import note_reset, take_address_attempt, take_password_attempt
 from brokers.services.mail_tokens import read_reset_token
 from brokers.services.mails import queue_password_reset_mail, queue_verification_mail
 from brokers.services.tokens import TOKEN_CHARACTERS_MAX
 from common.addresses import client_address
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.views import ApiView
 
 EMAIL_CHARACTERS_MAX = 254
@@ -105,6 +106,7 @@ class PersonView(ApiView):
         return _answer(get_user(caller_of(request).own_user_id))
 
     @schema.update_person
+    @idempotent
     def patch(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         full_name = reader.text("full_name", max_length=NAME_CHARACTERS_MAX, min_length=0)
@@ -152,8 +154,10 @@ class ConfirmPasswordResetView(PublicView):
         token = reader.text("token", max_length=TOKEN_CHARACTERS_MAX)
         password = _read_password(reader, "password")
         reader.finish()
-        take_password_attempt(user_id=read_reset_token(token), address=client_address(request))
+        user_id, address = read_reset_token(token), client_address(request)
+        take_password_attempt(user_id=user_id, address=address)
         reset_password(token=token, password=password)
+        note_reset(user_id=user_id, address=address)
         return Response(status=204)
 
 
@@ -173,6 +177,7 @@ class ResendVerificationView(ApiView):
     allowed_while_suspended = True
 
     @schema.resend_verification
+    @idempotent
     def post(self, request: Request) -> Response:
         user = get_user(caller_of(request).own_user_id)
         take_mail(user.email)

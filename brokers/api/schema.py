@@ -18,7 +18,13 @@ from brokers.selectors import DELIVERY_STATUSES
 from brokers.services.keys import OVERLAP_SECONDS_MAX
 from common.api import openapi
 from common.api.pagination import PageQuery
-from common.api.schema import page_of, problems
+from common.api.schema import (
+    IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY_ONCE,
+    page_of,
+    problems,
+    unkeyed,
+)
 
 _BROKERS, _ACCOUNTS, _WEBHOOKS = "brokers and keys", "accounts", "webhooks"
 _SECRET_HELP = "The key itself. Shown this once."
@@ -115,13 +121,19 @@ register_broker = operation(
     _BROKERS,
     "brokers_register",
     "Take a broker in, with its first key (the venue's admin key alone)",
-    {201: RegisteredBrokerDocument, **WRITE_ERRORS},
+    {201: RegisteredBrokerDocument, **WRITE_ERRORS, **problems(409)},
+    parameters=[IDEMPOTENCY_KEY_ONCE],
     request=request_of(
         "RegisterBroker",
         name=serializers.CharField(max_length=100),
         webhook_url=serializers.URLField(max_length=500, required=False),
         default_funding=serializers.ChoiceField(Funding.choices, default=Funding.CREDIT),
         default_credit_limit=serializers.DecimalField(38, 8, required=False),
+        scopes=serializers.ListField(
+            child=serializers.ChoiceField(Scope.choices),
+            required=False,
+            help_text="Of the first key; `book` and `marks` are for the venue to give, here.",
+        ),
     ),
     examples=example(name="North Brokers", webhook_url="https://north.example/hook"),
 )
@@ -139,7 +151,8 @@ create_api_key = operation(
     _BROKERS,
     "api_keys_create",
     "Make a key, with scopes that who asks has",
-    {201: CreatedApiKeyDocument, **WRITE_ERRORS},
+    {201: CreatedApiKeyDocument, **WRITE_ERRORS, **problems(409)},
+    parameters=[IDEMPOTENCY_KEY_ONCE],
     request=request_of(
         "CreateApiKey",
         name=serializers.CharField(max_length=100, required=False),
@@ -154,6 +167,7 @@ revoke_api_key = operation(
     "api_keys_revoke",
     "End a key, everywhere within five seconds",
     {200: ApiKeyDocument, **READ_ERRORS, **problems(404)},
+    description=unkeyed("a key that is revoked stays so, and the answer is the same."),
     request=None,
 )
 delete_api_key = operation(
@@ -167,6 +181,7 @@ rotate_api_key = operation(
     "api_keys_rotate",
     "Replace a key by a successor; the old one ends at once, or after an overlap",
     {201: CreatedApiKeyDocument, **WRITE_ERRORS, **problems(404, 409)},
+    parameters=[IDEMPOTENCY_KEY_ONCE],
     request=request_of(
         "RotateApiKey",
         overlap_seconds=serializers.IntegerField(
@@ -188,6 +203,7 @@ create_account = operation(
     "accounts_create",
     "Open an account for a client; its first order does so too",
     {201: AccountDocument, **WRITE_ERRORS, **problems(409)},
+    parameters=[IDEMPOTENCY_KEY],
     request=request_of(
         "CreateAccount",
         document_number=serializers.CharField(max_length=20),
@@ -216,6 +232,7 @@ create_webhook_endpoint = operation(
     "webhook_endpoints_create",
     "Deliver events to an address too",
     {201: WebhookEndpointDocument, **WRITE_ERRORS, **problems(409)},
+    parameters=[IDEMPOTENCY_KEY],
     request=request_of("CreateWebhookEndpoint", url=serializers.URLField(max_length=500)),
     examples=example(url="https://north.example/hook"),
 )
@@ -230,6 +247,7 @@ update_webhook_endpoint = operation(
     "webhook_endpoints_update",
     "Change an endpoint's address, or switch it on or off",
     {200: WebhookEndpointDocument, **WRITE_ERRORS, **problems(404, 409)},
+    parameters=[IDEMPOTENCY_KEY],
     request=request_of(
         "UpdateWebhookEndpoint",
         url=serializers.URLField(max_length=500, required=False),
@@ -255,5 +273,6 @@ replay_webhook_delivery = operation(
     "webhook_deliveries_replay",
     "Deliver an event again",
     {202: WebhookDeliveryDocument, **READ_ERRORS, **problems(404, 409)},
+    parameters=[IDEMPOTENCY_KEY],
     request=None,
 )

@@ -30,8 +30,9 @@ from brokers.services import (
     revoke_api_key,
     rotate_api_key,
 )
-from brokers.services.keys import OVERLAP_SECONDS_MAX
+from brokers.services.keys import BROKER_SCOPES, OVERLAP_SECONDS_MAX
 from common.api.fields import FieldReader
+from common.api.idempotency import done_once, idempotent
 from common.api.pagination import fetch_page, list_page, read_page_request
 from common.api.views import ApiView
 
@@ -48,18 +49,21 @@ class BrokersView(ApiView):
     required_scope = {"POST": VENUE_ADMIN}
 
     @schema.register_broker
+    @done_once
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         name = reader.text("name", max_length=100)
         webhook_url = reader.optional_text("webhook_url", max_length=500)
         funding = reader.optional_choice("default_funding", Funding.values)
         limit = reader.optional_decimal("default_credit_limit", minimum=_ZERO)
+        scopes = reader.optional_choices("scopes", Scope.values)
         reader.finish()
         registered = register_broker(
             name=name,
             webhook_url=webhook_url,
             default_funding=funding or Funding.CREDIT,
             default_credit_limit=limit,
+            scopes=scopes or BROKER_SCOPES,
         )
         key = CreatedKey(registered.api_key, registered.secret)
         document = broker_document(registered.broker)
@@ -96,6 +100,7 @@ class ApiKeysView(ApiView):
         return Response(list_page(request, keys, api_key_document, id_type=UUID))
 
     @schema.create_api_key
+    @done_once
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
@@ -155,6 +160,7 @@ class RotateApiKeyView(ApiView):
     required_scope = {"POST": ADMIN_OR_PERSON}
 
     @schema.rotate_api_key
+    @done_once
     def post(self, request: Request, key_id: UUID) -> Response:
         reader = FieldReader.of_body(request.data)
         overlap = reader.optional_integer("overlap_seconds", minimum=0, maximum=OVERLAP_SECONDS_MAX)
@@ -186,6 +192,7 @@ class AccountsView(ApiView):
         return Response(fetch_page(accounts, wanted).document(request, account_document))
 
     @schema.create_account
+    @idempotent
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)

@@ -24,6 +24,7 @@ from brokers.services import (
     update_webhook_endpoint,
 )
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.pagination import fetch_page, list_page, read_page_request
 from common.api.views import ApiView
 
@@ -58,6 +59,7 @@ class WebhookEndpointsView(ApiView):
         return Response(list_page(request, endpoints, webhook_endpoint_document, id_type=UUID))
 
     @schema.create_webhook_endpoint
+    @idempotent
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         url = reader.text("url", max_length=500)
@@ -77,6 +79,7 @@ class WebhookEndpointView(ApiView):
         return Response(webhook_endpoint_document(endpoint))
 
     @schema.update_webhook_endpoint
+    @idempotent
     def patch(self, request: Request, endpoint_id: UUID) -> Response:
         reader = FieldReader.of_body(request.data)
         url = reader.optional_text("url", max_length=500)
@@ -120,6 +123,7 @@ class ReplayWebhookDeliveryView(ApiView):
     required_scope = {"POST": Scope.ADMIN.value}
 
     @schema.replay_webhook_delivery
+    @idempotent
     def post(self, request: Request, delivery_id: int) -> Response:
         delivery = get_webhook_delivery(broker_id=_broker_of(request), delivery_id=delivery_id)
         replay_webhook_delivery(delivery=delivery)

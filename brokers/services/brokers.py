@@ -1,5 +1,6 @@
 """Brokers: registered with a first key."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -27,8 +28,12 @@ def register_broker(
     default_funding: str = Funding.CREDIT,
     default_credit_limit: Decimal | None = None,
     is_self_registered: bool = False,
+    scopes: Collection[str] = BROKER_SCOPES,
 ) -> RegisteredBroker:
-    """Take a firm in, with a key for all that a broker does, and a webhook endpoint if it has one.
+    """Register a firm, with a first key of these scopes, and a webhook endpoint if it has one.
+
+    A key may hand on its scopes and no others: without `book` or `marks` here, none of the broker's
+    keys has them unless staff make one.
 
     Raises:
         WebhookUrlRefused: webhooks are not sent to that address.
@@ -42,5 +47,5 @@ def register_broker(
     if webhook_url is not None:
         check_webhook_url(webhook_url, field="webhook_url")
         create_webhook_endpoint(broker_id=broker.id, url=webhook_url)
-    created = create_api_key(broker_id=broker.id, scopes=BROKER_SCOPES, name="first key")
+    created = create_api_key(broker_id=broker.id, scopes=scopes, name="first key")
     return RegisteredBroker(broker, created.api_key, created.secret)

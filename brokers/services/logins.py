@@ -2,7 +2,8 @@
 
 An attempt counts for its network address and the account that it names, and for the address. So a
 stranger who guesses locks out that stranger. Against many of them the account has a limit too, to
-which each address adds a few; it does not hold for addresses that the person has logged in from.
+which each address adds a few; it does not hold for addresses that the person has logged in from,
+or has reset the password from.
 """
 
 import logging
@@ -81,6 +82,11 @@ def take_password_attempt(*, user_id: UUID, address: str) -> None:
         _take_one("password", f"{address} {user_id}", settings.AUTH_ATTEMPTS_PER_MINUTE, _MINUTE)
 
 
+def note_reset(*, user_id: UUID, address: str) -> None:
+    """Keep that a person has set a password by a mailed token: the address is known from now on."""
+    _record(User.objects.get(pk=user_id), address, Channel.PASSWORD, Outcome.SUCCEEDED)
+
+
 def take_address_attempt(address: str) -> None:
     """Count what a stranger asks for, whatever it is, against three times the limit of attempts.
 
@@ -122,7 +128,7 @@ def _take_one(what: str, who: str, limit: int, window_seconds: int) -> None:
 
 
 def _is_known(user: User | None, address: str) -> bool:
-    """Whether the person has logged in from the address before."""
+    """Whether the person has logged in, or reset the password, from the address before."""
     return (
         user is not None
         and LoginAttempt.objects.filter(

@@ -49,18 +49,23 @@ def send_verification_mail(user_id: UUID) -> None:
     """Mail the token, unless the address is verified already or the person is shut out."""
     user = User.objects.filter(pk=user_id, email_verified_at__isnull=True).first()
     if user is not None and user.is_active:
-        _send(user, "Your email address", "verification", make_verification_token(user))
+        _send_token(user, "Your email address", "verification", make_verification_token(user))
 
 
 def send_password_reset_mail(email: str) -> None:
     """Mail the token to the person of this address, who is active and has a password."""
     user = find_user_by_email(email)
     if user is not None and user.is_active and user.has_usable_password():
-        _send(user, "Your password", "password_reset", make_reset_token(user))
+        _send_token(user, "Your password", "password_reset", make_reset_token(user))
 
 
-def _send(user: User, subject: str, template: str, token: str) -> None:
-    text = render_to_string(f"brokers/mail/{template}.txt", {"user": user, "token": token})
+def _send_token(user: User, subject: str, template: str, token: str) -> None:
+    """Mail a token to an address that anybody may have named.
+
+    The template gets the token alone. A name, or the address with what somebody put before its @,
+    would have the venue mail a stranger the text of another stranger.
+    """
+    text = render_to_string(f"brokers/mail/{template}.txt", {"token": token})
     send_mail(subject, text, from_email=None, recipient_list=[user.email])
 
 

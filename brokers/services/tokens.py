@@ -2,29 +2,36 @@
 
 Each token names a person and the session hash of the password that it was made under: with another
 password all of them end, however that came about. A refresh token is replaced at each use; its
-successors share the beginning of its `jti`, the family. Who sends a used one again may have stolen
-it, so then the whole family ends. The tokens themselves are not stored, only their ids.
+successors share the beginning of its `jti`, the family. The tokens themselves are not stored, only
+their ids.
+
+Two tabs of a browser may send one token at the same time, and an answer may get lost. So a token
+that was used a few seconds ago is answered with the successor of its first use, for as long as that
+one is unused. Whoever sends a used one later may have stolen it, so then the whole family ends.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import update_last_login
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
+from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
-from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from brokers.errors import InvalidToken, UserClosed, UserSuspended
+from brokers.locks import lock_token_family
 from brokers.models import User
 from common.database import retry_on_conflict
 
 TOKEN_CHARACTERS_MAX = 2_000
+# How long after its first use a refresh token is answered with the same successor.
+REUSE_GRACE = timedelta(seconds=10)
 
 # Three parts, of which the first is a JSON object that begins with a name. No key looks like it.
 _FORM = re.compile(r"eyJ[\w-]*\.[\w-]*\.[\w-]*", re.ASCII)
@@ -86,14 +93,14 @@ def session_hash_of(user: User) -> str:
 def make_tokens(*, user: User) -> TokenPair:
     """The first tokens of a login, of a person whose password was right."""
     update_last_login(None, user)  # type: ignore[arg-type]
-    return _issue(user, family=uuid4().hex)
+    return _issue(user, jti=f"{uuid4().hex}{uuid4().hex}")
 
 
 def refresh_tokens(*, refresh: str) -> TokenPair:
-    """New tokens for a refresh token, which ends with this.
+    """New tokens for a refresh token, which ends with this; the same one within REUSE_GRACE.
 
     Raises:
-        InvalidToken: it is foreign, expired, ended or used. If it was used, its successors end.
+        InvalidToken: it is foreign, expired, ended or used before. If so, its successors end.
         UserSuspended, UserClosed: the person may not come in; the token is not used up.
     """
     pair = _rotate(refresh)
@@ -110,7 +117,9 @@ def log_out(*, refresh: str) -> None:
     Raises:
         InvalidToken: it is foreign or expired.
     """
-    _end(jti__startswith=_family(_decode(_UsedRefreshToken, refresh)))
+    family = _family(_decode(_UsedRefreshToken, refresh))
+    lock_token_family(family)
+    _end(jti__startswith=family)
 
 
 def end_tokens(*, user: User) -> None:
@@ -134,11 +143,9 @@ class _UsedRefreshToken(RefreshToken):
 @retry_on_conflict
 @transaction.atomic
 def _rotate(raw_token: str) -> TokenPair | None:
-    """The successors of a refresh token; None when it was used, and then its family is ended.
-
-    That only one of two users of a token gets successors is kept by the blacklist's unique row.
-    """
+    """The successors of a refresh token; None when it was used before, and its family is ended."""
     token = _decode(_UsedRefreshToken, raw_token)
+    lock_token_family(_family(token))
     user = User.objects.filter(pk=_user_id(token)).first()
     known = OutstandingToken.objects.filter(jti=token["jti"]).first()
     if user is None or known is None:
@@ -146,25 +153,46 @@ def _rotate(raw_token: str) -> TokenPair | None:
     if not constant_time_compare(_session_hash(token), session_hash_of(user)):
         raise InvalidToken()
     check_user_active(user.status)
-    _, is_first_use = BlacklistedToken.objects.get_or_create(token=known)
-    if not is_first_use:
+    used, is_first_use = BlacklistedToken.objects.get_or_create(token=known)
+    if is_first_use:
+        return _issue(user, jti=_successor_jti(token))
+    successor = _find_unused(_successor_jti(token))
+    if successor is None or used.blacklisted_at < timezone.now() - REUSE_GRACE:
         _end(jti__startswith=_family(token))
         return None
-    return _issue(user, family=_family(token))
+    return _write(user, successor)
 
 
-def _issue(user: User, *, family: str) -> TokenPair:
+def _successor_jti(token: Token) -> str:
+    """The id of the token that follows this one: known again when the token is sent again."""
+    follower = salted_hmac("brokers.tokens.successor", token["jti"], algorithm="sha256")
+    return f"{_family(token)}{follower.hexdigest()[:_FAMILY_CHARACTERS]}"
+
+
+def _find_unused(jti: str) -> OutstandingToken | None:
+    return OutstandingToken.objects.filter(jti=jti, blacklistedtoken__isnull=True).first()
+
+
+def _issue(user: User, *, jti: str) -> TokenPair:
+    now = timezone.now()
+    row = OutstandingToken.objects.create(
+        user=user,
+        jti=jti,
+        token="",  # a table that leaks shall not be a bunch of logins
+        created_at=now,
+        expires_at=(now + RefreshToken.lifetime).replace(microsecond=0),
+    )
+    return _write(user, row)
+
+
+def _write(user: User, row: OutstandingToken) -> TokenPair:
+    """The refresh token of a row, the same text each time, and a new access token."""
     refresh = RefreshToken()
-    refresh["jti"] = f"{family}{uuid4().hex}"
+    refresh["jti"] = row.jti
+    refresh.set_iat(at_time=row.created_at)
+    refresh.set_exp(from_time=row.expires_at, lifetime=timedelta())
     refresh["user_id"] = str(user.pk)
     refresh["session"] = session_hash_of(user)
-    OutstandingToken.objects.create(
-        user=user,
-        jti=refresh["jti"],
-        token="",  # a table that leaks shall not be a bunch of logins
-        created_at=refresh.current_time,
-        expires_at=datetime_from_epoch(refresh["exp"]),
-    )
     access = refresh.access_token
     return TokenPair(str(access), str(refresh), access["exp"] - access["iat"])
 

@@ -1,9 +1,11 @@
 """Tokens of people: made, refreshed once, ended, and never believed without our signature."""
 
 import base64
+import contextlib
 import json
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -19,9 +21,9 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from brokers.errors import InvalidToken
-from brokers.services import authenticate_token, log_in, log_out, refresh_tokens
+from brokers.services import TokenPair, authenticate_token, log_in, log_out, refresh_tokens
 from brokers.services.authentication import CACHE_SECONDS
-from brokers.services.tokens import is_token
+from brokers.services.tokens import REUSE_GRACE, is_token
 from brokers.tasks import purge_tokens
 from brokers.tests.people import (
     OTHER_PASSWORD,
@@ -228,23 +230,83 @@ def test_a_used_refresh_token_ends_its_successors_but_no_other_login(client: Cli
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_of_two_who_use_a_refresh_token_at_once_gets_new_ones() -> None:
+def test_tabs_that_use_a_refresh_token_at_once_get_one_successor(client: Client) -> None:
     refresh = tokens_of(register()).refresh
     ready = threading.Barrier(6)
 
-    def use(_: int) -> bool:
+    def use(_: int) -> TokenPair:
         try:
             ready.wait()
-            refresh_tokens(refresh=refresh)
-        except InvalidToken:
-            return False
+            return refresh_tokens(refresh=refresh)
         finally:
             connections.close_all()
-        return True
 
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(use, range(6))) == 1
-    assert OutstandingToken.objects.filter(blacklistedtoken__isnull=True).count() == 0
+        pairs = list(pool.map(use, range(6)))
+    (successor,) = {pair.refresh for pair in pairs}
+    assert OutstandingToken.objects.filter(blacklistedtoken__isnull=True).count() == 1
+    for pair in pairs:
+        assert send(client, "me", method="get", headers=bearer(pair.access)).status_code == 200
+    assert refresh_tokens(refresh=successor).refresh not in (refresh, successor)
+
+
+def _used_ago(refresh: str, ago: timedelta) -> None:
+    used = BlacklistedToken.objects.filter(token__jti=_claims(refresh)["jti"])
+    assert used.update(blacklisted_at=timezone.now() - ago) == 1
+
+
+def test_an_answer_that_got_lost_is_had_again_for_seconds() -> None:
+    first = tokens_of(register()).refresh
+    second = refresh_tokens(refresh=first).refresh
+    _used_ago(first, REUSE_GRACE - timedelta(seconds=2))
+    assert refresh_tokens(refresh=first).refresh == second
+    assert OutstandingToken.objects.count() == 2
+    assert refresh_tokens(refresh=second)
+
+
+def test_after_that_a_used_refresh_token_ends_its_unused_successor() -> None:
+    first = tokens_of(register()).refresh
+    second = refresh_tokens(refresh=first).refresh
+    _used_ago(first, REUSE_GRACE + timedelta(seconds=1))
+    for ended in (first, second, first):
+        with pytest.raises(InvalidToken):
+            refresh_tokens(refresh=ended)
+    assert OutstandingToken.objects.count() == 2
+
+
+def test_a_refresh_token_that_a_logout_ended_has_no_grace() -> None:
+    first = tokens_of(register()).refresh
+    log_out(refresh=first)
+    with pytest.raises(InvalidToken):
+        refresh_tokens(refresh=first)
+    second = tokens_of(register("bob@example.test")).refresh
+    third = refresh_tokens(refresh=second).refresh
+    log_out(refresh=third)
+    with pytest.raises(InvalidToken):
+        refresh_tokens(refresh=second)
+    assert not OutstandingToken.objects.filter(blacklistedtoken__isnull=True).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_ends_the_token_that_a_refresh_makes_at_the_same_time() -> None:
+    for number in range(10):
+        refresh = tokens_of(register(f"p{number}@example.test")).refresh
+        ready = threading.Barrier(2)
+
+        def act(what: Callable[..., object], ready: threading.Barrier, refresh: str) -> None:
+            try:
+                ready.wait()
+                with contextlib.suppress(InvalidToken):
+                    what(refresh=refresh)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            for done in [
+                pool.submit(act, one, ready, refresh) for one in (refresh_tokens, log_out)
+            ]:
+                done.result()
+    assert not OutstandingToken.objects.filter(blacklistedtoken__isnull=True).exists()
 
 
 def test_an_access_token_refreshes_nothing(client: Client) -> None:

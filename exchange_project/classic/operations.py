@@ -7,7 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from common.api.openapi import operation
-from common.api.schema import IDEMPOTENCY_KEY
+from common.api.schema import IDEMPOTENCY_KEY, IDEMPOTENCY_KEY_ONCE, unkeyed
 from exchange_project.classic import documents, requests
 
 _TEXTS = {
@@ -15,7 +15,7 @@ _TEXTS = {
     401: "No key, or a wrong one",
     403: "Another broker's order, or a key without the scope",
     404: "There is no such thing",
-    409: "The key belongs to another order",
+    409: "The Idempotency-Key is in use, or its answer was not kept",
     411: "The body has no Content-Length",
     413: "More than 1 MiB",
     415: "The body is not JSON",
@@ -24,8 +24,7 @@ _TEXTS = {
     503: "Busy, or without an engine; nothing was written; see Retry-After",
     504: "Outcome not known yet; `order_id` says what to ask for",
 }
-_ANY_OPERATION = (401, 403, 422, 429, 503)
-_ANY_BODY = (400, 411, 413, 415)
+_ANY_OPERATION = (400, 401, 403, 422, 429, 503)
 _SYMBOL = OpenApiParameter("symbol", OpenApiTypes.STR, OpenApiParameter.PATH)
 _ORDER_ID = OpenApiParameter("order_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
@@ -33,7 +32,7 @@ _ORDER_ID = OpenApiParameter("order_id", OpenApiTypes.UUID, OpenApiParameter.PAT
 def _operation(
     operation_id: str, summary: str, answers: Mapping[int, Any], *refusals: int, **rest: Any
 ) -> Callable[[Any], Any]:
-    statuses = {*refusals, *_ANY_OPERATION, *(_ANY_BODY if rest.get("request") else ())}
+    statuses = {*refusals, *_ANY_OPERATION}
     errors = {
         status: OpenApiResponse(documents.ClassicError, _TEXTS[status])
         for status in sorted(statuses)
@@ -72,6 +71,8 @@ register = _operation(
     "register",
     "Register a broker (the venue's admin key)",
     {201: documents.ClassicRegistered},
+    409,
+    parameters=[IDEMPOTENCY_KEY_ONCE],
     request=requests.ClassicRegisterRequest,
     examples=[
         OpenApiExample(
@@ -127,6 +128,7 @@ cancel_order = _operation(
     "Cancel an open limit order; a no-op for any other",
     {204: OpenApiResponse(description="Canceled, or nothing to cancel")},
     504,
+    description=unkeyed("canceling again is a no-op with the same answer."),
     parameters=[_ORDER_ID],
     request=None,
 )
@@ -158,5 +160,6 @@ reset = _operation(
     "Empty the venue, where the deployment allows it (the venue's admin key)",
     {200: documents.ClassicReset},
     504,
+    description=unkeyed("it empties the venue, the keys that are kept included."),
     request=None,
 )

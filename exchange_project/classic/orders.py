@@ -5,8 +5,8 @@ from typing import Any
 
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.request_keys import RequestKey
 from exchange_project.classic.requests import ClassicOrderRequest
-from ledger.types import RequestKey
 from marketdata.services import list_symbol
 from orders.services.place import PreparedOrder, prepare_order
 from orders.services.terms import check_still_valid

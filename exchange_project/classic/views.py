@@ -13,6 +13,7 @@ from brokers.api.permissions import VENUE_ADMIN
 from brokers.models import Scope
 from brokers.services import register_broker
 from common.api.fields import FieldReader
+from common.api.idempotency import done_once, read_request_key, replayed_headers
 from common.api.ratelimits import Bucket
 from common.errors import FieldError, NotFound, ValidationFailed
 from exchange_project.classic import errors, operations
@@ -33,7 +34,7 @@ from exchange_project.classic.requests import (
     ClassicPriceQuery,
     ClassicRegisterRequest,
 )
-from ledger.api.idempotency import read_request_key, replayed_headers
+from exchange_project.demo.market import list_market_accounts
 from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.selectors.books import get_book
@@ -59,6 +60,7 @@ class RegisterView(ClassicView):
     required_scope = VENUE_ADMIN
 
     @operations.register
+    @done_once
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data, ignore_unknown=True)
         wanted = reader.struct(ClassicRegisterRequest)
@@ -156,13 +158,14 @@ class BalanceView(ClassicView):
 
 
 class TradeCountView(ClassicView):
-    """`GET /debug/trade-count`."""
+    """`GET /debug/trade-count`: without the trades of the demo's simulated traders."""
 
     required_scope = VENUE_ADMIN
 
     @operations.count_trades
     def get(self, request: Request) -> Response:
-        return Response(ClassicTradeCount(count_trades()))
+        trades = count_trades(without_accounts=list_market_accounts())
+        return Response(ClassicTradeCount(trades))
 
 
 class ResetView(ClassicView):

@@ -10,6 +10,10 @@ from typing import Any
 
 VENUE = "VENUE"
 
+# The perpetual whose mark moves, and who trades it: see `exchange_project.demo.market`.
+MARKET_SYMBOL, MARKET_ASSET = "ETH-PERP", "USDT"
+MARKET_BROKER, MARKET_STAKE = "Delta Simulated", Decimal(100)
+
 # (code, kind, scale, name)
 ASSETS: tuple[tuple[str, str, int, str], ...] = (
     ("USD", "FIAT", 4, "US dollar"),
@@ -21,7 +25,8 @@ ASSETS: tuple[tuple[str, str, int, str], ...] = (
     ("ETH", "CRYPTO", 8, "Ether"),
 )
 
-# (base, quote, rate, spread): what one unit of the base is worth; the way back follows from it.
+# (base, quote, rate, spread): what one unit of the base is worth; the way back follows from it. The
+# rates follow the market: these count where no price service knows the pair.
 CONVERSION_RATES: tuple[tuple[str, str, Decimal, Decimal], ...] = (
     ("EUR", "USD", Decimal("1.10"), Decimal("0.002")),
     ("GBP", "USD", Decimal("1.28"), Decimal("0.002")),
@@ -75,6 +80,21 @@ OTHER_INSTRUMENTS: tuple[dict[str, Any], ...] = (
         "mark_jump_limit_rate": Decimal("0.20"),
         # The mark of the documents holds until somebody posts another: ten years.
         "mark_stale_seconds": 315_360_000,
+    },
+    {
+        "symbol": MARKET_SYMBOL,
+        "base": "ETH",
+        "name": "Ether perpetual",
+        **_SPOT,
+        "kind": "PERPETUAL",
+        "price_band_rate": Decimal("0.1"),
+        # Small margins, so that small moves are enough for calls and liquidations.
+        "initial_margin_rate": Decimal("0.005"),
+        "maintenance_margin_rate": Decimal("0.0025"),
+        # Its mark is computed from its index, every half of a minute. A venue that was stopped for
+        # weeks finds the index far away.
+        "mark_jump_limit_rate": Decimal("0.9"),
+        "mark_stale_seconds": 60,
     },
 )
 
@@ -149,6 +169,15 @@ BROKERS: tuple[DemoBroker, ...] = (
     ),
     DemoBroker(name="Alpha Securities", about="credit without limit", funding="CREDIT"),
     DemoBroker(name="Beta Brokerage", about="credit without limit", funding="CREDIT"),
+    DemoBroker(
+        name=MARKET_BROKER,
+        about="simulated traders of ETH-PERP",
+        funding="PREFUNDED",
+        accounts=tuple(
+            DemoAccount(f"4000000000{number}", (Deposit(MARKET_ASSET, MARKET_STAKE, "MARGIN"),))
+            for number in range(1, 5)
+        ),
+    ),
     DemoBroker(
         name="Gamma Capital",
         about="prefunded",

@@ -82,7 +82,9 @@ def _make_conversion_rates() -> None:
     known = get_conversion_pairs()
     for base, quote, rate, spread_rate in CONVERSION_RATES:
         if known.isdisjoint({(base, quote), (quote, base)}):
-            create_conversion_rate(base=base, quote=quote, rate=rate, spread_rate=spread_rate)
+            create_conversion_rate(
+                base=base, quote=quote, rate=rate, spread_rate=spread_rate, follows_market=True
+            )
 
 
 def _make_instruments() -> None:

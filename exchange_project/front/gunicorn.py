@@ -28,6 +28,8 @@ limit_request_fields = 100
 limit_request_field_size = 8190
 # No header of a caller changes who or what it is: only `client_address` reads X-Forwarded-For.
 forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # Longer than the longest wait for an engine, so that a restart cuts no answer off.
 graceful_timeout = 15
 timeout = 60

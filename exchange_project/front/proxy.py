@@ -27,7 +27,6 @@ from exchange_project.hot.requests import (
     Receive,
     Scope,
     Send,
-    read_body,
 )
 from exchange_project.hot.responses import problem, send_response
 from orders.api.sandbox import DELAY_HEADER, DROP_HEADER
@@ -94,7 +93,7 @@ class DjangoProxy:
         request = HotRequest(scope, receive)
         answer = _Answer(scope, request, send)
         try:
-            await self._serve(scope, receive, request, answer)
+            await self._serve(scope, request, answer)
         except ClientGone:
             return
         except Exception as error:
@@ -105,14 +104,14 @@ class DjangoProxy:
             note_request(request, refusal.status, started)
         else:
             note_request(request, answer.status, started)
+        finally:
+            request.release()
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, request: HotRequest, answer: "_Answer"
-    ) -> None:
+    async def _serve(self, scope: Scope, request: HotRequest, answer: "_Answer") -> None:
         """Read the request, hold a Django thread until the response is produced, send it."""
         assert self._lanes is not None, "open it first"
         _check_single_headers(scope)
-        body = await read_body(receive, _body_bytes_max(request.path_info))
+        body = await request.body(_body_bytes_max(request.path_info))
         async with (
             self._lanes.thread(request.path_info, request.query_string),
             await self._ask(scope, request, body) as response,

@@ -19,6 +19,7 @@ from exchange_project.history.market import (
 )
 from exchange_project.history.world import ACTOR, ENGINE_SHARD, World
 from ledger import bulk
+from ledger.batch import LedgerRow
 
 _COPY_ORDERS = """
 COPY orders_order
@@ -118,7 +119,7 @@ def _book(world: World, trade: HistoryTrade, lot: int) -> None:
     world.batch.post(trade.trade_id, "TRADE", "trade", trade.trade_id, lines)
 
 
-def _paying_row(world: World, order: HistoryOrder) -> bulk.LedgerRow:
+def _paying_row(world: World, order: HistoryOrder) -> LedgerRow:
     if order.is_buy:
         return world.cash[order.account]
     return world.shares[order.account][order.symbol]

@@ -279,6 +279,7 @@ class Market:
             self._finish(order, "CANCELED", events)
         elif kind < 0.9:
             order.valid_until = order.updated_at = order.created_at + _SECOND + wait
+            order.reason = Reason.VALID_UNTIL_PASSED.value
             self._finish(order, "EXPIRED", events)
         else:
             order.reason = Reason.INSUFFICIENT_FUNDS.value

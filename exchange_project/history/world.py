@@ -19,7 +19,7 @@ from common.money import UNITS8, from_units8, to_units8
 from exchange_project.history.errors import HistoryRefused
 from exchange_project.history.market import MAKER_RATE, TAKER_RATE, Terms
 from ledger import bulk
-from ledger.bulk import LedgerBatch, LedgerRow
+from ledger.batch import LedgerBatch, LedgerRow
 from marketdata.models import Asset, Instrument
 
 ACTOR = "load_history"

@@ -14,7 +14,7 @@ from common.api.problems import translate_or_log
 from exchange_project.hot.requests import ClientGone, HotRequest, Message, Receive, Scope, Send
 from exchange_project.hot.responses import HotResponse, send_response
 from exchange_project.hot.routes import Endpoint, find_endpoint
-from exchange_project.hot.threads import run_cached
+from exchange_project.hot.threads import Work, run_cached
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -39,13 +39,15 @@ class HotLane:
         request = HotRequest(scope, receive)
         try:
             response = await _answer(endpoint, request, argument)
+            if response is None:
+                await self._rest(scope, _replay(await request.body(), receive), send)
+                return
+            await send_response(send, request, response)
+            note_request(request, response.status, started)
         except ClientGone:
             return
-        if response is None:
-            await self._rest(scope, _replay(await request.body(), receive), send)
-            return
-        await send_response(send, request, response)
-        note_request(request, response.status, started)
+        finally:
+            request.release()
 
 
 async def _answer(endpoint: Endpoint, request: HotRequest, argument: str) -> HotResponse | None:
@@ -63,7 +65,7 @@ async def _answer(endpoint: Endpoint, request: HotRequest, argument: str) -> Hot
 async def _admit(endpoint: Endpoint, request: HotRequest) -> None:
     """Find the caller, count the request, and see that the caller may make it."""
     authorization, x_api_key = request.header(b"authorization"), request.header(b"x-api-key")
-    caller = await run_cached(lambda: authenticate(authorization, x_api_key))
+    caller = await run_cached(lambda: authenticate(authorization, x_api_key), Work.KEYS)
     count_request(request, caller, endpoint.view)
     check_may_call(caller, request.method, endpoint.view)
     assert caller is not None, "refused without a key"

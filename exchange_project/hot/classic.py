@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from common.api.idempotency import replayed_headers
 from common.errors import NotFound
 from exchange_project.classic.cents import to_cents
 from exchange_project.classic.documents import (
@@ -17,7 +18,6 @@ from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
 from exchange_project.hot.threads import run_cached
-from ledger.api.idempotency import replayed_headers
 from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.services.accounts import get_broker_id

@@ -3,12 +3,12 @@
 from typing import TypeAlias
 from uuid import UUID
 
+from common.api.idempotency import replayed_headers
 from common.errors import NotFound
 from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
 from exchange_project.hot.threads import run_cached
-from ledger.api.idempotency import replayed_headers
 from marketdata.models import Instrument
 from marketdata.selectors import get_instrument_spec
 from orders.api.documents import book_document, cancel_document, order_document, ticker_document

@@ -13,7 +13,11 @@ from pathlib import Path
 import environ
 
 from exchange_project.settings.environment import Environment
+from exchange_project.settings.origins import read_origins
+from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
+from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
 from exchange_project.settings.schedule import beat_schedule
+from exchange_project.settings.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -26,6 +30,8 @@ SECRET_KEY: str = env("SECRET_KEY")
 DEBUG: bool = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Pages that may call the API from a browser: https://app.example.com, or * for any.
+CORS_ALLOWED_ORIGINS: list[str] = read_origins(env.list("CORS_ALLOWED_ORIGINS", default=[]))
 # Registers brokers and calls /debug. Empty: nobody can.
 ADMIN_API_KEY: str = env("ADMIN_API_KEY", default="")
 # The first member of staff, made with the demo. Either empty: nobody.
@@ -52,6 +58,8 @@ SIMULATOR_STARTING_BALANCE: Decimal = env(
 if SIMULATOR_STARTING_BALANCE < 0:
     raise environ.ImproperlyConfigured("SIMULATOR_STARTING_BALANCE is zero or more")
 DEMO: bool = env.bool("DEMO", default=False)
+# Simulated traders with a perpetual that moves: margin calls, liquidations. Only with DEMO.
+DEMO_MARKET: bool = env.bool("DEMO_MARKET", default=False)
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
 DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
 # Accounts on which a client can force refusals, delays and lost answers, to test its programs.
@@ -150,6 +158,10 @@ PRICE_REQUESTS_PER_MINUTE: dict[str, int] = env.dict(
 PRICE_PROBES_PER_MINUTE: int = env.int("PRICE_PROBES_PER_MINUTE", default=30)
 # Prices of the service "fixed": AAPL=150.25,VOD=72.10 GBX
 PRICE_TABLE: dict[str, str] = env.dict("PRICE_TABLE", default={})
+# What the dealer keeps of the market price, whichever way it deals; 0.001 is 10 basis points.
+DEALER_SPREAD_RATE: Decimal = env("DEALER_SPREAD_RATE", cast=Decimal, default=Decimal(0))
+if not 0 <= DEALER_SPREAD_RATE < 1:
+    raise environ.ImproperlyConfigured("DEALER_SPREAD_RATE is from 0 to below 1")
 # Another seed, another walk of the simulated prices.
 PRICE_SIMULATION_SEED: str = env("PRICE_SIMULATION_SEED", default="bourse")
 
@@ -194,6 +206,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "common.api.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "exchange_project.page_policy.PagePolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -303,6 +316,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# Where a login goes whose `next` is refused, since it names another host.
+LOGIN_REDIRECT_URL = "start"
 # The broker of people who register themselves; made when the first one does, if it is not there.
 RETAIL_BROKER: str = env("RETAIL_BROKER", default="Retail")
 # Trading and transfers only for verified addresses. Off by default, since a venue without a mail
@@ -334,6 +349,10 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Seconds that a browser uses a file without asking. Names stay the same in the next version, so it
+# asks after an hour, and gets 304 or the new file.
+WHITENOISE_MAX_AGE = 3_600
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- API ------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -345,45 +364,6 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "common.api.problems.handle_exception",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.renderers.AlwaysJson",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Bourse",
-    "DESCRIPTION": "A stock and derivatives exchange with a broker back office.",
-    "VERSION": "0.1.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "TAGS": [
-        {"name": "brokers and keys", "description": "Brokers, and the keys of their programs."},
-        {"name": "people", "description": "Log in by email address and password; tokens."},
-        {"name": "accounts", "description": "Trading accounts of a broker's clients."},
-        {"name": "webhooks", "description": "Where events are delivered, and what became of them."},
-        {"name": "orders", "description": "Place, cancel and look at orders and their fills."},
-        {"name": "market data", "description": "Instruments, books, trades and prices."},
-        {"name": "money", "description": "Balances, wallets, transfers, deposits, conversions."},
-        {"name": "margin", "description": "Perpetuals: positions, collateral, mark prices."},
-        {"name": "classic", "description": "The root paths: whole cents, `bid` and `ask`."},
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "Funding": "brokers.models.Funding",
-        "BrokerStatus": "brokers.models.Broker.Status",
-        "AccountStatus": "brokers.models.TradingAccount.Status",
-        "DeliveryStatus": "brokers.selectors.DELIVERY_STATUSES",
-        "InstrumentKind": "marketdata.models.Instrument.Kind",
-        "MoneyRequestStatus": "ledger.models.MoneyRequest.Status",
-        "TransferStatus": "ledger.api.transfer_schema._STATUSES",
-        "TransferReason": "ledger.api.transfer_schema._REASONS",
-        "ClientAccountKind": "ledger.api.schema._CLIENT_KINDS",
-        "Side": "orders.models.Side",
-        "OrderType": "orders.models.Order.Type",
-        "OrderStatus": "orders.models.Order.Status",
-    },
 }
 
 # --- admin and logs -------------------------------------------------------------------------------
@@ -404,5 +384,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         # Refusals are answers here, not events: only what has a cause to show is logged.
         "django.request": {"level": "ERROR", "filters": ["with_cause"]},
+        # A traceback for each request with a foreign Host: strangers would fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

@@ -21,6 +21,7 @@ def beat_schedule(*, seal_seconds: int, check_seconds: int) -> dict[str, dict[st
         "sample-premiums": _fresh_every(60, "orders.tasks.sample_premiums"),
         "fix-fundings": _fresh_every(30, "orders.tasks.fix_fundings"),
         "book-fundings": _fresh_every(30, "margin.tasks.book_fundings"),
+        "trade-demo-market": _fresh_every(20, "exchange_project.tasks.trade_demo_market"),
         "build-candles": _fresh_every(10, "orders.tasks.build_candles"),
         "refresh-watched-prices": _fresh_every(60, "marketdata.tasks.refresh_prices"),
         "store-average-prices": _every(60, "orders.tasks.store_average_prices"),

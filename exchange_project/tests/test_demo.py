@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from brokers.models import ApiKey, Broker, TradingAccount, User
 from brokers.services import authenticate_key, create_account, register_broker
 from exchange_project.demo import fund_demo
+from exchange_project.demo.data import BROKERS
 from exchange_project.demo.keys import read_keys
 from ledger.models import ConversionRate, JournalEntry, LedgerAccount
 from ledger.selectors import find_net_rate, list_balances
@@ -72,7 +73,7 @@ def test_the_brokers_can_log_in_with_the_keys_of_the_file(keys_file: Path) -> No
     output = load()
 
     keys = read_keys(keys_file)
-    assert set(keys) == {"Retail", "Alpha Securities", "Beta Brokerage", "Gamma Capital"}
+    assert set(keys) == {broker.name for broker in BROKERS}
     assert stat.S_IMODE(keys_file.stat().st_mode) == 0o600
     for name, key in keys.items():
         assert authenticate_key(key).broker_name == name
@@ -84,6 +85,7 @@ def test_the_brokers_can_log_in_with_the_keys_of_the_file(keys_file: Path) -> No
         "Retail": "PREFUNDED",
         "Alpha Securities": "CREDIT",
         "Beta Brokerage": "CREDIT",
+        "Delta Simulated": "PREFUNDED",
         "Gamma Capital": "PREFUNDED",
     }
 
@@ -91,7 +93,7 @@ def test_the_brokers_can_log_in_with_the_keys_of_the_file(keys_file: Path) -> No
 def test_the_instruments_are_listed_with_their_rules() -> None:
     load()
 
-    assert Instrument.objects.count() == 12
+    assert Instrument.objects.count() == 13
     share, spot, perpetual = map(get_instrument_spec, ("AAPL", "BTC-USDT", "BTC-PERP"))
     assert (share.kind, share.quote_asset, share.price_rule) == ("EQUITY", "USD", "SELLER")
     assert (share.maker_fee_rate, share.taker_fee_rate) == (Decimal(0), Decimal(0))
@@ -149,12 +151,12 @@ def test_loading_again_changes_nothing(
     keys = keys_file.read_text()
     entries = set(JournalEntry.objects.values_list("id", flat=True))
 
-    with django_assert_max_num_queries(400):
+    with django_assert_max_num_queries(500):
         assert load() == first
 
     assert keys_file.read_text() == keys
     assert set(JournalEntry.objects.values_list("id", flat=True)) == entries
-    assert (Broker.objects.count(), TradingAccount.objects.count()) == (4, 3)
+    assert (Broker.objects.count(), TradingAccount.objects.count()) == (5, 7)
     assert load("--show") == first
 
 
@@ -180,7 +182,7 @@ def test_a_broken_file_is_as_a_lost_one(keys_file: Path, content: str) -> None:
 
     load()
 
-    assert len(read_keys(keys_file)) == 4
+    assert len(read_keys(keys_file)) == 5
 
 
 def _balances() -> set[tuple[object, ...]]:

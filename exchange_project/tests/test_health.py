@@ -1,6 +1,7 @@
 """`GET /health` with and without what the venue needs, and the start page."""
 
 import time
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -9,6 +10,7 @@ from common.valkey import get_client
 from ledger.services import raise_alert
 from ledger.types import AlertSeverity
 from marketdata.pricing import breaker
+from marketdata.tests.factories import make_instrument, make_mark, make_perpetual
 from orders.gateway.admission import get_shard_status
 from orders.streams import worker_key
 
@@ -95,6 +97,23 @@ def test_the_start_page_shows_the_venue(engine):
     text = page.content.decode()
     for wanted in ("/docs", "/redoc", "/admin/", "/health", "PETR4", "alive"):
         assert wanted in text
+
+
+def test_the_start_page_shows_prices_where_nobody_has_traded(db, valkey, settings):
+    settings.PRICE_PROVIDERS_EQUITY = settings.PRICE_PROVIDERS_CRYPTO = ["fixed"]
+    settings.PRICE_TABLE = {"ACME": "150.256", "COIN-USD": "0.5"}
+    settings.DEALER_SPREAD_RATE = Decimal("0.01")
+    make_instrument("ACME")
+    make_instrument("COIN-USD", base="COIN", kind="SPOT", tick_size=Decimal("0.0001"))
+    perpetual = make_perpetual()
+    make_mark(perpetual, "50000")
+    make_instrument("NONE")
+
+    text = Client().get("/").content.decode()
+
+    for price in ("150.26", "148.75", "151.76", "0.5000", "0.4950", "0.5050", "50000.00"):
+        assert f">{price}<" in text
+    assert text.count(">–<") == 3  # nobody knows what NONE costs
 
 
 def test_the_start_page_comes_without_valkey(db, lost_valkey):

@@ -1,5 +1,6 @@
 """The OpenAPI document is valid, without a warning, and tells how to authenticate."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,14 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.http import JsonResponse
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
 from msgspec import inspect
 
 from common.api.declarations import Document
+from exchange_project import schema_document
 from tests.contract import check_answer, document, errors_of
+from tests.support.routes import list_routes
 
 
 def test_the_document_is_valid_and_complete(tmp_path: Path):
@@ -29,6 +34,50 @@ def test_the_document_is_valid_and_complete(tmp_path: Path):
     assert len(document["paths"]["/orders"]["post"]["security"]) == 4
     assert document["paths"]["/api/v1/auth/me"]["get"]["security"] == [{"bearerToken": []}]
     assert "security" not in document["paths"]["/api/v1/auth/token"]["post"]
+
+
+@pytest.mark.parametrize(
+    ("query", "media_type"),
+    [
+        ("", "application/vnd.oai.openapi"),
+        ("?format=yaml", "application/vnd.oai.openapi"),
+        ("?format=json", "application/vnd.oai.openapi+json"),
+    ],
+)
+def test_the_document_is_rendered_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch, query: str, media_type: str
+):
+    first = client.get(f"/api/schema/{query}")
+    monkeypatch.setattr(SchemaGenerator, "get_schema", None)  # a second one would fail
+    second = client.get(f"/api/schema/{query}", headers={"Authorization": "Bearer wrong"})
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    parsed = yaml.safe_load(first.content)
+    assert parsed["info"]["title"] == "Bourse"
+    assert first["Content-Type"].partition(";")[0] == media_type
+    assert (first["Cache-Control"], first["Vary"]) == ("public, max-age=300", "Accept")
+    assert first["ETag"] == second["ETag"]
+
+    known = client.get(f"/api/schema/{query}", headers={"If-None-Match": first["ETag"]})
+    assert (known.status_code, known.content, known["ETag"]) == (304, b"", first["ETag"])
+    other = client.get(f"/api/schema/{query}", headers={"If-None-Match": '"other"'})
+    assert other.status_code == 200
+
+
+def test_strangers_at_once_cost_one_rendering(client: Client, monkeypatch: pytest.MonkeyPatch):
+    rendered: list[int] = []
+    get_schema = SchemaGenerator.get_schema
+
+    def note(self: Any, **options: Any) -> Any:
+        rendered.append(1)
+        return get_schema(self, **options)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", note)
+    monkeypatch.setattr(schema_document, "_rendered", {})
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: Client().get("/api/schema/"), range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(rendered) == 1
 
 
 def test_examples_of_requests_are_valid():
@@ -58,12 +107,23 @@ def test_words_of_a_dialect_are_described_as_they_are_sent():
 
 
 def test_every_operation_says_what_may_go_wrong():
-    for path, operations in document()["paths"].items():
-        for operation in operations.values():
-            expected = set() if path in ("/health", "/readyz", "/livez") else {"422", "429", "503"}
-            if "requestBody" in operation:
-                expected |= {"400", "411", "413", "415"}
-            assert expected <= set(operation["responses"]), operation["operationId"]
+    for route in list_routes():
+        operation = document()["paths"][route.path][route.method]
+        expected = set() if route.path in _PROBES else {"400", "422", "429", "503"}
+        if operation.get("security"):
+            expected |= {"401", "403"}
+        if route.method != "get":
+            expected |= {"413", "504"}
+        if route.method in ("post", "put", "patch"):
+            expected |= {"411", "415"}
+        if "_id}" in route.path and route.path not in _NO_OP_FOR_UNKNOWN:
+            expected |= {"404"}
+        assert expected <= set(operation["responses"]), route.name
+
+
+_PROBES = ("/health", "/readyz", "/livez")
+# A cancel of an order that there is not is a no-op there.
+_NO_OP_FOR_UNKNOWN = ("/orders/{order_id}/cancel",)
 
 
 _ORDER = "/api/v1/orders/01890000-0000-7000-8000-000000000000"

@@ -11,6 +11,8 @@ from exchange_project.front.errors import DjangoBusy
 from exchange_project.front.lanes import Lanes
 from exchange_project.hot import threads
 
+_THREADS = threads.Work.REQUESTS.value[1]
+
 
 def test_a_call_that_finds_no_thread_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "_QUEUE_SECONDS", 0.1)
@@ -19,7 +21,7 @@ def test_a_call_that_finds_no_thread_is_not_made(monkeypatch: pytest.MonkeyPatch
     async def ask() -> list[object]:
         held = [
             asyncio.create_task(threads.run_in_thread(lambda: released.wait(10)))
-            for _ in range(threads.THREADS)
+            for _ in range(_THREADS)
         ]
         await asyncio.sleep(0.05)
         with pytest.raises(VenueUnavailable):
@@ -29,7 +31,7 @@ def test_a_call_that_finds_no_thread_is_not_made(monkeypatch: pytest.MonkeyPatch
         await threads.run_in_thread(lambda: made.append("in time"))
         return answers
 
-    assert asyncio.run(ask()) == [True] * threads.THREADS
+    assert asyncio.run(ask()) == [True] * _THREADS
     assert made == ["in time"]
 
 

@@ -16,13 +16,24 @@ from ledger.services import store_conversion_rate
 class ConversionRateAdmin(ServiceAdmin):
     """One row for a pair; the way back follows from it. Quotes that were given stay as they are."""
 
-    list_display = ("pair", "shown_rate", "spread", "there", "back", "is_active", "updated_at")
-    list_filter = ("is_active",)
+    list_display = (
+        "pair",
+        "shown_rate",
+        "spread",
+        "there",
+        "back",
+        "follows_market",
+        "is_active",
+        "updated_at",
+    )
+    list_filter = ("is_active", "follows_market")
     list_select_related = ("base", "quote")
     search_fields = ("=base__code", "=quote__code")
     search_help_text = "Code of a currency, in full."
     ordering = ("base__code", "quote__code")
-    fields = ("base", "quote", "rate", "spread_rate", "is_active", "there", "back")
+    fields = (
+        "base", "quote", "rate", "spread_rate", "follows_market", "is_active", "there", "back",
+    )  # fmt: skip
     readonly_fields = ("there", "back")
 
     def get_readonly_fields(

@@ -1,7 +1,9 @@
 """Conversions under `/api/v1/`: a quote that holds for some seconds, then the conversion."""
 
+from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -9,16 +11,16 @@ from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible
 from brokers.models import Scope
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent, read_request_key
 from common.api.pagination import list_page
 from common.api.views import ApiView
 from ledger.api import money_schema as schema
-from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import conversion_document
 from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote
 from ledger.selectors import get_quote, list_conversions
 from ledger.selectors.wallets import get_wallet
-from ledger.services import convert, quote_conversion
+from ledger.services import convert, find_market_rate, quote_conversion
 
 
 class ConversionQuotesView(ApiView):
@@ -27,31 +29,22 @@ class ConversionQuotesView(ApiView):
     required_scope = {"POST": Scope.TRANSFER.value}
 
     @schema.quote_conversion
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
+        # A key is a digest of the raw body, which can only be read before it is parsed.
+        read_request_key(request)
+        wanted = _read_quote_request(request)
         principal = caller_of(request)
-        reader = FieldReader.of_body(request.data)
-        from_wallet_id = reader.row_id("from_wallet_id")
-        to_wallet_id = reader.optional_row_id("to_wallet_id")
-        to_currency = reader.optional_symbol("to_currency")
-        sell_amount = reader.optional_decimal("sell_amount")
-        buy_amount = reader.optional_decimal("buy_amount")
-        if (to_wallet_id is None) == (to_currency is None):
-            detail = "Give one of to_wallet_id and to_currency."
-            reader.refuse("to_wallet_id", "one_of_two", detail)
-        if (sell_amount is None) == (buy_amount is None):
-            reader.refuse("sell_amount", "one_of_two", "Give one of sell_amount and buy_amount.")
-        reader.finish()
-        for wallet_id in (from_wallet_id, to_wallet_id):
-            if wallet_id is not None:
-                get_wallet(wallet_id, principal=principal)
-        quote = quote_conversion(
-            from_wallet_id=from_wallet_id,
-            to_wallet_id=to_wallet_id,
-            to_currency=to_currency,
-            sell_amount=sell_amount,
-            buy_amount=buy_amount,
-        )
-        return Response(conversion_document(quote), status=201)
+        from_currency = get_wallet(wanted["from_wallet_id"], principal=principal).currency
+        to_currency = wanted["to_currency"]
+        if wanted["to_wallet_id"] is not None:
+            to_currency = get_wallet(wanted["to_wallet_id"], principal=principal).currency
+        # The transaction of an Idempotency-Key does not wait for price services.
+        market_rate = find_market_rate(from_currency, to_currency)
+        return self._quote(request, {**wanted, "market_rate": market_rate})
+
+    @idempotent
+    def _quote(self, request: Request, wanted: dict[str, Any]) -> HttpResponseBase:
+        return Response(conversion_document(quote_conversion(**wanted)), status=201)
 
 
 class ConversionsView(ApiView):
@@ -89,6 +82,25 @@ class ConversionView(ApiView):
         if quote.entry_id is None:
             raise QuoteNotFound("The quote was not used.", quote_id=quote_id)
         return Response(conversion_document(quote))
+
+
+def _read_quote_request(request: Request) -> dict[str, Any]:
+    """The arguments of `quote_conversion` that a body names."""
+    reader = FieldReader.of_body(request.data)
+    wanted = {
+        "from_wallet_id": reader.row_id("from_wallet_id"),
+        "to_wallet_id": reader.optional_row_id("to_wallet_id"),
+        "to_currency": reader.optional_symbol("to_currency"),
+        "sell_amount": reader.optional_decimal("sell_amount"),
+        "buy_amount": reader.optional_decimal("buy_amount"),
+    }
+    if (wanted["to_wallet_id"] is None) == (wanted["to_currency"] is None):
+        detail = "Give one of to_wallet_id and to_currency."
+        reader.refuse("to_wallet_id", "one_of_two", detail)
+    if (wanted["sell_amount"] is None) == (wanted["buy_amount"] is None):
+        reader.refuse("sell_amount", "one_of_two", "Give one of sell_amount and buy_amount.")
+    reader.finish()
+    return wanted
 
 
 def _own_quote(request: Request, quote_id: UUID) -> ConversionQuote:

@@ -123,6 +123,7 @@ quote_conversion = operation(
     description="One of `to_wallet_id` and `to_currency`, and one of `sell_amount` and "
     "`buy_amount`. Nothing is held; the account's wallet in `to_currency` is opened where it is "
     "missing.",
+    parameters=[IDEMPOTENCY_KEY],
     request=inline_serializer(
         "ConversionQuoteBody",
         {
@@ -133,7 +134,7 @@ quote_conversion = operation(
             "buy_amount": amount_field(required=False),
         },
     ),
-    responses={201: ConversionDocument, **problems(400, 401, 403, 404, 422)},
+    responses={201: ConversionDocument, **problems(400, 401, 403, 404, 409, 422)},
 )
 convert = operation(
     tags=TAGS,

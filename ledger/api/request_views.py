@@ -10,11 +10,11 @@ from brokers.api.callers import caller_of
 from brokers.api.permissions import check_account_visible, check_named_account
 from brokers.models import Scope
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.pagination import fetch_page, read_page_request
 from common.api.views import ApiView
 from common.limits import LINE_LENGTH_MAX
 from ledger.api import money_schema as schema
-from ledger.api.idempotency import idempotent
 from ledger.api.money_documents import request_document
 from ledger.api.queries import RequestsQuery
 from ledger.models import MoneyRequest

@@ -11,14 +11,15 @@ from brokers.api.callers import caller_of
 from brokers.models import Scope
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent, read_request_key, replay
 from common.api.pagination import make_page, read_page_request
 from common.api.problems import problem_document
 from common.api.renderers import encode_json
 from common.api.views import ApiView
 from common.ids import new_uuid
 from common.limits import BIGINT_MAX, LINE_LENGTH_MAX
+from common.request_keys import StoredAnswer
 from ledger.api import transfer_schema as schema
-from ledger.api.idempotency import idempotent, read_request_key, replay
 from ledger.api.queries import TransfersQuery
 from ledger.api.wallet_documents import transfer_document
 from ledger.errors import TransferRefused
@@ -34,7 +35,7 @@ from ledger.services.transfers.orders import (
     TransferOrder,
     TransferOutcome,
 )
-from ledger.types import StoredAnswer, TransferReason, TransferState
+from ledger.types import TransferReason, TransferState
 
 _EMAIL_LENGTH_MAX = 254
 _CREATED = 201

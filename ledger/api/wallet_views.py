@@ -10,10 +10,10 @@ from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.pagination import fetch_page, read_page_request
 from common.api.views import ApiView
 from ledger.api import wallet_schema as schema
-from ledger.api.idempotency import idempotent
 from ledger.api.queries import BalanceQuery, WalletsQuery
 from ledger.api.views import read_statement_request, statement_response
 from ledger.api.wallet_documents import wallet_document

@@ -1,9 +1,9 @@
 """Set-based writes of the ledger: the one way in which entries, postings and balances are written.
 
-A `LedgerBatch` gathers the effects of many events on locked accounts in memory; `write` stores them
-in three statements, whatever their number. Money is in units8: integers of 10^-8 of an asset,
-whatever its scale. Columns travel as one array literal each and are scaled in SQL, since a
-`Decimal` or `UUID` object for each value would cost more than the insert.
+A `ledger.batch.LedgerBatch` gathers the effects of many events on locked accounts in memory;
+`write` stores them in three statements, whatever their number. Money is in units8: integers of
+10^-8 of an asset, whatever its scale. Columns travel as one array literal each and are scaled in
+SQL, since a `Decimal` or `UUID` object for each value would cost more than the insert.
 
 The caller owns the transaction and has locked the rows (`lock_rows`). It may pass Django's cursor,
 a psycopg cursor or a psycopg connection in pipeline mode: only `execute(sql, params)` is used by
@@ -17,7 +17,6 @@ from ledger.bulk.accounts import (
     ensure_client_accounts,
     ensure_venue_accounts,
 )
-from ledger.bulk.batch import LedgerBatch, LedgerRow
 from ledger.bulk.copying import PreparedCopy, copy_batch, copy_sources, prepare_copy
 from ledger.bulk.wallets import LockedWallet, lock_wallets
 from ledger.bulk.writing import (
@@ -35,8 +34,6 @@ from ledger.bulk.writing import (
 
 __all__ = [
     "ClientKey",
-    "LedgerBatch",
-    "LedgerRow",
     "LockedWallet",
     "PreparedCopy",
     "VenueKey",

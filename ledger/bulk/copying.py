@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from common.postgres_arrays import amounts, bigints
-from ledger.bulk.batch import LedgerBatch, LedgerRow
+from ledger.batch import LedgerBatch, LedgerRow
 from ledger.bulk.sql import Cursor, Statement
 from ledger.bulk.writing import Written
 

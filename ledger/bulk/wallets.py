@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from common.postgres_arrays import integers
-from ledger.bulk.batch import LedgerRow
+from ledger.batch import LedgerRow
 from ledger.bulk.writing import lock_statement, read_rows
 
 _DESCRIBE = """

@@ -7,8 +7,8 @@ from typing import Any
 from common.money import UNITS8
 from common.postgres_arrays import amounts, bigints, texts, uuids, words
 from common.postgres_pipeline import all_or_error
+from ledger.batch import Entry, LedgerBatch, LedgerRow, PostingLine
 from ledger.bulk.accounts import ClientKey
-from ledger.bulk.batch import Entry, LedgerBatch, LedgerRow, PostingLine
 from ledger.bulk.sql import Cursor, Executor, Rows, Statement
 
 _LOCK_ROWS = f"""

@@ -24,6 +24,12 @@ class ConversionRate(TimeStampedModel):
         default=0, help_text="Share of the amount that the venue keeps: 0.002 is 20 basis points."
     )
     is_active = models.BooleanField(default=True)
+    follows_market = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Each quote is at the rate of the price services; the rate here counts where "
+        "none of them knows the pair.",
+    )
 
     class Meta:
         constraints = [

@@ -7,6 +7,7 @@ from ledger.selectors.alerts import (
 )
 from ledger.selectors.balances import account_of, find_balance, lines_of_entry, list_balances
 from ledger.selectors.conversions import (
+    find_followed_pair,
     find_net_rate,
     get_conversion_pairs,
     get_quote,
@@ -40,6 +41,7 @@ __all__ = [
     "count_approvals",
     "count_open_critical_alerts",
     "find_balance",
+    "find_followed_pair",
     "find_net_rate",
     "find_reversal",
     "get_approvals_needed",

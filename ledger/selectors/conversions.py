@@ -5,23 +5,37 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from ledger.calculations import net_rate
+from ledger.calculations import net_rate, round_rate
 from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote, ConversionRate
 
 _RELATED = ("source__asset", "source__trading_account", "destination__asset")
 
 
-def find_net_rate(from_asset_id: int, to_asset_id: int) -> Decimal | None:
+def find_net_rate(
+    from_asset_id: int, to_asset_id: int, *, market_rate: Decimal | None = None
+) -> Decimal | None:
     """What a client gets for one unit, with the spread, at 18 places; None where nobody set a rate.
 
-    It may follow from the rate of the pair the other way round.
+    It may follow from the rate of the pair the other way round. `market_rate` takes the place of
+    the rate of a pair that follows the market (`find_followed_pair`).
     """
     found = rates_of_pair(from_asset_id, to_asset_id).filter(is_active=True).first()
     if found is None:
         return None
+    rate = found.rate
     is_inverse = found.base_id != from_asset_id
-    return net_rate(found.rate, found.spread_rate, is_inverse=is_inverse) or None
+    if found.follows_market and market_rate is not None:
+        rate = round_rate(market_rate, is_inverse=is_inverse)
+    return (net_rate(rate, found.spread_rate, is_inverse=is_inverse) or None) if rate else None
+
+
+def find_followed_pair(from_code: str, to_code: str) -> tuple[str, str] | None:
+    """Codes of base and quote of the pair whose market rate counts; None where a set rate does."""
+    there = Q(base__code=from_code, quote__code=to_code)
+    back = Q(base__code=to_code, quote__code=from_code)
+    followed = ConversionRate.objects.filter(there | back, is_active=True, follows_market=True)
+    return followed.values_list("base__code", "quote__code").first()
 
 
 def rates_of_pair(one_asset_id: int, other_asset_id: int) -> QuerySet[ConversionRate]:

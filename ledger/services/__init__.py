@@ -5,6 +5,7 @@ from ledger.services.approvals import approve_request, reject_request
 from ledger.services.conversions import (
     convert,
     create_conversion_rate,
+    find_market_rate,
     purge_unused_quotes,
     quote_conversion,
     store_conversion_rate,
@@ -25,6 +26,7 @@ __all__ = [
     "convert",
     "create_conversion_rate",
     "deposit",
+    "find_market_rate",
     "post_entry",
     "purge_unused_quotes",
     "quote_conversion",

@@ -28,6 +28,7 @@ from ledger.errors import (
 from ledger.models import ConversionQuote, ConversionRate, LedgerAccount
 from ledger.selectors import (
     account_of,
+    find_followed_pair,
     find_net_rate,
     get_quote,
     rates_of_pair,
@@ -37,10 +38,23 @@ from ledger.services.entries import post_entry
 from ledger.services.wallets import check_account_active, check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 from marketdata.models import Asset
+from marketdata.pricing import get_pair_rate
 from marketdata.selectors import get_asset
 
 UNUSED_KEPT = timedelta(days=7)
 _CHUNK = 5_000
+
+
+def find_market_rate(from_currency: str, to_currency: str) -> Decimal | None:
+    """The market's rate of the pair of two currencies, where conversions of it follow the market.
+
+    None where the rate that staff set counts. Not inside a transaction: it may take seconds.
+
+    Raises:
+        NoMarketPrice, CurrencyMismatch, Throttled: as `get_pair_rate`.
+    """
+    pair = find_followed_pair(from_currency, to_currency)
+    return None if pair is None else get_pair_rate(base=pair[0], quote=pair[1])
 
 
 @retry_on_conflict
@@ -52,11 +66,13 @@ def quote_conversion(
     to_currency: str | None = None,
     sell_amount: Decimal | None = None,
     buy_amount: Decimal | None = None,
+    market_rate: Decimal | None = None,
 ) -> ConversionQuote:
     """A rate for changing money of one wallet into another currency, good for `QUOTE_SECONDS`.
 
     Give one of `to_wallet_id` and `to_currency` (the account's wallet in it, opened where it is
-    missing), and one of `sell_amount` and `buy_amount`. Nothing is held.
+    missing), and one of `sell_amount` and `buy_amount`. `market_rate` is what `find_market_rate`
+    found for the two currencies before the transaction. Nothing is held.
 
     Raises:
         WalletNotFound, UnknownAsset, ValidationFailed: no such wallet, currency or amount.
@@ -73,7 +89,7 @@ def quote_conversion(
     check_account_active(source.trading_account)
     check_wallet_active(source)
     bought = get_asset(to_currency or "") if destination is None else destination.asset
-    rate = find_net_rate(source.asset_id, bought.id)
+    rate = find_net_rate(source.asset_id, bought.id, market_rate=market_rate)
     if rate is None:
         raise NoConversionRate(from_currency=source.asset.code, to_currency=bought.code)
     sold_and_bought = _amounts(source.asset, bought, rate, sell_amount, buy_amount)
@@ -133,16 +149,20 @@ def purge_unused_quotes() -> int:
 
 
 def create_conversion_rate(
-    *, base: str, quote: str, rate: Decimal, spread_rate: Decimal
+    *, base: str, quote: str, rate: Decimal, spread_rate: Decimal, follows_market: bool = False
 ) -> ConversionRate:
-    """Set the rate of a pair: what one unit of `base` is worth in `quote`.
+    """Set the rate of a pair: what one unit of `base` is worth in `quote`, or what the market says.
 
     Raises:
         UnknownAsset: there is no such currency.
         ValidationFailed, ConversionPairExists: as `store_conversion_rate`.
     """
     made = ConversionRate(
-        base=get_asset(base), quote=get_asset(quote), rate=rate, spread_rate=spread_rate
+        base=get_asset(base),
+        quote=get_asset(quote),
+        rate=rate,
+        spread_rate=spread_rate,
+        follows_market=follows_market,
     )
     store_conversion_rate(made)
     return made

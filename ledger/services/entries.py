@@ -19,13 +19,8 @@ from common.limits import LINE_LENGTH_MAX
 from common.money import from_units8
 from common.texts import check_text
 from ledger import locks
-from ledger.bulk import (
-    LedgerBatch,
-    LedgerRow,
-    ensure_client_accounts,
-    ensure_venue_accounts,
-    write,
-)
+from ledger.batch import LedgerBatch, LedgerRow
+from ledger.bulk import ensure_client_accounts, ensure_venue_accounts, write
 from ledger.bulk.sql import Cursor
 from ledger.calculations import check_amount, checked_units8, net_by_account
 from ledger.errors import (

@@ -15,11 +15,11 @@ from django.utils import timezone
 from common.database import pipelined, retry_on_conflict
 from common.postgres_arrays import integers, texts, words
 from common.purging import purge_rows
+from common.request_keys import RequestKey, StoredAnswer
 from ledger import locks
 from ledger.bulk.sql import Executor
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
 from ledger.models import IdempotencyKey
-from ledger.types import RequestKey, StoredAnswer
 
 KEPT = timedelta(days=7)
 

@@ -16,7 +16,8 @@ from common.limits import LINE_LENGTH_MAX
 from common.money import to_units8
 from common.texts import check_text
 from ledger import locks
-from ledger.bulk import LedgerBatch, write_balances
+from ledger.batch import LedgerBatch
+from ledger.bulk import write_balances
 from ledger.calculations import check_amount
 from ledger.errors import (
     AccountNotAdjustable,

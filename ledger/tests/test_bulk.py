@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from brokers.models import Funding
 from common.ids import new_uuid
 from ledger import bulk
-from ledger.bulk import LedgerBatch, LedgerRow
+from ledger.batch import LedgerBatch, LedgerRow
 from ledger.models import JournalEntry, LedgerAccount, Posting
 from ledger.tests.factories import make_account
 from marketdata.tests.factories import make_asset

@@ -22,9 +22,9 @@ from brokers.api.callers import caller_of
 from brokers.models import TradingAccount
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
+from common.errors import StoredRefusal
 from common.ids import new_uuid
-from ledger.api.idempotency import idempotent
-from ledger.errors import StoredRefusal
 from ledger.models import IdempotencyKey, JournalEntry
 from ledger.services import deposit
 from ledger.services.idempotency import purge_idempotency_keys

@@ -14,6 +14,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from common.errors import ExchangeError
+from common.request_keys import RequestKey, StoredAnswer
 from ledger.models import IdempotencyKey, JournalEntry, LedgerAccount, Transfer
 from ledger.services.transfers import making
 from ledger.services.transfers.combining import Combiner
@@ -31,7 +32,6 @@ from ledger.tests.wallets import (
     principal_of,
     send,
 )
-from ledger.types import RequestKey, StoredAnswer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -125,6 +125,7 @@ freeze_margin_account = operation(
     tags=TAGS,
     operation_id="margin_accounts_freeze",
     summary="Freeze a collateral: no orders, nothing moves out (the venue's own key)",
+    parameters=[IDEMPOTENCY_KEY],
     request=_FREEZE,
     responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )
@@ -132,6 +133,7 @@ unfreeze_margin_account = operation(
     tags=TAGS,
     operation_id="margin_accounts_unfreeze",
     summary="Un-freeze a collateral (the venue's own key)",
+    parameters=[IDEMPOTENCY_KEY],
     request=_FREEZE,
     responses={200: FrozenDocument, **problems(400, 401, 403, 404, 409, 422, 503)},
 )

@@ -12,11 +12,11 @@ from brokers.api.permissions import READER_OR_VENUE, VENUE_ADMIN, check_named_ac
 from brokers.models import Scope
 from common.api.csv_answers import csv_answer, document_csv, read_is_csv
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.views import ApiView
 from common.ids import new_uuid
 from common.limits import LINE_LENGTH_MAX
 from common.money import to_units8
-from ledger.api.idempotency import idempotent
 from ledger.selectors import list_balances
 from ledger.types import AccountKind
 from margin.api import schema
@@ -106,6 +106,7 @@ class FreezeView(ApiView):
     required_scope = {"POST": VENUE_ADMIN}
 
     @schema.freeze_margin_account
+    @idempotent
     def post(self, request: Request, account_id: int) -> Response:
         changed = freeze_margin_account(account_id=account_id, **_read_freeze(request))
         return Response(freeze_document(changed))
@@ -117,6 +118,7 @@ class UnfreezeView(ApiView):
     required_scope = {"POST": VENUE_ADMIN}
 
     @schema.unfreeze_margin_account
+    @idempotent
     def post(self, request: Request, account_id: int) -> Response:
         changed = unfreeze_margin_account(account_id=account_id, **_read_freeze(request))
         return Response(freeze_document(changed))

@@ -16,13 +16,8 @@ from brokers.services.house import get_insurance_account_id
 from common.database import retry_on_conflict
 from common.money import from_units8, to_units8
 from common.purging import purge_rows
-from ledger.bulk import (
-    LedgerBatch,
-    LedgerRow,
-    ensure_client_accounts,
-    ensure_venue_accounts,
-    write,
-)
+from ledger.batch import LedgerBatch, LedgerRow
+from ledger.bulk import ensure_client_accounts, ensure_venue_accounts, write
 from ledger.bulk.sql import Cursor
 from ledger.locks import lock_ledger_accounts
 from ledger.services import post_entry

@@ -55,6 +55,8 @@ def price_document(price: MarketPrice) -> dict[str, Any]:
     return {
         "symbol": price.symbol,
         "price": price.price,
+        "bid": price.bid,
+        "ask": price.ask,
         "currency": price.currency,
         "source": price.source,
         "as_of": price.as_of,

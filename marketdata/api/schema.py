@@ -82,6 +82,8 @@ class CandlesDocument(serializers.Serializer):
 class PriceDocument(serializers.Serializer):
     symbol = serializers.CharField()
     price = amount_field("Of one unit, in whole ticks.")
+    bid = amount_field("What the venue's dealer pays for one unit.")
+    ask = amount_field("What the venue's dealer sells one unit for.")
     currency = serializers.CharField()
     source = serializers.CharField(  # type: ignore[assignment]
         help_text="The price service that told it; `mark` is the mark price of a perpetual."

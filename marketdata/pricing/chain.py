@@ -73,6 +73,14 @@ def ask_providers(
     return answers
 
 
+def ask_one_provider(name: str, tickers: Sequence[Ticker]) -> dict[str, PriceRecord]:
+    """The prices of a provider that is not asked over the network."""
+    provider = get_provider(name)
+    quotes = provider.fetch(tickers, timeout_seconds=0)
+    answers = {one.symbol: _judge(provider, one, quotes.get(one.symbol)) for one in tickers}
+    return {name: one for name, one in answers.items() if isinstance(one, PriceRecord)}
+
+
 def _ask_chain(
     chain: Sequence[PriceProvider],
     tickers: list[Ticker],

@@ -10,10 +10,11 @@ deal on it. Without Valkey one caller of a process at a time asks directly, with
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import inf
 
 import redis
@@ -22,10 +23,10 @@ from django.conf import settings
 from common.attempts import take_attempt
 from common.database import is_in_transaction
 from common.errors import ExchangeError
-from marketdata.calculations import nearest_tick
+from marketdata.calculations import dealer_prices, nearest_tick
 from marketdata.errors import CurrencyMismatch, NoMarketPrice, UnknownTicker
 from marketdata.models import Instrument
-from marketdata.pricing.chain import ask_providers, chain_of
+from marketdata.pricing.chain import ask_one_provider, ask_providers, chain_of
 from marketdata.pricing.memory import (
     Answer,
     PriceRecord,
@@ -39,7 +40,7 @@ from marketdata.pricing.memory import (
 from marketdata.pricing.tickers import get_ticker, list_ticker, ticker_of
 from marketdata.pricing.watching import watch
 from marketdata.selectors import find_instrument_spec, find_mark
-from marketdata.types import InstrumentSpec, MarketPrice, Ticker
+from marketdata.types import InstrumentClass, InstrumentSpec, MarketPrice, Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,29 @@ def get_last_prices(
     return {symbol: _or_error(tell, symbol) for symbol in specs}
 
 
+def get_pair_rate(*, base: str, quote: str) -> Decimal | None:
+    """What one unit of a currency costs in another one now, by the price services: not rounded.
+
+    None where none of them knows the pair. Not inside a transaction.
+
+    Raises:
+        NoMarketPrice: none of them answers, and the last good price is too old.
+        CurrencyMismatch, Throttled: as `get_market_price`.
+    """
+    assert not is_in_transaction(), "market prices are asked for before the transaction"
+    symbol = f"{base}-{quote}"
+    spec = find_instrument_spec(symbol)
+    is_listed = spec is not None and (spec.base_asset, spec.quote_asset) == (base, quote)
+    ticker = Ticker(symbol, InstrumentClass.CRYPTO, base, quote, spec if is_listed else None)
+    known = _find_out([ticker], wait_seconds=_WAIT_SECONDS_MAX)[symbol].known
+    if known.price is None and known.refusal is not None and known.refusal.why == Why.UNKNOWN:
+        return None
+    record = _settle(ticker, known)
+    if record.is_stale():
+        raise NoMarketPrice(symbol=symbol, age_seconds=record.age_seconds())
+    return record.price
+
+
 def _or_error(tell: Callable[[str], MarketPrice], symbol: str) -> MarketPrice | ExchangeError:
     try:
         return tell(symbol)
@@ -134,6 +158,8 @@ def _mark_price(instrument: InstrumentSpec) -> MarketPrice:
     return MarketPrice(
         symbol=instrument.symbol,
         price=mark.price,
+        bid=mark.price,
+        ask=mark.price,
         currency=instrument.quote_asset,
         source=_MARK,
         as_of=mark.as_of,
@@ -158,7 +184,24 @@ def _find_out(
     except redis.RedisError as error:
         logger.warning("market prices are not remembered: %s", error)
         found = _ask_directly(tickers, ends_at)
-    return found
+    return found | _renew_made_up(tickers, found)
+
+
+def _renew_made_up(tickers: Iterable[Ticker], found: Mapping[str, _Found]) -> dict[str, _Found]:
+    """Made-up prices of this second for those that are remembered: they cost nobody a request.
+
+    What is remembered of them is that no service before them in the chain knows the symbol.
+    """
+    made_up: dict[str, list[Ticker]] = {}
+    for ticker in tickers:
+        one = found[ticker.symbol]
+        if one.is_cached and one.known.price is not None and one.known.price.is_simulated:
+            made_up.setdefault(one.known.price.source, []).append(ticker)
+    renewed: dict[str, _Found] = {}
+    for source, of_source in made_up.items():
+        for symbol, answer in ask_one_provider(source, of_source).items():
+            renewed[symbol] = _found(found[symbol].known, answer)
+    return renewed
 
 
 def _remembered_or_asked(
@@ -252,9 +295,12 @@ def _market_price(ticker: Ticker, found: _Found) -> MarketPrice:
     price = nearest_tick(record.price, spec.tick_size)
     if price <= 0:
         raise NoMarketPrice("The market price is less than half a tick", symbol=spec.symbol)
+    bid, ask = dealer_prices(record.price, spec.tick_size, settings.DEALER_SPREAD_RATE)
     return MarketPrice(
         symbol=spec.symbol,
         price=price,
+        bid=bid,
+        ask=ask,
         currency=record.currency,
         source=record.source,
         as_of=record.as_of,

@@ -167,6 +167,8 @@ def test_a_price_is_told_with_where_it_comes_from(get: Any, settings: Any, valke
         {
             "symbol": "ACME",
             "price": "150.26",
+            "bid": "150.25",
+            "ask": "150.26",
             "currency": "USD",
             "source": "fixed",
             "age_seconds": 0,
@@ -191,6 +193,8 @@ def test_a_perpetual_is_told_at_its_mark(get: Any) -> None:
         {
             "symbol": "BTC-PERP",
             "price": "50000.5",
+            "bid": "50000.5",
+            "ask": "50000.5",
             "currency": "USDT",
             "source": "mark",
             "age_seconds": 0,

@@ -167,9 +167,9 @@ def test_what_another_chain_told_is_not_dealt_on(table: dict[str, str], settings
     assert (price.price, price.source) == (Decimal("150.25"), "fixed")  # nor is the refusal
 
 
-def test_what_was_told_of_another_name_is_not_dealt_on(settings: Settings) -> None:
-    settings.PRICE_PROVIDERS_EQUITY = ["simulated"]
+def test_what_was_told_of_another_name_is_not_dealt_on(table: dict[str, str]) -> None:
     make_instrument("PETR4")
+    table["PETR4"] = "35"
     assert not get_market_price(symbol="PETR4").is_cached
     assert get_market_price(symbol="PETR4").is_cached
 

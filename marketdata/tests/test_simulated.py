@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,8 +11,9 @@ import pytest
 from pytest_django import Settings
 
 from marketdata.errors import UnknownTicker
-from marketdata.pricing import get_market_price
-from marketdata.providers.simulated import simulated_price
+from marketdata.pricing import MarketPrice, get_last_prices, get_market_price, get_pair_rate
+from marketdata.providers import add_provider
+from marketdata.providers.simulated import SimulatedProvider, simulated_price
 from marketdata.tests.factories import make_instrument
 
 MOMENT = datetime(2026, 11, 21, 12, 34, 56, tzinfo=UTC)
@@ -68,6 +70,85 @@ def test_days_move_by_the_volatility_and_stay_near_the_usual_price() -> None:
     assert Decimal("0.26") < yearly < Decimal("0.34")
     usual = Decimal(100).ln()
     assert max(abs(one - usual) for one in logarithms) < Decimal("0.45")
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_a_made_up_price_is_that_of_the_second_though_the_source_is_remembered(
+    clock: list[datetime],
+) -> None:
+    make_instrument("ACME")
+    seen = []
+    for _ in range(30):
+        price = get_market_price(symbol="ACME")
+        assert (price.as_of, price.age_seconds, price.is_cached) == (clock[0], 0, False)
+        seen.append(price.price)
+        clock[0] += timedelta(seconds=20)
+
+    assert len(set(seen)) > 10
+    together = get_last_prices(symbols=["ACME"], seconds_max=1)["ACME"]
+    assert isinstance(together, MarketPrice)
+    assert together.as_of == clock[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_it_is_renewed_where_real_services_come_first(
+    clock: list[datetime], settings: Settings
+) -> None:
+    settings.PRICE_PROVIDERS_EQUITY = ["fixed", "simulated"]
+    settings.PRICE_TABLE = {"REAL": "5"}
+    make_instrument("ACME")
+    make_instrument("REAL")
+    first = get_market_price(symbol="ACME")
+    get_market_price(symbol="REAL")
+    clock[0] += timedelta(minutes=1)
+    settings.PRICE_TABLE = {"REAL": "6"}
+
+    assert get_market_price(symbol="ACME").price != first.price
+    assert get_market_price(symbol="REAL").price == 5  # of a real service, for three minutes
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_one_walk_for_each_asset(clock: list[datetime]) -> None:
+    rates = {
+        (base, quote): get_pair_rate(base=base, quote=quote)
+        for base in ("BTC", "ETH", "EUR", "USD")
+        for quote in ("USD", "USDT", "GBP")
+        if base != quote
+    }
+    assert None not in rates.values()
+    for base in ("BTC", "ETH", "EUR"):
+        dollars, tethers, tethers_a_dollar = (
+            rates[pair] or Decimal(0) for pair in ((base, "USD"), (base, "USDT"), ("USD", "USDT"))
+        )
+        assert abs(dollars * tethers_a_dollar / tethers - 1) < Decimal("1e-20")
+    assert get_pair_rate(base="BTC", quote="JPY") is None
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("valkey")
+def test_the_dealers_prices_lie_around_the_market(
+    clock: list[datetime], settings: Settings
+) -> None:
+    make_instrument("ACME")
+    price = get_market_price(symbol="ACME")
+    assert price.bid <= price.price <= price.ask == price.bid + Decimal("0.01")
+
+    settings.DEALER_SPREAD_RATE = Decimal("0.01")
+    price = get_market_price(symbol="ACME")
+    assert price.bid < price.price * Decimal("0.991")
+    assert price.ask > price.price * Decimal("1.009")
+
+
+@pytest.fixture
+def clock() -> Iterator[list[datetime]]:
+    """The time of the simulated prices, in a list of one."""
+    now = [MOMENT]
+    add_provider(SimulatedProvider(lambda: now[0]))
+    yield now
+    add_provider(SimulatedProvider())
 
 
 @pytest.mark.django_db

@@ -11,10 +11,10 @@ from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from brokers.types import Principal
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent, read_request_key, replayed_headers
 from common.api.pagination import fetch_page, read_page_request
 from common.api.views import ApiView
-from ledger.api.idempotency import idempotent, read_request_key, replayed_headers
-from ledger.types import RequestKey
+from common.request_keys import RequestKey
 from marketdata.models import Instrument
 from marketdata.selectors import find_instrument_spec
 from marketdata.types import InstrumentSpec

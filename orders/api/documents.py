@@ -61,7 +61,7 @@ class OrderRow(Document, frozen=True):
     valid_until: Annotated[Instant | None, Meta(description="When a GTD order expires.")]
     status: OrderStatusChoice
     reason: Annotated[
-        str | None, Meta(description="The code of why the order was canceled or rejected.")
+        str | None, Meta(description="The code of why it was canceled, rejected or expired.")
     ]
     created_at: Instant
     updated_at: Instant

@@ -6,6 +6,7 @@ from rest_framework.response import Response
 from brokers.api.callers import caller_of
 from brokers.models import Scope
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent
 from common.api.views import ApiView
 from common.errors import NotFound
 from marketdata.selectors import find_mark, get_instrument_spec
@@ -21,6 +22,7 @@ class PostMarkView(ApiView):
     required_scope = {"POST": Scope.MARKS.value}
 
     @operations.post_mark
+    @idempotent
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         wanted = reader.struct(MarkPriceRequest)

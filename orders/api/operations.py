@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from common.api.csv_answers import FormatQuery
 from common.api.openapi import AnyOf, operation
 from common.api.pagination import PageQuery
-from common.api.schema import IDEMPOTENCY_KEY, problems
+from common.api.schema import IDEMPOTENCY_KEY, problems, unkeyed
 from orders.api import documents
 from orders.api.mark_documents import MarkDocument
 from orders.api.portfolio_documents import CashBalance, NetBalance
@@ -56,6 +56,7 @@ def _cancel(operation_id: str, summary: str) -> Any:
         operation_id=operation_id,
         tags=[_ORDERS],
         summary=summary,
+        description=unkeyed("canceling again cancels nothing more, and the answer says so."),
         request=None,
         responses={200: documents.CanceledOrder, **problems(401, 403, 404, 504)},
     )
@@ -78,6 +79,7 @@ test_order = operation(
     operation_id="orders_test",
     tags=[_ORDERS],
     summary="Check an order's shape; nothing is sent",
+    description=unkeyed("nothing is done."),
     request=PlaceOrderRequest,
     responses={200: documents.OrderTested, **problems(400, 401, 403)},
     examples=_EXAMPLES,
@@ -108,8 +110,9 @@ cancel_all = operation(
     operation_id="orders_cancel_all",
     tags=[_ORDERS],
     summary="Cancel all open orders, or those of a symbol or an account",
+    parameters=[IDEMPOTENCY_KEY],
     request=CancelAllRequest,
-    responses={200: documents.CanceledAll, **problems(400, 401, 403, 404)},
+    responses={200: documents.CanceledAll, **problems(400, 401, 403, 404, 409)},
 )
 list_fills = operation(
     operation_id="fills_list",
@@ -151,8 +154,9 @@ post_mark = operation(
     operation_id="mark_price_post",
     tags=[_MARGIN],
     summary="Set the mark price of a perpetual",
+    parameters=[IDEMPOTENCY_KEY],
     request=MarkPriceRequest,
-    responses={200: MarkDocument, **problems(400, 401, 403, 404, 504)},
+    responses={200: MarkDocument, **problems(400, 401, 403, 404, 409, 504)},
 )
 get_mark = operation(
     operation_id="instruments_mark_get",

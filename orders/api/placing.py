@@ -1,12 +1,12 @@
 """From a request for an order to the order: what both HTTP lanes share."""
 
 from brokers.types import Principal
-from ledger.types import RequestKey
+from common.request_keys import RequestKey
 from marketdata.services import list_symbol
 from orders.api.requests import PlaceOrderRequest
 from orders.services.accounts import resolve_account
-from orders.services.dealer import deal, quote_market
-from orders.services.place import PreparedOrder, place_prepared, prepare_order
+from orders.services.dealer import Quote, deal
+from orders.services.place import PreparedOrder, prepare_order
 from orders.services.sandbox import Trigger, find_trigger_of_request
 from orders.types import PlacedOrder
 
@@ -31,13 +31,10 @@ def prepare_requested_order(
     )
 
 
-def place_requested_order(
-    *, principal: Principal, request: PlaceOrderRequest, request_key: RequestKey | None
-) -> PlacedOrder:
-    """Place what `POST orders` asked for. Raises as `place_order`.
+def is_dealt_instead(*, principal: Principal, request: PlaceOrderRequest) -> bool:
+    """Whether a sandbox account wants the order refused, or filled in part.
 
-    What a sandbox account wants refused or filled in part is dealt with the venue instead, since
-    nobody can foresee a book. It raises as `deal`.
+    Such an order is dealt with the venue instead, since nobody can foresee a book.
     """
     trigger = find_trigger_of_request(
         principal=principal,
@@ -45,14 +42,11 @@ def place_requested_order(
         document_number=request.document_number,
         client_order_id=request.client_order_id,
     )
-    if trigger in (Trigger.REJECT, Trigger.PARTIAL):
-        return _deal_instead(principal, request)
-    return place_prepared(
-        prepare_requested_order(principal=principal, request=request, request_key=request_key)
-    )
+    return trigger in (Trigger.REJECT, Trigger.PARTIAL)
 
 
-def _deal_instead(principal: Principal, request: PlaceOrderRequest) -> PlacedOrder:
+def deal_instead(*, principal: Principal, request: PlaceOrderRequest, quote: Quote) -> PlacedOrder:
+    """Deal at `quote` what `POST orders` asked for. Raises as `deal`."""
     account_id, _ = resolve_account(
         principal=principal,
         account_id=request.account_id,
@@ -61,7 +55,7 @@ def _deal_instead(principal: Principal, request: PlaceOrderRequest) -> PlacedOrd
     dealt = deal(
         principal=principal,
         account_id=account_id,
-        quote=quote_market(symbol=request.symbol),
+        quote=quote,
         side=request.side,
         quantity=request.quantity,
         limit_price=request.limit_price,

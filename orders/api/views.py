@@ -11,11 +11,11 @@ from brokers.api.permissions import check_named_account
 from brokers.models import Scope
 from common.api.csv_answers import csv_answer, document_csv, page_or_csv, read_is_csv
 from common.api.fields import FieldReader
+from common.api.idempotency import idempotent, read_request_key, replayed_headers
 from common.api.pagination import read_page_request
 from common.api.ratelimits import Bucket
 from common.api.views import ApiView
 from common.errors import NotFound
-from ledger.api.idempotency import read_request_key, replayed_headers
 from marketdata.errors import UnknownSymbol
 from marketdata.selectors import find_instrument_spec
 from orders.api import operations
@@ -30,9 +30,9 @@ from orders.api.documents import (
     order_document,
     order_row,
 )
-from orders.api.placing import place_requested_order
+from orders.api.placing import deal_instead, is_dealt_instead, prepare_requested_order
 from orders.api.reading import read_one_account_id, read_order_request
-from orders.api.requests import CancelAllRequest
+from orders.api.requests import CancelAllRequest, PlaceOrderRequest
 from orders.api.sandbox import answer_as_forced
 from orders.errors import OrderOfAnother
 from orders.selectors.orders import (
@@ -44,8 +44,10 @@ from orders.selectors.orders import (
 )
 from orders.selectors.trades import FillFilter, fetch_fills, iterate_fills
 from orders.services.cancel import cancel_all_orders, cancel_order
+from orders.services.dealer import Quote, quote_market
+from orders.services.place import place_prepared
 from orders.services.terms import check_still_valid, check_terms
-from orders.types import Result
+from orders.types import PlacedOrder, Result
 
 _READ_OR_TRADE = {"GET": Scope.READ.value, "POST": Scope.TRADE.value, "DELETE": Scope.TRADE.value}
 
@@ -62,13 +64,12 @@ class OrdersView(ApiView):
         key = read_request_key(request)
         wanted = read_order_request(request.data, caller)
 
-        def place() -> Response:
-            placed = place_requested_order(principal=caller, request=wanted, request_key=key)
-            return Response(
-                order_document(placed.order),
-                status=201 if placed.was_created else 200,
-                headers=replayed_headers(placed.is_replay),
-            )
+        def place() -> HttpResponseBase:
+            if is_dealt_instead(principal=caller, request=wanted):
+                # The transaction of an Idempotency-Key does not wait for price services.
+                return self._deal(request, wanted, quote_market(symbol=wanted.symbol))
+            prepared = prepare_requested_order(principal=caller, request=wanted, request_key=key)
+            return _placed_response(place_prepared(prepared))
 
         return answer_as_forced(
             request,
@@ -76,6 +77,12 @@ class OrdersView(ApiView):
             document_number=wanted.document_number,
             client_order_id=wanted.client_order_id,
             answer=place,
+        )
+
+    @idempotent
+    def _deal(self, request: Request, wanted: PlaceOrderRequest, quote: Quote) -> HttpResponseBase:
+        return _placed_response(
+            deal_instead(principal=caller_of(request), request=wanted, quote=quote)
         )
 
     @operations.list_orders
@@ -157,6 +164,7 @@ class CancelAllView(ApiView):
     allowed_while_suspended = True
 
     @operations.cancel_all
+    @idempotent
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         wanted = reader.struct(CancelAllRequest)
@@ -204,6 +212,14 @@ class FillsView(ApiView):
             return csv_answer(lines, "fills")
         page = fetch_fills(principal=caller_of(request), wanted=wanted, filters=filters)
         return Response(page.document(request, fill_document))
+
+
+def _placed_response(placed: PlacedOrder) -> Response:
+    return Response(
+        order_document(placed.order),
+        status=201 if placed.was_created else 200,
+        headers=replayed_headers(placed.is_replay),
+    )
 
 
 def _cancel(request: Request, order_id: UUID) -> CanceledOrder:

@@ -15,7 +15,7 @@ from orders.choices import ClientOrderId, OrderStatusChoice, SideChoice
 from orders.errors import OrderOfAnother
 from orders.models import Order, OrderKey
 from orders.selectors import statements
-from orders.types import OrderFill, OrderState, OrderTerms
+from orders.types import OrderFill, OrderState, OrderTerms, reason_of
 
 _OPEN = Order.OPEN_STATUSES
 
@@ -142,7 +142,7 @@ def as_state(order: Order, *, fills: tuple[OrderFill, ...] = ()) -> OrderState:
         symbol=order.instrument.symbol,
         client_order_id=order.client_order_id,
         status=order.status,
-        reason=order.reason,
+        reason=reason_of(order.status, order.reason),
         filled_quantity=order.filled_quantity,
         notional=order.maker_notional + order.taker_notional,
         fee=order.maker_fee + order.taker_fee,

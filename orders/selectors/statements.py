@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from orders.types import OrderFill, OrderState, OrderTerms, PriceSummary
+from orders.types import OrderFill, OrderState, OrderTerms, PriceSummary, reason_of
 
 # By the order's id.
 ORDER = """
@@ -47,7 +47,7 @@ def read_order(row: Sequence[Any], fills: Sequence[Sequence[Any]]) -> OrderState
         symbol=row[10],
         client_order_id=row[11],
         status=row[12],
-        reason=row[13],
+        reason=reason_of(row[12], row[13]),
         filled_quantity=row[14],
         notional=row[15],
         fee=row[16],

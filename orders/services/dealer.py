@@ -5,7 +5,7 @@ refused for the state of account, instrument, price or money is stored as REJECT
 dealer ever rests, and no engine knows it. PERPETUAL is dealt by `orders.services.perpetuals`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import transaction
@@ -50,6 +50,20 @@ class Quote:
     instrument: InstrumentSpec
     price: MarketPrice | None
     error: ExchangeError | None = None
+
+    def price_for(self, side: str) -> MarketPrice:
+        """The price at which the dealer sells to a buyer, or buys from a seller.
+
+        Raises:
+            NoMarketPrice: there is none, or the dealer pays less than one tick.
+        """
+        if self.price is None:
+            assert self.error is not None, "a quote has a price or an error"
+            raise self.error
+        price = self.price.ask if side == Side.BUY else self.price.bid
+        if price <= 0:
+            raise NoMarketPrice("The market price is less than a tick", symbol=self.price.symbol)
+        return replace(self.price, price=price)
 
 
 def quote_market(*, symbol: str) -> Quote:
@@ -109,16 +123,17 @@ def deal(
         valid_until=None,
         client_order_id=client_order_id,
     )
-    if quote.price is None:
+    try:
+        price = quote.price_for(side)
+    except ExchangeError:
         first = find_first_deal(terms, client_order_id)
         if first is None:
-            assert quote.error is not None, "a quote has a price or an error"
-            raise quote.error
+            raise
         return _answer(first, was_created=False)
     order, facts, was_created = _deal(
         terms=terms,
         instrument=instrument,
-        price=quote.price,
+        price=price,
         client_order_id=client_order_id,
         actor=principal.actor,
     )

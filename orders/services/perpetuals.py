@@ -9,7 +9,7 @@ from django.conf import settings
 from brokers.services.house import HOUSE_BROKER_ID, get_dealer_account_id
 from brokers.types import Principal
 from common.ids import new_uuid
-from ledger.types import RequestKey
+from common.request_keys import RequestKey
 from marketdata.pricing import get_market_price
 from marketdata.types import InstrumentSpec
 from orders import gateway

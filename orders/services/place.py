@@ -19,8 +19,8 @@ from common.errors import ExchangeError, Throttled, ValidationFailed, VenueUnava
 from common.ids import new_uuid
 from common.instants import from_microseconds, to_microseconds
 from common.money import from_units8
+from common.request_keys import RequestKey
 from ledger.errors import IdempotencyKeyReused
-from ledger.types import RequestKey
 from marketdata.types import InstrumentSpec
 from orders import gateway
 from orders.commands import (

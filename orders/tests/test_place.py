@@ -56,7 +56,7 @@ def test_an_orders_id_carries_its_shard(alpha):
 
 def test_immediate_or_cancel_leaves_nothing_on_the_book(alpha):
     placed = place(alpha, "BUY", "1", "1", time_in_force="IOC")
-    assert (placed.order.status, placed.order.reason) == ("CANCELED", "no_liquidity")
+    assert (placed.order.status, placed.order.reason) == ("CANCELED", "immediate_or_cancel")
 
 
 # --- refusals -------------------------------------------------------------------------------------

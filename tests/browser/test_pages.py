@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from playwright.sync_api import Page, expect
+from django.contrib.admin.utils import quote
+from playwright.sync_api import Browser, Page, expect
 
 from brokers.models import ApiKey, Broker
 from common.ids import new_uuid
@@ -80,6 +81,47 @@ def test_staff_open_every_list_of_the_back_office(page: Page, live_server: Any) 
         answer = page.goto(live_server.url + path)
         assert answer is not None
         assert answer.status == 200, path
+
+
+def test_staff_open_every_form_of_the_back_office(page: Page, live_server: Any) -> None:
+    """Also that of periodic tasks, a library's. The menu works, which Alpine opens."""
+    trade()
+    log_in(page, live_server.url)
+    for model in apps.get_models():
+        if not admin.site.is_registered(model):
+            continue
+        row = model._default_manager.order_by("pk").first()
+        form = "add" if row is None else f"{quote(row.pk)}/change"
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{form}/"
+        answer = page.goto(live_server.url + path)
+        assert answer is not None
+        assert answer.status in (200, 403), path
+    page.goto(f"{live_server.url}/admin/")
+    assert page.evaluate(
+        "window.Alpine !== undefined && document.querySelector('[x-cloak]') === null"
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/", "/risk/", "/docs"])
+def test_what_is_slipped_into_a_page_does_not_run(
+    browser: Browser, live_server: Any, path: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    log_in(page, live_server.url)
+    page.goto(live_server.url + path)
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.slipped = true";
+            document.body.append(script);
+            const image = "<img src=x onerror='window.slipped = true'>";
+            document.body.insertAdjacentHTML("beforeend", image);
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.slipped") is None
+    context.close()
 
 
 def test_every_model_that_a_table_stands_for_is_in_the_back_office() -> None:

@@ -1,6 +1,7 @@
 """PostgreSQL and Valkey as children: their data outlives kill -9, their folders do not."""
 
 import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from redis.retry import Retry
 from embedded import paths, processes
 from embedded.errors import EmbeddedError
 from embedded.postgres import PostgresServer
+from embedded.server import give_tree
 from embedded.services import Services, make_servers, start_services, temporary_services
 
 
@@ -109,8 +111,49 @@ def test_address_is_understood_by_django_environ_as_by_libpq(services: Services)
     assert Path(str(expected["host"])).is_relative_to(services.state_dir)
 
 
+def test_servers_run_as_nobody_else_and_their_files_are_theirs(services: Services):
+    expected = processes.server_account(services.state_dir)
+    own = os.geteuid() if expected is None else expected.uid
+    assert expected is None or own not in {one.pw_uid for one in pwd.getpwall()}
+    for name, pid in services.pids.items():
+        assert Path(f"/proc/{pid}").stat().st_uid == own
+        folder = services.state_dir / name
+        assert folder.stat().st_mode & 0o077 == 0
+        owners = {path.name: path.lstat().st_uid for path in [folder, *folder.rglob("*")]}
+        assert set(owners.values()) <= {own, os.geteuid()}
+        assert {uid for path, uid in owners.items() if "password" in path} == {own}
+    assert not list(services.state_dir.glob("initdb-*"))
+
+
+def test_each_state_folder_has_an_account_of_its_own(tmp_path: Path):
+    if os.geteuid() != 0:
+        assert processes.server_account(tmp_path) is None
+        return
+    accounts = {processes.server_account(tmp_path / str(number)) for number in range(5)}
+    assert len(accounts) > 1
+    assert processes.server_account(tmp_path / "0") in accounts
+
+
+def test_files_of_another_account_are_taken_over():
+    """A state folder from when the servers of root ran as `nobody`, or one that was moved."""
+    with temporary_services() as first:
+        address, folder = first.database_url, first.state_dir
+        first.stop()
+        before = processes.server_account(folder)
+        if before is not None:
+            for server in ("postgres", "valkey"):
+                give_tree(folder / server, processes.named_account())
+
+        second = start_services(folder, fsync=False)
+
+        assert second.database_url == address
+        assert before is None or (folder / "postgres" / "data").stat().st_uid == before.uid
+        second.stop()
+
+
 def test_long_state_path_is_served_by_tcp(tmp_path: Path):
-    server = PostgresServer(tmp_path / ("long" * 30), account=processes.unprivileged_account())
+    account = processes.server_account(tmp_path)
+    server = PostgresServer(tmp_path / ("long" * 30), account=account)
     server.folder.mkdir()
     (server.folder / "bourse.password").write_text("secret")
     server.port = 23456

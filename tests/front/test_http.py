@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -111,6 +112,29 @@ def test_script_name_does_not_move_the_venue(wire: Wire):
         wire.head("GET", "/api/v1/brokers/me", "SCRIPT_NAME: /api", "Script-Name: /x")
     )
     assert answer.status == 200
+
+
+def test_no_header_moves_what_django_serves(venue: TrialVenue, key: str):
+    """Said on Django's own socket, where gunicorn would believe it."""
+    lines = [
+        "GET /api/v1/orders?page_size=1 HTTP/1.1", "Host: 127.0.0.1", f"X-API-KEY: {key}",
+        "SCRIPT_NAME: /api", "PATH_INFO: /debug/trade-count", "X-Forwarded-Proto: https",
+        "X-Forwarded-Ssl: on", "Connection: close",
+    ]  # fmt: skip
+    with socket.socket(socket.AF_UNIX) as django:
+        django.connect(venue.environ["DJANGO_URL"].removeprefix("unix://"))
+        django.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = django.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert b'"results"' in answer
+
+
+def test_no_header_makes_a_request_secure(wire: Wire):
+    for number in range(2):
+        wire.ask(wire.order(document_number=str(90 + number)))
+    for name in ("X-Forwarded-Proto: https", "X-Forwarded-Protocol: ssl", "X-Forwarded-Ssl: on"):
+        page = wire.ask(wire.head("GET", "/api/v1/orders?page_size=1", name)).json()
+        assert page["next"].startswith("http://127.0.0.1/"), name
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from common.ids import new_uuid
+from common.request_keys import RequestKey, StoredAnswer
 from ledger.errors import TransferTimedOut
 from ledger.models import LedgerAccount, MoneyRequest
 from ledger.services import (
@@ -32,7 +33,7 @@ from ledger.services.transfers.making import make_transfer, make_transfers
 from ledger.services.transfers.orders import KeyedRequest, TransferOrder, TransferOutcome
 from ledger.services.wallets import activate_wallet, suspend_wallet
 from ledger.tests.wallets import order, principal_of
-from ledger.types import RequestKey, StoredAnswer, TransferStatus
+from ledger.types import TransferStatus
 from orders.commands import AnyCommand
 from orders.matching.types import Side
 from tests.properties.world import World, owner_of

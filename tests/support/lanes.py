@@ -16,7 +16,7 @@ from django.test.client import FakePayload
 
 from exchange_project.hot import database
 from exchange_project.hot.application import HotLane
-from exchange_project.hot.requests import Message, Receive, Scope, Send, read_body
+from exchange_project.hot.requests import HeldBodies, Message, Receive, Scope, Send, read_body
 from exchange_project.hot.threads import run_in_thread
 from orders.gateway.process import get_link
 from tests.contract import ContractClient, check_answer
@@ -82,7 +82,7 @@ class LaneClient(ContractClient):
 
         async def rest(scope: Scope, receive: Receive, send: Send) -> None:
             self.passed_on += 1
-            await read_body(receive, 10_000_000)
+            await read_body(receive, 10_000_000, HeldBodies(10**9).hold())
             answer = await run_in_thread(lambda: self._call_django(environ, body))
             await _send_answer(send, answer)
 

@@ -13,8 +13,8 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from common.errors import ExchangeError
-from ledger.errors import StoredRefusal, TransferRefused
+from common.errors import ExchangeError, StoredRefusal
+from ledger.errors import TransferRefused
 from ledger.types import TransferReason
 from orders.errors import DeadlineExceeded, OrderRefused
 from orders.types import Reason
@@ -30,15 +30,17 @@ own. [How errors look](api.md#errors).
 Made by `python manage.py error_codes > docs/errors.md` from the classes; not edited by hand.
 """
 _REFUSED = """
-## Refused and canceled orders
+## Orders that are refused, canceled or expired
 
-Why an order is REJECTED or CANCELED: the `reason` of the order. An order that is refused is stored,
-and its request is answered with the reason as code, with the `order_id` and the figures.
+Why an order is REJECTED, CANCELED or EXPIRED: the `reason` of the order. An order that is refused
+is stored, and its request is answered with the reason as code, with the `order_id` and the figures.
 """
 # How a reason came about, for people.
 _REASONS: dict[Reason, str] = {
     Reason.BY_USER: "Its owner canceled it.",
-    Reason.NO_LIQUIDITY: "The rest of a MARKET or IOC order found nobody to trade with.",
+    Reason.NO_LIQUIDITY: "The rest of a MARKET order found nobody within its price collar.",
+    Reason.IMMEDIATE_OR_CANCEL: "The rest of an IOC order found nobody within its limit price.",
+    Reason.VALID_UNTIL_PASSED: "Its `valid_until` came before it was filled.",
     Reason.LIQUIDATION: "The account is liquidated: its orders go first.",
     Reason.DEADLINE_EXCEEDED: "It waited for the engine longer than ORDER_WINDOW_SECONDS.",
     Reason.ACCOUNT_SUSPENDED: "The trading account is suspended; its open orders are CANCELED.",
@@ -80,7 +82,13 @@ _TRANSFER_REASONS: dict[TransferReason, str] = {
 }
 # Their code is the reason: those have tables of their own.
 _WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
-_CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY, Reason.LIQUIDATION)
+_CANCELED = (
+    Reason.BY_USER,
+    Reason.NO_LIQUIDITY,
+    Reason.IMMEDIATE_OR_CANCEL,
+    Reason.LIQUIDATION,
+)
+_EXPIRED = (Reason.VALID_UNTIL_PASSED,)
 _EITHER = (Reason.ACCOUNT_SUSPENDED, Reason.ACCOUNT_CLOSED, Reason.BROKER_SUSPENDED)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
@@ -109,11 +117,7 @@ def error_table() -> str:
         lines.append(f"| `{row.code}` | {row.status} | {row.meaning} | {row.facts} |")
     lines += [_REFUSED, "| reason | the order is | answered with | meaning |", "|---|---|---|---|"]
     for reason in sorted(Reason):
-        is_canceled = reason in _CANCELED
-        end = "CANCELED" if is_canceled else "REJECTED"
-        if reason in _EITHER:
-            end = "REJECTED or CANCELED"
-        lines.append(f"| `{reason}` | {end} | {_answer(reason)} | {_REASONS[reason]} |")
+        lines.append(f"| `{reason}` | {_end(reason)} | {_answer(reason)} | {_REASONS[reason]} |")
     lines += [_FAILED, "| reason | meaning |", "|---|---|"]
     lines += [f"| `{reason}` | {_TRANSFER_REASONS[reason]} |" for reason in sorted(TransferReason)]
     return "\n".join(lines) + "\n"
@@ -146,7 +150,15 @@ def _row(error: type[ExchangeError]) -> _Row:
     return _Row(error.code, error.status, error.title(), shown)
 
 
+def _end(reason: Reason) -> str:
+    if reason in _EITHER:
+        return "REJECTED or CANCELED"
+    if reason in _EXPIRED:
+        return "EXPIRED"
+    return "CANCELED" if reason in _CANCELED else "REJECTED"
+
+
 def _answer(reason: Reason) -> str:
-    if reason in _CANCELED:
+    if reason in _CANCELED or reason in _EXPIRED:
         return "the order itself"
     return str(DeadlineExceeded.status if reason == DeadlineExceeded.code else OrderRefused.status)

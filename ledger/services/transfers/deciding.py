@@ -11,7 +11,8 @@ from uuid import UUID
 
 from common.errors import FieldError, ValidationFailed
 from common.money import from_units8
-from ledger.bulk import LedgerBatch, LedgerRow, LockedWallet
+from ledger.batch import LedgerBatch, LedgerRow
+from ledger.bulk import LockedWallet
 from ledger.calculations import checked_units8
 from ledger.errors import (
     CurrencyMismatch,

@@ -23,7 +23,8 @@ from common.database import pipelined, retry_on_conflict
 from common.errors import ExchangeError
 from common.ids import instant_of
 from common.money import from_units8
-from ledger.bulk import LedgerBatch, LockedWallet, Written, lock_wallets, write
+from ledger.batch import LedgerBatch
+from ledger.bulk import LockedWallet, Written, lock_wallets, write
 from ledger.errors import TransferRefused
 from ledger.services.idempotency import KeyLedger
 from ledger.services.transfers.deciding import (

@@ -18,7 +18,8 @@ from common.database import pipelined, retry_on_conflict
 from common.money import from_units8, plain, to_units8
 from common.postgres_arrays import texts, words
 from ledger import locks
-from ledger.bulk import LedgerBatch, LockedWallet, lock_wallets, write
+from ledger.batch import LedgerBatch
+from ledger.bulk import LockedWallet, lock_wallets, write
 from ledger.errors import (
     AccountNotActive,
     AmountAbovePending,

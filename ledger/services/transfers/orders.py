@@ -6,7 +6,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from common.errors import ExchangeError
-from ledger.types import RequestKey, StoredAnswer, TransferState
+from common.request_keys import RequestKey, StoredAnswer
+from ledger.types import TransferState
 
 TIMEOUT_SECONDS = 24 * 3600
 TIMEOUT_SECONDS_MAX = 30 * 24 * 3600

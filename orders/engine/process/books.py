@@ -14,8 +14,8 @@ from marketdata.snapshots import (
     Level,
     write_command,
 )
-from orders.engine.batch import BatchChanges
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Side
 
 # The largest integer of msgpack that every reader takes.

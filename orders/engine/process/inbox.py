@@ -13,7 +13,7 @@ import redis
 
 from common.valkey_socket import ValkeySocket
 from orders.commands import decode_command
-from orders.engine.batch import Received
+from orders.engine.core.batch import Received
 from orders.streams import COMMAND_FIELD, command_stream
 
 logger = logging.getLogger(__name__)

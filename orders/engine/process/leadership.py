@@ -16,8 +16,8 @@ import psycopg
 import redis
 
 from common.valkey import SOCKET_TIMEOUT_SECONDS
+from orders.engine.core.state import ShardState
 from orders.engine.process.clock import ClockWatch, ClockWrong
-from orders.engine.state import ShardState
 from orders.streams import alive_key
 
 logger = logging.getLogger(__name__)

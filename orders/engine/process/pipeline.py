@@ -13,31 +13,23 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import psycopg
 import redis
 from django.conf import settings
-from django.db import connections
 
 from common.postgres_pipeline import StatementPipeline, is_stale_statement
-from ledger.bulk import LedgerBatch
+from ledger.batch import LedgerBatch
 from margin.bulk_funding import read_last_due
-from orders.commands import (
-    ENGINE_ERROR,
-    ROWS_LOCKED,
-    CommandOutcome,
-    ErrorOutcome,
-    ResetVenue,
-)
-from orders.engine.batch import BatchChanges, LockPlanMiss, Received
-from orders.engine.lock_plan import books_touched
+from orders.commands import ENGINE_ERROR, ROWS_LOCKED, CommandOutcome, kind_of
+from orders.engine.core.batch import Batch, BatchChanges, LockPlanMiss, Received
+from orders.engine.core.planning import books_touched, runs_alone
+from orders.engine.core.processor import refuse, run_batch
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.process.inbox import Inbox
 from orders.engine.process.leadership import Heartbeat
 from orders.engine.process.publisher import Publisher
-from orders.engine.processor import Processor
-from orders.engine.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments, locking, recovery, reset
 from orders.engine.transaction.opening import BatchOpener, OpenedBatch
 from orders.engine.transaction.writing import Writer
@@ -174,7 +166,7 @@ class BatchPipeline:
         received, begun = batch.received, batch.begun
         start = 0
         for index, item in enumerate(received):
-            if isinstance(item.command, ResetVenue):
+            if runs_alone(item):
                 if start < index:
                     self._execute_some(received[start:index])
                 self._reset(item)
@@ -189,10 +181,9 @@ class BatchPipeline:
     def refuse(self, poison: Received, code: str = ENGINE_ERROR) -> None:
         """Answer a command that cannot be executed and move the checkpoint past it."""
         changes = self._no_changes()
-        command = poison.command
-        changes.answer(command.reply_to, ErrorOutcome(command.command_id, code))
+        refuse(poison, changes, code)
         self._move_on(changes, poison.stream_id)
-        logger.error("refused command %s: %s", command.command_id.hex(), code)
+        logger.error("refused command %s: %s", poison.command.command_id.hex(), code)
 
     def move_past(self, last_id: str) -> None:
         """Move the checkpoint past entries of the stream that are no commands."""
@@ -292,8 +283,8 @@ class BatchPipeline:
         run.touched.update(books_touched(received, state))
         last_id = received[-1].stream_id if received else state.last_id
         writer = Writer(self._statements, state, changes)
-        processor = Processor(state, context, changes)
-        processor.run(received, expired, waited_ms, after_part=writer.write_part)
+        batch = Batch(state, context, changes)
+        run_batch(batch, received, expired, waited_ms, after_part=writer.write_part)
         run.changes = changes
         self._commit(writer, changes, last_id, is_last)
 
@@ -373,7 +364,7 @@ class BatchPipeline:
         changes = self._no_changes()
         changes.answer(command.reply_to, CommandOutcome(command.command_id, "done"))
         if not is_done:
-            changes.commands.append((command.command_id, "reset", "done"))
+            changes.commands.append((command.command_id, kind_of(command), "done"))
             changes.touched_instruments.update(state.instruments)
         self._move_on(changes, received.stream_id)
 
@@ -399,22 +390,7 @@ class BatchPipeline:
             return False
         state.batch_time = changes.batch_time
         state.forget_ledger_ids()
-        is_funded = _call_reset_hook()
+        is_funded = reset.call_hook()
         recovery.rebuild(self._connection, state, set(state.instruments))
         self._publisher.forget_books()
         return is_funded
-
-
-def _call_reset_hook() -> bool:
-    """Call what settings.RESET_HOOK names; whether it did not fail."""
-    if not settings.RESET_HOOK:
-        return True
-    module, _, name = settings.RESET_HOOK.rpartition(".")
-    try:
-        getattr(import_module(module), name)()
-    except Exception:
-        logger.exception("the venue is empty, and %s failed", settings.RESET_HOOK)
-        return False
-    finally:
-        connections.close_all()
-    return True

@@ -13,9 +13,9 @@ from brokers.tasks import NUDGE_SECONDS, NUDGED_KEY, queue_delivery
 from common.valkey import key
 from common.valkey_socket import Command, ValkeySocket
 from orders.commands import AnyOutcome, encode
-from orders.engine.batch import BatchChanges
+from orders.engine.core.batch import BatchChanges
+from orders.engine.core.state import ShardState
 from orders.engine.process.books import ShownBooks
-from orders.engine.state import ShardState
 from orders.streams import command_stream, reply_channel
 
 logger = logging.getLogger(__name__)

@@ -15,13 +15,13 @@ from django.conf import settings
 
 from common.valkey import get_client
 from common.valkey_socket import ValkeySocket
-from orders.engine.batch import Received
+from orders.engine.core.batch import Received
+from orders.engine.core.state import ShardState
 from orders.engine.process import leadership
 from orders.engine.process.clock import ClockWatch
 from orders.engine.process.inbox import Inbox, split_id
 from orders.engine.process.pipeline import BatchPipeline, ReadBatch
 from orders.engine.process.publisher import Publisher
-from orders.engine.state import ShardState
 from orders.engine.transaction import recovery
 from orders.engine.transaction.locking import FenceLost
 

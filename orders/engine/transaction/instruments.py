@@ -9,7 +9,10 @@ import psycopg
 from common.money import UNITS8, to_units8
 from common.postgres_arrays import integers
 from margin.types import PerpetualTerms
-from orders.engine.state import InstrumentRules, PerpetualRules, ShardState
+from orders.engine.core.instruments import InstrumentRules, PerpetualRules
+from orders.engine.core.perpetuals.kind import PERPETUAL
+from orders.engine.core.spot import SPOT
+from orders.engine.core.state import ShardState
 from orders.matching.types import PriceRule
 
 # A row's xmin changes with every UPDATE and with nothing else: it is the version of the rules.
@@ -53,6 +56,7 @@ def load_changed(
 
 def _rules(row: tuple[Any, ...]) -> InstrumentRules:
     tick, lot = to_units8(row[5]), to_units8(row[6])
+    is_perpetual = row[10] == "PERPETUAL"
     min_quantity, max_quantity = _units8_or_none(row[11]), _units8_or_none(row[12])
     return InstrumentRules(
         instrument_id=row[0],
@@ -65,7 +69,6 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         fee_unit=10 ** (8 - row[7]),
         price_rule=PriceRule[row[8]],
         is_trading=row[9] == "CONTINUOUS",
-        is_perpetual=row[10] == "PERPETUAL",
         min_lots=1 if min_quantity is None else -(-min_quantity // lot),
         max_lots=None if max_quantity is None else max_quantity // lot,
         min_notional=_units8_or_none(row[13]) or 0,
@@ -77,7 +80,8 @@ def _rules(row: tuple[Any, ...]) -> InstrumentRules:
         base_kind=_ledger_kind(row[19]),
         quote_kind=_ledger_kind(row[20]),
         quote_code=row[28],
-        perpetual=_perpetual_rules(row) if row[10] == "PERPETUAL" else None,
+        kind=PERPETUAL if is_perpetual else SPOT,
+        perpetual=_perpetual_rules(row) if is_perpetual else None,
     )
 
 

@@ -11,13 +11,13 @@ from brokers.types import HOUSE_BROKER_ID
 from common.postgres_arrays import bigints, uuids
 from common.postgres_pipeline import Reply, StatementPipeline
 from ledger import bulk
-from ledger.bulk import LedgerRow
+from ledger.batch import LedgerRow
 from margin.bulk import owners_statement
 from orders.calculations import refused_reason
-from orders.engine.batch import BatchContext
-from orders.engine.lock_plan import LockPlan
-from orders.engine.positions import Owner
-from orders.engine.state import ShardState
+from orders.engine.core.batch import BatchContext
+from orders.engine.core.lock_plan import LockPlan
+from orders.engine.core.positions import Owner
+from orders.engine.core.state import ShardState
 from orders.engine.transaction import instruments
 
 _FEES, _CLEARING, _MARGIN, _INSURANCE = "FEES", "CLEARING", "MARGIN", "INSURANCE"

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 
 from common.postgres_pipeline import StatementPipeline
-from orders.commands import FixFunding, PlaceOrder, ResetVenue, SetMarkPrice
-from orders.engine.batch import Received
-from orders.engine.lock_plan import LockPlan, plan_locks
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import Received
+from orders.engine.core.lock_plan import LockPlan
+from orders.engine.core.planning import plan_locks, runs_alone, unknown_instruments
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.transaction import locking, recovery
 
 # A plan of a statement is made for the size that a table has then, and kept. An engine that starts
@@ -58,7 +58,7 @@ class BatchOpener:
 
         `makes_accounts`: also ledger accounts of clients.
         """
-        unknown = self._unknown_instruments(received)
+        unknown = unknown_instruments(received, self._state)
         if unknown:
             recovery.rebuild(self._connection, self._state, unknown)
         plan = self._plan(received, batch_time, extra_owners)
@@ -80,9 +80,7 @@ class BatchOpener:
 
         None, and nothing was sent, where something must be loaded, made or reset before.
         """
-        if self._unknown_instruments(received) or any(
-            isinstance(item.command, ResetVenue) for item in received
-        ):
+        if unknown_instruments(received, self._state) or any(map(runs_alone, received)):
             return None
         plan = self._plan(received, batch_time, set())
         if not locking.has_venue_accounts(self._state, plan):
@@ -124,13 +122,3 @@ class BatchOpener:
             accounts_made=accounts_made,
         )
         return OpenedBatch(batch_time, plan, request)
-
-    def _unknown_instruments(self, received: list[Received]) -> set[int]:
-        """Instruments that were listed since."""
-        known = self._state.instruments
-        return {
-            item.command.instrument_id
-            for item in received
-            if isinstance(item.command, (PlaceOrder, SetMarkPrice, FixFunding))
-            and item.command.instrument_id not in known
-        }

@@ -15,10 +15,12 @@ import psycopg
 from common.instants import to_microseconds
 from common.money import to_units8
 from common.postgres_arrays import integers, words
-from margin.bulk import PositionRow, read_positions, read_positions_of
-from orders.engine.batch import BatchChanges
-from orders.engine.positions import LiveMark, LivePosition
-from orders.engine.state import InstrumentRules, LiveOrder, ShardState
+from margin.bulk import read_positions, read_positions_of
+from margin.types import PositionRow
+from orders.engine.core.batch import BatchChanges
+from orders.engine.core.instruments import InstrumentRules, LiveMark
+from orders.engine.core.positions import LivePosition
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.transaction import instruments
 from orders.matching.types import OrderType, Side, TimeInForce
 
@@ -188,7 +190,7 @@ def _load_positions(
     connection: psycopg.Connection[Any], state: ShardState, instrument_ids: set[int]
 ) -> None:
     """Know the positions and marks of those instruments that are perpetuals."""
-    perpetuals = {i for i in instrument_ids if state.instruments[i].is_perpetual}
+    perpetuals = {i for i in instrument_ids if state.instruments[i].perpetual is not None}
     if perpetuals:
         for row in read_positions_of(connection, perpetuals):
             state.positions.put(_live_position(row, state))

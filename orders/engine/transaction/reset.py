@@ -1,8 +1,14 @@
 """Empties trading data and ledger: `POST /debug/reset`, where a deployment allows it."""
 
+import logging
+from importlib import import_module
 from typing import Any
 
 import psycopg
+from django.conf import settings
+from django.db import connections
+
+logger = logging.getLogger(__name__)
 
 # Staff, instruments, and the brokers that were not made by POST /register stay.
 _STATEMENTS = (
@@ -48,3 +54,18 @@ def empty_tables(connection: psycopg.Connection[Any]) -> None:
     """Run inside the transaction of the reset's batch."""
     for statement in _STATEMENTS:
         connection.execute(statement)
+
+
+def call_hook() -> bool:
+    """Call what settings.RESET_HOOK names, after the COMMIT; whether it did not fail."""
+    if not settings.RESET_HOOK:
+        return True
+    module, _, name = settings.RESET_HOOK.rpartition(".")
+    try:
+        getattr(import_module(module), name)()
+    except Exception:
+        logger.exception("the venue is empty, and %s failed", settings.RESET_HOOK)
+        return False
+    finally:
+        connections.close_all()
+    return True

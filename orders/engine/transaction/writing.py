@@ -13,13 +13,14 @@ from common.instants import from_microseconds
 from common.postgres_arrays import amounts, bigints, integers, uuids, words
 from common.postgres_pipeline import StatementPipeline, all_or_error
 from ledger import bulk
-from margin.bulk import PositionRow, store_positions
+from margin.bulk import store_positions
 from margin.bulk_funding import insert_fundings
 from margin.bulk_liquidations import freeze_collateral, insert_liquidations
+from margin.types import PositionRow
 from marketdata.bulk import insert_marks
-from orders.engine.batch import BatchChanges, TradeRow
-from orders.engine.positions import LivePosition
-from orders.engine.state import LiveOrder, ShardState
+from orders.engine.core.batch import BatchChanges, TradeRow
+from orders.engine.core.positions import LivePosition
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import OrderType, Side, TimeInForce
 from orders.models import Order
 from orders.types import Reason

@@ -393,7 +393,7 @@ def test_only_the_engine_judges_that_an_order_has_expired(transactional_db, valk
             time.sleep(0.05)
     assert api.get("/orders", status="OPEN").json()["results"] == []
     (row,) = api.get("/orders", status="EXPIRED").json()["results"]
-    assert row["status"] == "EXPIRED"
+    assert (row["status"], row["reason"]) == ("EXPIRED", "valid_until_passed")
     time.sleep(0.5)
     assert api.get("/instruments/ACME/book").json()["bids"] == []
 

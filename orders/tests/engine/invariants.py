@@ -7,10 +7,10 @@ from django.db import connection
 from common.database import database_dsn
 from common.valkey import get_client
 from marketdata.snapshots import DEPTH, read_snapshots
-from orders.engine.positions import LivePosition
+from orders.engine.core.positions import LivePosition
+from orders.engine.core.state import LiveOrder, ShardState
 from orders.engine.process import leadership
 from orders.engine.process.runner import Engine
-from orders.engine.state import LiveOrder, ShardState
 from orders.engine.transaction import recovery
 
 _WRONG_BALANCES = """

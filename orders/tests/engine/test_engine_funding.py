@@ -16,16 +16,17 @@ from brokers.services.house import get_dealer_account_id
 from common.ids import new_uuid
 from common.instants import EPOCH, to_microseconds
 from common.money import UNITS8
-from ledger.bulk import LedgerBatch
+from ledger.batch import LedgerBatch
 from ledger.models import JournalEntry, LedgerAccount
 from margin.models import Funding, FundingPayment
 from margin.services.funding import book_fundings
 from marketdata.models import Instrument
 from orders.commands import FixFunding
-from orders.engine.batch import BatchChanges, BatchContext
-from orders.engine.funding import fix_funding
-from orders.engine.positions import LiveMark, LivePosition
-from orders.engine.state import ShardState
+from orders.engine.core.batch import Batch, BatchChanges, BatchContext
+from orders.engine.core.instruments import LiveMark
+from orders.engine.core.perpetuals.funding import fix_funding
+from orders.engine.core.positions import LivePosition
+from orders.engine.core.state import ShardState
 from orders.models import EngineCommand
 from orders.services.funding import funding_id
 from orders.tests.engine.harness import BUY, REPLY_TO, SELL, Harness, Venue
@@ -282,16 +283,16 @@ def test_what_is_paid_is_what_is_received_and_the_remainder(desk: Harness) -> No
     def check(some: list[int], mark: int, rate: int) -> None:
         quantities = dict(enumerate([*some, -sum(some)], 1))
         now = to_microseconds(DUE_AT)
-        state, context = ShardState(0), BatchContext()
-        changes = BatchChanges(now, LedgerBatch())
+        state, changes = ShardState(0), BatchChanges(now, LedgerBatch())
+        batch = Batch(state, BatchContext(), changes)
         state.add_instrument(rules)
         state.positions.marks[rules.instrument_id] = LiveMark(mark, now)
         for account_id, quantity in quantities.items():
             state.positions.put(LivePosition(account_id, rules, quantity))
         command = fix_command(desk, rate)
 
-        assert fix_funding(command, state, context, changes) == Result.DONE
-        assert fix_funding(command, state, context, changes) == Result.NOT_NEEDED
+        assert fix_funding(command, batch) == Result.DONE
+        assert fix_funding(command, batch) == Result.NOT_NEEDED
 
         [funding] = changes.fundings
         unit, remainder = rules.fee_unit, funding.paid - funding.received

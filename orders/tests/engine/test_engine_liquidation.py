@@ -11,7 +11,7 @@ from ledger.models import JournalEntry
 from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
 from margin.models import FreezeChange, Liquidation, LiquidationStep, MarginAccount, Position
-from orders.engine import margin_checks
+from orders.engine.core.perpetuals import margin_checks
 from orders.models import EngineCommand, Order, Trade
 from orders.tests.engine.harness import BUY, SELL, Harness, change, make_account, stored
 from orders.tests.engine.invariants import check_all

@@ -3,7 +3,8 @@
 from decimal import Decimal as D
 
 from margin.models import Position
-from orders.engine import lock_plan
+from orders.engine.core.batch import Received
+from orders.engine.core.planning import plan_locks
 from orders.models import Order
 from orders.tests.engine.harness import BUY, SELL, Harness, change, stored
 from orders.tests.engine.margin import (
@@ -116,8 +117,8 @@ def test_what_can_be_foreseen_is_locked_at_once(futures: Harness) -> None:
     futures.place(maker, SELL, 100, 5_000_000)
     futures.place(behind, SELL, 100, 5_000_000)
     command = futures.place_command(taker, BUY, 50, 5_000_000)
-    received = lock_plan.Received("1-0", 0, command)
-    found = lock_plan.plan_locks(futures.engine.state, [received], [], set())
+    received = Received("1-0", 0, command)
+    found = plan_locks(futures.engine.state, [received], [], set())
 
     usdt = futures.instrument.quote_asset_id
     assert found.margin_rows == {(maker.id, usdt), (taker.id, usdt)}

@@ -207,7 +207,9 @@ def test_a_busy_market_with_jumping_marks(futures: Harness, seed: int) -> None:
         crash = Mark(draw.choice((0, 1)), draw.choice((600, 850, 1_150, 1_400)))
         run(world, [_drawn(draw) for _ in range(40)] + [crash] * (number % 2))
     reasons = set(Order.objects.filter(status="CANCELED").values_list("reason", flat=True))
-    assert reasons == {"insufficient_margin", "no_liquidity", "by_user", "liquidation"}
+    assert reasons == {
+        "insufficient_margin", "no_liquidity", "immediate_or_cancel", "by_user", "liquidation",
+    }  # fmt: skip
     kinds = set(LiquidationStep.objects.values_list("kind", flat=True))
     assert {"CANCEL_ORDERS", "CLOSE_ON_BOOK", "TAKEOVER", "DELEVERAGE", "FEE"} <= kinds
     assert FundingPayment.objects.exists() and not Funding.objects.filter(booked_at=None).exists()

@@ -152,7 +152,7 @@ def test_a_refusal_is_stored_and_changes_nothing_else(harness: Harness) -> None:
         ("REJECTED", "insufficient_position"),
         ("REJECTED", "insufficient_funds"),
         # Nothing would be bought from it: nothing is needed for it.
-        ("CANCELED", "no_liquidity"),
+        ("CANCELED", "immediate_or_cancel"),
         ("REJECTED", "insufficient_funds"),
     ]
     assert outcomes[0].facts == {"required": 1_000_010_000, "available": 1_000_000_000}
@@ -195,7 +195,7 @@ def test_a_market_buy_is_checked_against_what_its_walk_costs(harness: Harness) -
     assert balance(buyer, "USD") == (0, 0)
     fund(buyer, "USD", "15.015")
     ioc = harness.place(buyer, BUY, 100, 1_500, time_in_force=IOC)
-    assert (ioc.status, ioc.reason, ioc.filled_lots) == ("CANCELED", "no_liquidity", 1)
+    assert (ioc.status, ioc.reason, ioc.filled_lots) == ("CANCELED", "immediate_or_cancel", 1)
     assert balance(buyer, "USD") == (0, 0)
     check_all(harness.engine)
 

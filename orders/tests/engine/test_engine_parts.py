@@ -1,6 +1,6 @@
 """Long batches, which are written part by part while the rest is still being matched."""
 
-from orders.engine.processor import PART
+from orders.engine.core.processor import PART
 from orders.models import Order, Trade
 from orders.tests.engine.harness import BUY, SELL, Harness, fund, make_account, stored
 from orders.tests.engine.invariants import check_all

@@ -81,7 +81,7 @@ def test_a_due_order_expires_before_the_first_command(timed: Harness, clock: Clo
 
     # The due one, whose valid_until is now, did not trade; the one a microsecond later did.
     assert (taker.status, taker.filled_lots) == ("PARTIALLY_FILLED", 2)
-    assert (stored(due).status, stored(due).reason) == ("EXPIRED", "")
+    assert (stored(due).status, stored(due).reason) == ("EXPIRED", "valid_until_passed")
     assert (stored(due).filled_quantity, stored(due).hold_amount) == (1, 0)
     assert stored(later).status == "FILLED"
     assert balance(buyer, "USD") == (100 - 10 - 10, 0)
@@ -117,6 +117,7 @@ def test_an_order_that_comes_past_its_time_is_stored_expired(timed: Harness, clo
     order = timed.place(buyer, BUY, 1, 1_000, valid_until=clock.now)
     assert (order.status, order.filled_lots) == ("EXPIRED", 0)
     assert (stored(order).status, stored(order).hold_amount) == ("EXPIRED", 0)
+    assert order.reason == stored(order).reason == "valid_until_passed"
     assert timed.cancel(buyer, order.command_id) == "not_open"
     check_all(timed.engine)
 

@@ -1,0 +1,1 @@
+"""What the engine knows of each command: one handler a command, found in `registry`. Pure."""

@@ -1,0 +1,1 @@
+"""Perpetuals in the engine: positions, margin, marks, funding, liquidations. Pure."""

@@ -1,0 +1,88 @@
+"""From an execution to a trade of any kind: its id, the fees of both orders, its webhook. Pure."""
+
+from uuid import UUID
+
+from orders.calculations import fee_on
+from orders.engine.core.batch import TradeRow
+from orders.engine.core.state import LiveOrder, ShardState
+from orders.matching.types import Execution, Side
+from orders.webhooks import trade_payload
+
+_BUY = Side.BUY
+_ZERO_SHARD_ID = (0x7 << 76) | (0x2 << 62)
+
+
+def make_trade(
+    taker: LiveOrder, execution: Execution, state: ShardState, batch_time: int
+) -> TradeRow:
+    """The trade of one execution, with its id and the fees that it adds to both orders."""
+    maker: LiveOrder = execution.maker  # type: ignore[assignment]
+    notional = execution.price * execution.quantity * taker.instrument.factor
+    taker_fee = _charge_taker(taker, notional)
+    maker_fee = _charge_maker(maker, notional)
+    taker_is_buyer = taker.side == _BUY
+    if taker_is_buyer:
+        buy, sell, buy_fee, sell_fee = taker, maker, taker_fee, maker_fee
+    else:
+        buy, sell, buy_fee, sell_fee = maker, taker, maker_fee, taker_fee
+    trade_id, sequence = next_event(state, batch_time)
+    return TradeRow(
+        trade_id,
+        buy,
+        sell,
+        execution.price,
+        execution.quantity,
+        notional,
+        buy_fee,
+        sell_fee,
+        taker_is_buyer,
+        sequence,
+    )
+
+
+def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
+    """The id and the sequence of the shard's next event."""
+    sequence = state.next_sequence
+    state.next_sequence = sequence + 1
+    return _event_id(batch_time, state.shard, sequence), sequence
+
+
+def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
+    """The webhook body of a broker's half of a trade: prices in whole cents."""
+    rules = order.instrument
+    return trade_payload(
+        trade_id=UUID(bytes=trade.trade_id),
+        order_id=UUID(bytes=order.id_bytes),
+        symbol=rules.symbol,
+        is_buy=order.side == _BUY,
+        price=trade.price * rules.tick,
+        quantity=trade.quantity * rules.lot,
+        remaining=remaining * rules.lot,
+        executed_at=batch_time,
+    )
+
+
+def _charge_taker(order: LiveOrder, notional: int) -> int:
+    order.taker_notional += notional
+    if not order.taker_rate:
+        return 0
+    total = fee_on(order.taker_notional, order.taker_rate, order.instrument.fee_unit)
+    fee = total - order.taker_fee
+    order.taker_fee = total
+    return fee
+
+
+def _charge_maker(order: LiveOrder, notional: int) -> int:
+    order.maker_notional += notional
+    if not order.maker_rate:
+        return 0
+    total = fee_on(order.maker_notional, order.maker_rate, order.instrument.fee_unit)
+    fee = total - order.maker_fee
+    order.maker_fee = total
+    return fee
+
+
+def _event_id(batch_time: int, shard: int, sequence: int) -> bytes:
+    """`common.ids.derived_uuid` as bytes."""
+    number = batch_time // 1000 << 80 | _ZERO_SHARD_ID | shard << 64 | sequence
+    return number.to_bytes(16)
