@@ -9,6 +9,7 @@ SHARDS =
 WEB_WORKERS =
 VERBOSE =
 ARGS =
+FILE =
 
 VENV := .venv
 IN_VENV := $(VENV)/bin/python
@@ -23,8 +24,14 @@ NEEDS_VENV = test -x $(IN_VENV) -a -f $(VENV)/pyvenv.cfg || \
 RUN_OPTIONS := --host $(HOST) --port $(PORT) $(if $(SHARDS),--shards $(SHARDS)) \
 	$(if $(WEB_WORKERS),--web-workers $(WEB_WORKERS)) $(if $(VERBOSE),--verbose)
 
+ifeq ($(FILE),)
+ifneq ($(filter backup restore,$(MAKECMDGOALS)),)
+$(error Name the file: make $(MAKECMDGOALS) FILE=venue.dump)
+endif
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help install run stop status demo demo-margin reset test test-browser check format bench clean always
+.PHONY: help install run stop status demo demo-margin backup restore reset test test-browser check format bench clean always
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +57,12 @@ demo: $(RUN_STAMP) ## Load the demo data into the running venue and show its key
 
 demo-margin: $(RUN_STAMP) ## Tell the story of a margin account, at a venue of its own
 	@$(IN_VENV) -m examples.margin_story
+
+backup: $(RUN_STAMP) ## Write the database to a file: make backup FILE=venue.dump
+	@$(IN_VENV) -m embedded backup "$(FILE)"
+
+restore: $(RUN_STAMP) ## Replace the database by a backup, after asking: FILE=venue.dump
+	@$(IN_VENV) -m embedded restore "$(FILE)" $(ARGS)
 
 reset: $(RUN_STAMP) ## Delete the embedded databases, after asking
 	@$(IN_VENV) -m embedded reset

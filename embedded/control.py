@@ -65,7 +65,7 @@ def reset(*, confirmed: bool) -> None:
     state_dir = paths.state_dir()
     if state_lock.holder(state_dir) is not None:
         raise AlreadyRunningError("The venue is running. End it first: python -m embedded stop")
-    if not confirmed and input(f"Delete all data in {state_dir}? [y/N] ").lower() != "y":
+    if not confirmed and not is_confirmed(f"Delete all data in {state_dir}? [y/N] "):
         raise EmbeddedError("Nothing was deleted.")
     processes.stop_leftovers(state_dir / "run")
     for part in _STATE_PARTS:
@@ -75,6 +75,15 @@ def reset(*, confirmed: bool) -> None:
         else:
             path.unlink(missing_ok=True)
     print("All data was deleted. The next start begins anew.")
+
+
+def is_confirmed(question: str) -> bool:
+    """Ask on the terminal; only `y` or `yes` is a yes, and no answer is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
 
 
 def addresses() -> dict[str, str]:

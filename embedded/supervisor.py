@@ -125,6 +125,14 @@ class Supervisor:
                 processes.stop(process, spec, grace_seconds=spec.stop_grace_seconds)
                 self._pid_file(spec.name).unlink(missing_ok=True)
 
+    def look_after_all(self) -> None:
+        """Wait a moment, and start again what has ended.
+
+        Raises:
+            StopRequestedError: a signal came.
+        """
+        self._tick()
+
     def run_forever(self) -> NoReturn:
         """Look after the children until a signal asks to stop.
 
