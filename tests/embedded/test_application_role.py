@@ -41,7 +41,11 @@ def venue() -> Iterator[TrialVenue]:
     prepare(as_role(started.database_url, "postgres", secret), started.redis_url)
     url = as_role(started.database_url, ROLE, PASSWORD)
     started.stop()
-    with trial_venue(environ=ENVIRON | {"DATABASE_URL": url}, state_dir=folder) as running:
+    with trial_venue(
+        processes=("engine-0", "django", "web", "worker"),
+        environ=ENVIRON | {"DATABASE_URL": url},
+        state_dir=folder,
+    ) as running:
         yield running
     shutil.rmtree(folder)
 
@@ -81,6 +85,48 @@ def test_the_venue_trades_and_its_ledger_agrees(venue: TrialVenue) -> None:
     assert facts.ask(venue, "SELECT count(*) FROM orders_trade") == [(1,)]
     assert "Everything agrees." in venue.manage("check_ledger")
     assert {name for (name,) in facts.ask(venue, "SELECT name FROM auth_group")} != set()
+
+
+@pytest.mark.parametrize("name", ["web", "django", "engine", "worker"])
+def test_probes_of_containers_find_a_running_venue_well(venue: TrialVenue, name: str) -> None:
+    url = f"http://127.0.0.1:{venue.port}/health"
+
+    def is_well() -> bool:
+        return probe(venue, name, "--url", url).returncode == 0
+
+    assert venue.supervisor.wait_until(is_well, seconds=30), probe(venue, name).stderr
+
+
+def test_probes_say_what_is_missing(venue: TrialVenue) -> None:
+    assert "no last heartbeat" in probe(venue, "engine", "--shard", "7").stderr
+    nobody = probe(venue, "web", "--url", "http://127.0.0.1:1/health")
+    assert (nobody.returncode, nobody.stderr[:5]) == (1, "web: ")
+    gone = probe(venue, "worker", REDIS_PREFIX="bourse-elsewhere:")
+    assert (gone.returncode, gone.stderr) == (1, "no last sweep\n")
+
+
+@pytest.mark.parametrize(("age", "code"), [("10 seconds", 0), ("8 minutes", 1)])
+def test_probe_of_beat_looks_at_the_last_task(venue: TrialVenue, age: str, code: int) -> None:
+    facts.ask(
+        venue,
+        "UPDATE django_celery_beat_periodictask SET last_run_at = now() - %s::interval RETURNING 1",
+        [age],
+    )
+
+    ran = probe(venue, "beat")
+
+    assert ran.returncode == code, ran.stderr
+
+
+def probe(venue: TrialVenue, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "embedded.probe", *arguments],
+        cwd=paths.project_root(),
+        env=dict(venue.environ) | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_booked_entry_is_reversed_under_its_lock(venue: TrialVenue) -> None:
