@@ -52,7 +52,8 @@ status: ## Show the processes of the running venue
 	@$(NEEDS_VENV)
 	@$(IN_VENV) -m embedded status
 
-demo: $(RUN_STAMP) ## Load the demo data into the running venue and show its keys
+demo: ## Load the demo data into the running venue and show its keys
+	@$(NEEDS_VENV)
 	@$(IN_VENV) -m embedded exec --running -- $(IN_VENV) manage.py load_demo
 
 demo-margin: $(RUN_STAMP) ## Tell the story of a margin account, at a venue of its own

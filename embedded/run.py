@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from embedded.venue import VenueOptions
 _SERVER_SECONDS_MAX = 300.0
 _SERVER_RESTARTS_MAX = 12
 _HEALTH_SECONDS = 60.0
+# What `prepare_venue --show-progress` prints between its own output.
+_PROGRESS = re.compile(r"^progress: (.*)\n", re.MULTILINE)
 
 
 def run_venue(options: VenueOptions) -> None:
@@ -131,9 +134,15 @@ def wait_for_server(supervisor: Supervisor, server: Server) -> None:
 def _prepare(supervisor: Supervisor, environ: Mapping[str, str], screen: Screen) -> str:
     """Bring database, static files and demo up to date; return the text about the demo."""
     screen.event("bourse", "preparing the database and the pages")
-    step = venue.manage("prepare", "prepare_venue", environ=environ)
-    supervisor.run_commands(step)
-    return supervisor.log_of(step.name).read_text().strip()
+    step = venue.manage("prepare", "prepare_venue", "--show-progress", environ=environ)
+    log = supervisor.log_of(step.name)
+
+    def show() -> None:
+        if steps := _PROGRESS.findall(log.read_text(errors="replace")):
+            screen.progress("prepare", steps[-1])
+
+    supervisor.run_commands(step, meanwhile=show)
+    return _PROGRESS.sub("", log.read_text()).strip()
 
 
 def _open(

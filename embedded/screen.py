@@ -20,6 +20,7 @@ class Screen:
         self._stream = stream or sys.stdout
         self._colours = self._stream.isatty() and "NO_COLOR" not in os.environ
         self._is_line_open = False
+        self._lost_count = 0
         self._progressed_at = time.monotonic()
 
     def style(self, text: str, *styles: str) -> str:
@@ -40,7 +41,7 @@ class Screen:
         now = time.monotonic()
         if self._stream.isatty():
             line = f"\r{'':10}{name:<{_NAME_WIDTH}}  {text}\033[K"
-            print(line, end="", file=self._stream, flush=True)
+            self._print(line)
             self._is_line_open = True
         elif now - self._progressed_at > _PROGRESS_SECONDS:
             self.event(name, text)
@@ -49,9 +50,21 @@ class Screen:
     def text(self, text: str) -> None:
         """Show a text as it is."""
         if self._is_line_open:
-            print("\r\033[K", end="", file=self._stream)
+            self._print("\r\033[K")
             self._is_line_open = False
-        print(text, file=self._stream, flush=True)
+        self._print(text + "\n")
+
+    def _print(self, text: str) -> None:
+        """Write; what a closed terminal or a full disk refuses is counted, and said later."""
+        if self._lost_count:
+            text = f"({self._lost_count} lines could not be shown)\n{text}"
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost_count += 1
+        else:
+            self._lost_count = 0
 
 
 class LogFollower:
