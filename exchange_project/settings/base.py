@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import environ
 
+from common.logs import console_config
 from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
 from exchange_project.settings.rules import BASE_DIR as BASE_DIR
@@ -311,23 +312,22 @@ REST_FRAMEWORK = {
 
 # --- admin and logs -------------------------------------------------------------------------------
 LOG_LEVEL: str = given["LOG_LEVEL"]
+LOG_FORMAT: str = given["LOG_FORMAT"]
 LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    **console_config(LOG_FORMAT),
     "filters": {
         "with_cause": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: record.exc_info is not None,
-        }
+        },
+        "without_traceback": {"()": "common.logs.WithoutTraceback"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},
         # Refusals are answers here, not events: only what has a cause to show is logged.
         "django.request": {"level": "ERROR", "filters": ["with_cause"]},
-        # A traceback for each request with a foreign Host: strangers would fill the log.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A line for each request with a foreign Host, and no traceback: strangers decide how many.
+        "django.security.DisallowedHost": {"filters": ["without_traceback"]},
     },
 }
