@@ -210,7 +210,7 @@ def _program(name: str) -> str:
 
 
 def _postgres(state_dir: Path) -> PostgresServer:
-    server = PostgresServer(state_dir / "postgres", account=processes.unprivileged_account())
+    server = PostgresServer(state_dir / "postgres", account=processes.server_account(state_dir))
     server.recall_port()
     return server
 
