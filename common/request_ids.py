@@ -6,7 +6,7 @@ tasks to the worker, so that all log lines of one request can be found by it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -19,6 +19,11 @@ def current_request_id() -> str:
 def bind_request_id(request_id: str) -> None:
     """Serve this request from now on, in the present thread or asyncio task."""
     _request_id.set(request_id)
+
+
+def outside_requests() -> Context:
+    """Return the context for a task that serves all requests, whichever of them starts it."""
+    return Context()
 
 
 @contextmanager

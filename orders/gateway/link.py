@@ -23,7 +23,7 @@ from django.db import connections
 
 from common.caching import TtlCache
 from common.errors import OutcomeUnknown
-from common.request_ids import current_request_id
+from common.request_ids import current_request_id, outside_requests
 from orders.commands import AnyCommand, AnyOutcome, CancelOrder, PlaceOrder, encode
 from orders.errors import EngineUnavailable
 from orders.gateway.admission import ShardStatus, Turnstile, check_status
@@ -208,7 +208,7 @@ class EngineLink:
         self._packed.append(_packed(command, shard))
         self._receivers.append(_written(outcome, shard))
         if self._watching is None:
-            self._watching = self.loop.create_task(self._watch())
+            self._watching = self.loop.create_task(self._watch(), context=outside_requests())
         return outcome
 
     def _flush(self, connection: ValkeyConnection, seen: int) -> None:
@@ -234,7 +234,7 @@ class EngineLink:
         if connection is not None and connection.is_open:
             return connection
         if self._connecting is None:
-            self._connecting = self.loop.create_task(connect())
+            self._connecting = self.loop.create_task(connect(), context=outside_requests())
             self._connecting.add_done_callback(self._take_connection)
         try:
             return await asyncio.shield(self._connecting)
@@ -250,7 +250,8 @@ class EngineLink:
         """What Valkey says about a shard now; asked once for all who want to know."""
         asking = self._asking.get(shard)
         if asking is None:
-            asking = self._asking[shard] = self.loop.create_task(self._ask_status(shard))
+            asking = self.loop.create_task(self._ask_status(shard), context=outside_requests())
+            self._asking[shard] = asking
             asking.add_done_callback(lambda _: self._asking.pop(shard))
         return await asyncio.shield(asking)
 
