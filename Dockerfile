@@ -15,7 +15,7 @@ RUN pip install --require-hashes --requirement requirements.txt
 COPY . .
 
 # Collecting needs settings, but neither servers nor a real secret: these are gone afterwards.
-RUN SECRET_KEY=collectstatic DATABASE_URL=postgresql://none/none REDIS_URL=redis://none \
+RUN SECRET_KEY=for-collecting-static-files-alone DATABASE_URL=postgresql://none/none REDIS_URL=redis://none \
     python manage.py collectstatic --noinput
 
 USER bourse

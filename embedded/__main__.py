@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from embedded import control, run
+from embedded import backup, control, run
 from embedded.errors import EmbeddedError
 from embedded.venue import VenueOptions
 
@@ -30,6 +31,10 @@ def _execute(arguments: argparse.Namespace) -> int:
             control.stop()
         case "status":
             control.show_status()
+        case "backup":
+            backup.back_up(arguments.file)
+        case "restore":
+            backup.restore(arguments.file, confirmed=arguments.yes)
         case "reset":
             control.reset(confirmed=arguments.yes)
         case "env":
@@ -58,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("services", help="start PostgreSQL and Valkey alone, until Ctrl-C")
     commands.add_parser("stop", help="stop the running venue")
     commands.add_parser("status", help="show the processes of the running venue")
+    back_up = commands.add_parser("backup", help="write the database to a new file")
+    restore = commands.add_parser("restore", help="replace the database by a backup")
+    restore.add_argument("--yes", action="store_true", help="do not ask")
+    for command in (back_up, restore):
+        command.add_argument("file", type=Path, help="the backup")
     reset = commands.add_parser("reset", help="delete the embedded servers' data")
     reset.add_argument("--yes", action="store_true", help="do not ask")
     commands.add_parser("env", help="print DATABASE_URL and REDIS_URL for a shell")

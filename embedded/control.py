@@ -65,7 +65,7 @@ def reset(*, confirmed: bool) -> None:
     state_dir = paths.state_dir()
     if state_lock.holder(state_dir) is not None:
         raise AlreadyRunningError("The venue is running. End it first: python -m embedded stop")
-    if not confirmed and input(f"Delete all data in {state_dir}? [y/N] ").lower() != "y":
+    if not confirmed and not is_confirmed(f"Delete all data in {state_dir}? [y/N] "):
         raise EmbeddedError("Nothing was deleted.")
     processes.stop_leftovers(state_dir / "run")
     for part in _STATE_PARTS:
@@ -75,6 +75,15 @@ def reset(*, confirmed: bool) -> None:
         else:
             path.unlink(missing_ok=True)
     print("All data was deleted. The next start begins anew.")
+
+
+def is_confirmed(question: str) -> bool:
+    """Ask on the terminal; only `y` or `yes` is a yes, and no answer is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False
 
 
 def addresses() -> dict[str, str]:
@@ -97,6 +106,19 @@ def addresses() -> dict[str, str]:
     return found
 
 
+def _running_addresses() -> dict[str, str]:
+    """Return the addresses of servers that can be used now.
+
+    Raises:
+        EmbeddedError: the embedded ones do not run.
+    """
+    environ = environment.complete(os.environ, paths.project_root() / ".env")
+    own = environ.get("DATABASE_URL") and environ.get("REDIS_URL")
+    if not own and state_lock.holder(paths.state_dir()) is None:
+        raise EmbeddedError("The venue is not running. Start it first: make run")
+    return addresses()
+
+
 def show_addresses() -> None:
     """Print the servers' addresses as lines for a shell: `eval "$(python -m embedded env)"`."""
     print(summary.export_lines(addresses()))
@@ -104,7 +126,7 @@ def show_addresses() -> None:
 
 def open_database_shell(arguments: list[str]) -> None:
     """Become psql on the venue's database."""
-    url = addresses()["DATABASE_URL"]
+    url = _running_addresses()["DATABASE_URL"]
     psql = programs.find_postgres(open_to_all=False).folder / "psql"
     program = str(psql) if psql.exists() else "psql"
     os.execvp(program, [program, url, *arguments])
@@ -116,7 +138,7 @@ def run_command(command: list[str], *, on_running: bool) -> int:
     The servers are throw-away ones with an empty database or, with `on_running`, the venue's own.
     """
     if on_running:
-        return _run(command, addresses())
+        return _run(command, _running_addresses())
     _turn_termination_into_exit()
     with services.temporary_services() as temporary:
         urls = {"DATABASE_URL": temporary.database_url, "REDIS_URL": temporary.redis_url}

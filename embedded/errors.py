@@ -21,5 +21,9 @@ class PortTakenError(EmbeddedError):
     """The web port is in use by another program."""
 
 
+class BackupError(EmbeddedError):
+    """A backup could not be made or restored."""
+
+
 class CommandFailedError(EmbeddedError):
     """A set-up command, such as a migration, ended with an error."""

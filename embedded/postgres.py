@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from embedded import paths, processes, programs
 from embedded.errors import EmbeddedError, ServerFailedError
@@ -103,7 +104,7 @@ class PostgresServer(Server):
 
     def complete_start(self) -> None:
         """Make the venue's role and database, unless they exist."""
-        with psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True) as connection:
+        with self._as_superuser() as connection:
             row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE])
             if row.fetchone():
                 return
@@ -115,13 +116,42 @@ class PostgresServer(Server):
             )
             connection.execute(sql.SQL("GRANT pg_monitor, pg_checkpoint TO {}").format(role))
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
-        # Only a superuser may; whoever tunes the venue reads where time goes.
-        with psycopg.connect(self._url(_SUPERUSER, _DATABASE), autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        self._add_statistics(_DATABASE)
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database of the venue's role, in place of one of that name; its URL."""
+        new, role = sql.Identifier(name), sql.Identifier(_ROLE)
+        with self._as_superuser() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(new))
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(new, role))
+        self._add_statistics(name)
+        return self._url(_ROLE, name)
+
+    def replace_database(self, name: str) -> None:
+        """Put a database in the place of the venue's own, which is dropped with its connections."""
+        new, old, aside = map(sql.Identifier, (name, _DATABASE, f"{_DATABASE}_replaced"))
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(aside)
+        ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        with self._as_superuser() as connection:
+            connection.execute(drop)
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(old))
+            connection.execute(ends, [_DATABASE])
+            with connection.transaction():
+                connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(old, aside))
+                connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(new, old))
+            connection.execute(drop)
 
     def url(self) -> str:
         """Return the DATABASE_URL of the venue's role and database."""
         return self._url(_ROLE, _DATABASE)
+
+    def _as_superuser(self, database: str = "postgres") -> "psycopg.Connection[TupleRow]":
+        return psycopg.connect(self._url(_SUPERUSER, database), autocommit=True)
+
+    def _add_statistics(self, database: str) -> None:
+        """Let those who tune the venue read where time goes; only a superuser can."""
+        with self._as_superuser(database) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
     def _url(self, role: str, database: str) -> str:
         """Build a URL by the Unix socket if its path is short enough, else by TCP.

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,8 +81,12 @@ def named_account() -> Account:
 
 
 def spawn(spec: ProcessSpec, *, log: Path, pid_file: Path) -> "subprocess.Popen[bytes]":
-    """Start a child with its output appended to `log` and its identity kept in `pid_file`."""
-    rotate_log(log)
+    """Start a child with its output appended to `log` and its identity kept in `pid_file`.
+
+    Raises:
+        OSError: the system refuses, or the files cannot be written. No child is left then.
+    """
+    set_log_aside(log)
     account = spec.account or Account(os.geteuid(), os.getegid())
     guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(int(spec.stop_signal))]
     with log.open("ab") as output:
@@ -97,14 +102,27 @@ def spawn(spec: ProcessSpec, *, log: Path, pid_file: Path) -> "subprocess.Popen[
     born = birth_of(child.pid)
     if born is not None:
         record = PidRecord(child.pid, born, int(spec.stop_signal))
-        pid_file.write_text(json.dumps(asdict(record)))
+        try:
+            pid_file.write_text(json.dumps(asdict(record)))
+        except OSError:
+            signal_group(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
     return child
 
 
-def rotate_log(log: Path) -> None:
-    """Move a log that has grown large aside, replacing the one moved before."""
-    if log.exists() and log.stat().st_size > _LOG_BYTES_MAX:
-        log.replace(log.with_name(log.name + ".1"))
+def set_log_aside(log: Path) -> None:
+    """Copy a log that has grown large, in place of the one copied before, and empty it.
+
+    The process that writes it goes on at its new end, since it appends; what it writes between
+    copying and emptying is lost.
+    """
+    if not log.exists() or log.stat().st_size <= _LOG_BYTES_MAX:
+        return
+    aside = log.with_name(log.name + ".1")
+    aside.unlink(missing_ok=True)
+    shutil.copyfile(log, aside)
+    os.truncate(log, 0)
 
 
 def tail(log: Path, *, lines: int = 15) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from embedded.venue import VenueOptions
 _SERVER_SECONDS_MAX = 300.0
 _SERVER_RESTARTS_MAX = 12
 _HEALTH_SECONDS = 60.0
+# What `prepare_venue --show-progress` prints between its own output.
+_PROGRESS = re.compile(r"^progress: (.*)\n", re.MULTILINE)
 
 
 def run_venue(options: VenueOptions) -> None:
@@ -28,9 +31,9 @@ def run_venue(options: VenueOptions) -> None:
         EmbeddedError: it could not be started; the message says why and what to do.
     """
     screen = Screen()
-    with _supervisor(screen, verbose=options.verbose) as supervisor:
+    with supervise(screen, verbose=options.verbose) as supervisor:
         _check_web_port(options)
-        environ = _start_servers(supervisor, _ensure_env_file(screen))
+        environ = start_servers(supervisor, ensure_env_file(screen))
         if options.shards is not None:
             environ["ENGINE_SHARDS"] = str(options.shards)
         demo = _prepare(supervisor, environ, screen)
@@ -42,14 +45,14 @@ def run_venue(options: VenueOptions) -> None:
 def run_services() -> None:
     """Run PostgreSQL and Valkey alone until Ctrl-C or SIGTERM, for work on the code."""
     screen = Screen()
-    with _supervisor(screen) as supervisor:
-        environ = _start_servers(supervisor, _ensure_env_file(screen))
+    with supervise(screen) as supervisor:
+        environ = start_servers(supervisor, ensure_env_file(screen))
         screen.text(summary.export_lines(environ))
         supervisor.run_forever()
 
 
 @contextlib.contextmanager
-def _supervisor(screen: Screen, *, verbose: bool = False) -> Iterator[Supervisor]:
+def supervise(screen: Screen, *, verbose: bool = False) -> Iterator[Supervisor]:
     """Hold the state folder and yield its supervisor, which stops all at the end in any case."""
     state_dir = paths.state_dir()
     services.make_state_folders(state_dir)
@@ -74,7 +77,8 @@ def _check_web_port(options: VenueOptions) -> None:
         )
 
 
-def _ensure_env_file(screen: Screen) -> Path:
+def ensure_env_file(screen: Screen) -> Path:
+    """Write `.env` on the first start, add what it lacks later; return its path."""
     env_file = paths.project_root() / ".env"
     existed = env_file.exists()
     added = environment.ensure(env_file, example=env_file.with_name(".env.example"))
@@ -85,14 +89,17 @@ def _ensure_env_file(screen: Screen) -> Path:
     return env_file
 
 
-def _start_servers(supervisor: Supervisor, env_file: Path) -> dict[str, str]:
-    """Start the servers that the environment does not name; return the venue's environment."""
+def start_servers(supervisor: Supervisor, env_file: Path, *, valkey: bool = True) -> dict[str, str]:
+    """Start the servers that the environment does not name; return the venue's environment.
+
+    Without `valkey` PostgreSQL alone is started.
+    """
     environ = environment.complete(os.environ, env_file) | {"PYTHONUNBUFFERED": "1"}
     environ["DJANGO_URL"] = environ.get("DJANGO_URL") or venue.django_url(paths.state_dir())
     servers = services.make_servers(
         paths.state_dir(),
         postgres=not environ.get("DATABASE_URL"),
-        valkey=not environ.get("REDIS_URL"),
+        valkey=valkey and not environ.get("REDIS_URL"),
         durable=True,
     )
     for server in servers:
@@ -127,9 +134,15 @@ def wait_for_server(supervisor: Supervisor, server: Server) -> None:
 def _prepare(supervisor: Supervisor, environ: Mapping[str, str], screen: Screen) -> str:
     """Bring database, static files and demo up to date; return the text about the demo."""
     screen.event("bourse", "preparing the database and the pages")
-    step = venue.manage("prepare", "prepare_venue", environ=environ)
-    supervisor.run_commands(step)
-    return supervisor.log_of(step.name).read_text().strip()
+    step = venue.manage("prepare", "prepare_venue", "--show-progress", environ=environ)
+    log = supervisor.log_of(step.name)
+
+    def show() -> None:
+        if steps := _PROGRESS.findall(log.read_text(errors="replace")):
+            screen.progress("prepare", steps[-1])
+
+    supervisor.run_commands(step, meanwhile=show)
+    return _PROGRESS.sub("", log.read_text()).strip()
 
 
 def _open(

@@ -2,11 +2,14 @@
 
 import os
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 _NAME_WIDTH = 10
+# Between two lines about progress where there is no terminal.
+_PROGRESS_SECONDS = 10.0
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -16,6 +19,9 @@ class Screen:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._colours = self._stream.isatty() and "NO_COLOR" not in os.environ
+        self._is_line_open = False
+        self._lost_count = 0
+        self._progressed_at = time.monotonic()
 
     def style(self, text: str, *styles: str) -> str:
         """Return the text in the given styles, or as it is where there are no colours."""
@@ -30,9 +36,35 @@ class Screen:
         shown = self.style(text, *styles) if styles else text
         self.text(f"{now}  {name:<{_NAME_WIDTH}}  {shown}")
 
+    def progress(self, name: str, text: str) -> None:
+        """Show how far something long has come: on a terminal in one line, else now and then."""
+        now = time.monotonic()
+        if self._stream.isatty():
+            line = f"\r{'':10}{name:<{_NAME_WIDTH}}  {text}\033[K"
+            self._print(line)
+            self._is_line_open = True
+        elif now - self._progressed_at > _PROGRESS_SECONDS:
+            self.event(name, text)
+            self._progressed_at = now
+
     def text(self, text: str) -> None:
         """Show a text as it is."""
-        print(text, file=self._stream, flush=True)
+        if self._is_line_open:
+            self._print("\r\033[K")
+            self._is_line_open = False
+        self._print(text + "\n")
+
+    def _print(self, text: str) -> None:
+        """Write; what a closed terminal or a full disk refuses is counted, and said later."""
+        if self._lost_count:
+            text = f"({self._lost_count} lines could not be shown)\n{text}"
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost_count += 1
+        else:
+            self._lost_count = 0
 
 
 class LogFollower:

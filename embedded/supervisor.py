@@ -27,6 +27,8 @@ _LONGEST_DELAY_SECONDS = 5.0
 _HEALTHY_SECONDS = 10.0
 _STOP_SECONDS_MAX = 15.0
 _SAME_REQUEST_SECONDS = 1.0
+# Between two looks at the sizes of the logs.
+_LOGS_SECONDS = 10.0
 _STATUS_FILE = "supervisor.json"
 
 
@@ -76,6 +78,9 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._stop_requested_at: float | None = None
         self._impatient = False
+        self._logs_due = 0.0
+        # When to write a status again that could not be written; None if it could.
+        self._status_due: float | None = None
 
     def listen_to_signals(self) -> None:
         """Take Ctrl-C, SIGTERM and a closed terminal as requests to stop."""
@@ -112,8 +117,12 @@ class Supervisor:
             self._tick()
         return True
 
-    def run_commands(self, *specs: ProcessSpec) -> None:
+    def run_commands(
+        self, *specs: ProcessSpec, meanwhile: Callable[[], None] | None = None
+    ) -> None:
         """Run commands side by side to their end, looking after the children meanwhile.
+
+        `meanwhile` is called again and again, to show how far they are.
 
         Raises:
             CommandFailedError: one ended with an error; the message holds its output.
@@ -126,6 +135,8 @@ class Supervisor:
             for name, (_, process) in running.items():
                 while process.poll() is None:
                     self._tick()
+                    if meanwhile:
+                        meanwhile()
                 if process.returncode != 0:
                     output = processes.tail(self.log_of(name), lines=40)
                     raise CommandFailedError(f"The step `{name}` failed:\n{output}")
@@ -133,6 +144,14 @@ class Supervisor:
             for spec, process in running.values():
                 processes.stop(process, spec, grace_seconds=spec.stop_grace_seconds)
                 self._pid_file(spec.name).unlink(missing_ok=True)
+
+    def look_after_all(self) -> None:
+        """Wait a moment, and start again what has ended.
+
+        Raises:
+            StopRequestedError: a signal came.
+        """
+        self._tick()
 
     def run_forever(self) -> NoReturn:
         """Look after the children until a signal asks to stop.
@@ -171,8 +190,9 @@ class Supervisor:
             raise StopRequestedError
         time.sleep(_TICK_SECONDS)
         changed = [self._look_after(child) for child in self._children.values()]
-        if any(changed):
+        if any(changed) or self._is_status_due():
             self._note_status()
+        self._bound_logs()
         if self._follower:
             self._follower.show_news()
 
@@ -193,7 +213,18 @@ class Supervisor:
                 return True
         if now < child.due:
             return False
-        child.process, child.started, child.due = self._spawn(child.spec), now, None
+        return self._start_again(child, now)
+
+    def _start_again(self, child: _Child, now: float) -> bool:
+        """Start a child that is due; where the system refuses (a full disk), try again later."""
+        try:
+            child.process = self._spawn(child.spec)
+        except OSError as error:
+            child.due = now + _LONGEST_DELAY_SECONDS
+            text = f"cannot be started ({error}); trying again in {_LONGEST_DELAY_SECONDS:.0f} s"
+            self._screen.event(child.spec.name, text, "red")
+            return False
+        child.started, child.due = now, None
         child.restarts += 1
         return True
 
@@ -227,8 +258,33 @@ class Supervisor:
             child.process.wait()
             self._pid_file(child.spec.name).unlink(missing_ok=True)
 
+    def _bound_logs(self) -> None:
+        """Set logs aside that have grown large, now and then."""
+        now = time.monotonic()
+        if now < self._logs_due:
+            return
+        self._logs_due = now + _LOGS_SECONDS
+        for name in self._children:
+            try:
+                processes.set_log_aside(self.log_of(name))
+            except OSError as error:
+                self._screen.event(name, f"its log cannot be set aside ({error})", "yellow")
+
+    def _is_status_due(self) -> bool:
+        return self._status_due is not None and time.monotonic() >= self._status_due
+
     def _note_status(self) -> None:
-        """Keep what `status` shows in a file, replaced at once."""
+        """Keep what `status` shows; where it cannot be written (a full disk), try again later."""
+        try:
+            self._write_status()
+            self._status_due = None
+        except OSError as error:
+            if self._status_due is None:
+                self._screen.event("bourse", f"cannot keep its status ({error})", "yellow")
+            self._status_due = time.monotonic() + _LONGEST_DELAY_SECONDS
+
+    def _write_status(self) -> None:
+        """Write the file that `status` shows, replaced at once."""
         now = time.monotonic()
         noted = {
             child.spec.name: asdict(
@@ -242,8 +298,11 @@ class Supervisor:
         }
         file = self._run_dir / _STATUS_FILE
         partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(noted))
-        partial.replace(file)
+        try:
+            partial.write_text(json.dumps(noted))
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def read_status(state_dir: Path) -> dict[str, ChildStatus]:

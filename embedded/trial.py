@@ -110,24 +110,25 @@ def trial_venue(
     standby: bool = False,
     environ: Mapping[str, str] | None = None,
     prepare: Sequence[Sequence[str]] = (),
+    state_dir: Path | None = None,
 ) -> Iterator[TrialVenue]:
     """Yield a healthy venue with the named processes, and a second engine where asked for.
 
     `environ` is added to the venue's environment. `prepare` are arguments of `manage.py`, run after
-    the migrations and before the processes start. Call it from the main thread.
+    the migrations and before the processes start. With `state_dir`, servers and logs are there and
+    stay. Call it from the main thread.
 
     Raises:
         EmbeddedError: it could not be started.
     """
-    folder = services.make_temporary_folder()
+    folder = state_dir or services.make_temporary_folder()
     screen = io.StringIO()
     supervisor = Supervisor(folder, screen=Screen(screen))
     try:
         services.make_state_folders(folder)
-        (folder / "static").mkdir()
+        (folder / "static").mkdir(exist_ok=True)
         options = VenueOptions(port=ports.choose_free_port())
-        complete = _environ(folder) | dict(environ or {})
-        complete |= _start_servers(supervisor, folder)
+        complete = _environ(folder) | _start_servers(supervisor, folder) | dict(environ or {})
         trial = TrialVenue(supervisor, options, complete, screen)
         for arguments in (("migrate", "--noinput"), *prepare):
             trial.manage(*arguments)
@@ -137,7 +138,8 @@ def trial_venue(
         yield trial
     finally:
         supervisor.stop()
-        shutil.rmtree(folder)
+        if state_dir is None:
+            shutil.rmtree(folder)
 
 
 def _environ(folder: Path) -> dict[str, str]:

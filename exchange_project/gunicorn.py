@@ -6,6 +6,8 @@ Django works.
 
 import os
 
+from common.logs import gunicorn_config
+
 
 def _number(name: str, default: int) -> int:
     return int(os.environ.get(name) or default)
@@ -30,3 +32,4 @@ forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
 errorlog = "-"
+logconfig_dict = gunicorn_config(os.environ)

@@ -4,6 +4,8 @@ from common.valkey import key
 
 # The field of a stream entry that holds the encoded command.
 COMMAND_FIELD = b"c"
+# The id of the request that the command is of; left out where there is none.
+REQUEST_FIELD = b"r"
 
 
 def command_stream(shard: int) -> str:

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponseBase
 from common.api.latency import api_latency
 from common.api.problems import problem_response
 from common.errors import ExchangeError, LengthRequired
+from common.request_ids import bind_request_id
 
 _access_log = logging.getLogger("bourse.access")
 _SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@~-]{1,128}")
@@ -37,6 +38,7 @@ class RequestMiddleware:
         started = time.perf_counter_ns()
         request_id = choose_request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
+        bind_request_id(request_id)
         response = self._answer(request)
         response["X-Request-ID"] = request_id
         rate_limit = getattr(request, "rate_limit", None)

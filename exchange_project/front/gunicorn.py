@@ -6,6 +6,8 @@ one of them.
 
 import os
 
+from common.logs import gunicorn_config
+
 
 def _number(name: str, default: int) -> int:
     return int(os.environ.get(name) or default)
@@ -36,3 +38,4 @@ timeout = 60
 keepalive = 75
 accesslog = None
 errorlog = "-"
+logconfig_dict = gunicorn_config(os.environ)

@@ -14,6 +14,7 @@ from common.api.middleware import choose_request_id
 from common.api.parsers import BODY_BYTES_MAX, parse_json
 from common.api.ratelimits import RateLimit
 from common.errors import MalformedRequest, PayloadTooLarge, TooManyLargeBodies
+from common.request_ids import bind_request_id
 from common.request_keys import RequestKey
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -24,6 +25,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Query = TypeVar("Query", bound=msgspec.Struct)
 
 BODY_SECONDS_MAX = 30.0
+_REQUEST_ID = "bourse.request_id"
 
 
 # Bytes of large bodies that a process holds at a time, for all its clients: strangers decide how
@@ -101,7 +103,12 @@ class HotRequest:
         self.path_info: str = scope["path"]
         self.query_string: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = choose_request_id(self.header(b"x-request-id"))
+        # One id, also where the hot lane leaves the request to Django.
+        self.request_id: str = scope.get(_REQUEST_ID) or choose_request_id(
+            self.header(b"x-request-id")
+        )
+        scope[_REQUEST_ID] = self.request_id
+        bind_request_id(self.request_id)
         self.rate_limit: RateLimit | None = None
         self.caller: Principal
         self._receive = receive

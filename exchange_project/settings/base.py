@@ -1,183 +1,148 @@
 """Settings of every deployment, complete and secure by default.
 
-The environment (or the file `.env` beside `manage.py`; ENV_FILE names another) is read here and
-nowhere else. Nonsense fails at start: a missing secret, a database that is not PostgreSQL, a number
-that is none.
+The environment (or the file `.env` beside `manage.py`; ENV_FILE names another) is read here, by the
+table in `rules.py`. What it does not allow fails at start, all of it in one message.
 """
 
 import hashlib
+import os
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import environ
 
-from exchange_project.settings.environment import Environment
-from exchange_project.settings.origins import read_origins
+from common.logs import console_config
 from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
+from exchange_project.settings.rules import BASE_DIR as BASE_DIR
+from exchange_project.settings.rules import read_settings
 from exchange_project.settings.schedule import beat_schedule
 from exchange_project.settings.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-
-env = Environment()
-Environment.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
+environ.Env.read_env(os.environ.get("ENV_FILE", str(BASE_DIR / ".env")))
+given = read_settings(os.environ)
 
 # --- security -------------------------------------------------------------------------------------
-SECRET_KEY: str = env("SECRET_KEY")
-DEBUG: bool = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+SECRET_KEY: str = given["SECRET_KEY"]
+DEBUG: bool = given["DEBUG"]
+ALLOWED_HOSTS: list[str] = given["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS: list[str] = given["CSRF_TRUSTED_ORIGINS"]
 # Pages that may call the API from a browser: https://app.example.com, or * for any.
-CORS_ALLOWED_ORIGINS: list[str] = read_origins(env.list("CORS_ALLOWED_ORIGINS", default=[]))
+CORS_ALLOWED_ORIGINS: list[str] = given["CORS_ALLOWED_ORIGINS"]
 # Registers brokers and calls /debug. Empty: nobody can.
-ADMIN_API_KEY: str = env("ADMIN_API_KEY", default="")
+ADMIN_API_KEY: str = given["ADMIN_API_KEY"]
 # The first member of staff, made with the demo. Either empty: nobody.
-ADMIN_EMAIL: str = env("ADMIN_EMAIL", default="")
-ADMIN_PASSWORD: str = env("ADMIN_PASSWORD", default="")
+ADMIN_EMAIL: str = given["ADMIN_EMAIL"]
+ADMIN_PASSWORD: str = given["ADMIN_PASSWORD"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- the venue ------------------------------------------------------------------------------------
-VENUE_CURRENCY: str = env("VENUE_CURRENCY", default="USD")
-OPEN_LISTING: bool = env.bool("OPEN_LISTING", default=False)
+VENUE_CURRENCY: str = given["VENUE_CURRENCY"]
+OPEN_LISTING: bool = given["OPEN_LISTING"]
 OPEN_LISTING_MAX = 10_000
-ALLOW_RESET: bool = env.bool("ALLOW_RESET", default=False)
+ALLOW_RESET: bool = given["ALLOW_RESET"]
 # Called after a reset, in the engine's process: funds demo and people anew. Empty: nothing.
-RESET_HOOK: str = env("RESET_HOOK", default="exchange_project.simulator.fund_after_reset")
+RESET_HOOK: str = given["RESET_HOOK"]
 # Called with the account of a person who registers, in that transaction. Empty: nothing.
 REGISTRATION_HOOK = "exchange_project.simulator.fund_person"
 # Play money that each person starts with, in the venue's currency. 0: none.
-SIMULATOR_STARTING_BALANCE: Decimal = env(
-    "SIMULATOR_STARTING_BALANCE", cast=Decimal, default=Decimal(0)
-)
-if SIMULATOR_STARTING_BALANCE < 0:
-    raise environ.ImproperlyConfigured("SIMULATOR_STARTING_BALANCE is zero or more")
-DEMO: bool = env.bool("DEMO", default=False)
+SIMULATOR_STARTING_BALANCE: Decimal = given["SIMULATOR_STARTING_BALANCE"]
+DEMO: bool = given["DEMO"]
 # Simulated traders with a perpetual that moves: margin calls, liquidations. Only with DEMO.
-DEMO_MARKET: bool = env.bool("DEMO_MARKET", default=False)
+DEMO_MARKET: bool = given["DEMO_MARKET"]
 # Where the demo brokers' keys are kept, for their owner's eyes alone.
-DEMO_KEYS_FILE: str = env("DEMO_KEYS_FILE", default=str(BASE_DIR / "var" / "demo_keys.json"))
+DEMO_KEYS_FILE: str = given["DEMO_KEYS_FILE"]
 # Accounts on which a client can force refusals, delays and lost answers, to test its programs.
-SANDBOX_ACCOUNTS: bool = env.bool("SANDBOX_ACCOUNTS", default=False)
-ENGINE_SHARDS: int = env.int("ENGINE_SHARDS", default=1)
+SANDBOX_ACCOUNTS: bool = given["SANDBOX_ACCOUNTS"]
+ENGINE_SHARDS: int = given["ENGINE_SHARDS"]
 # Seconds that an order may wait for the engine before it is refused `deadline_exceeded`.
-ORDER_WINDOW_SECONDS: int = env.int("ORDER_WINDOW_SECONDS", default=5)
+ORDER_WINDOW_SECONDS: int = given["ORDER_WINDOW_SECONDS"]
 # How far the clock of an engine may be from PostgreSQL's; beyond that it does not lead.
-ENGINE_CLOCK_OFFSET_MAX_SECONDS: float = env.float("ENGINE_CLOCK_OFFSET_MAX_SECONDS", default=2.0)
-if not 0.1 <= ENGINE_CLOCK_OFFSET_MAX_SECONDS <= 60:
-    raise environ.ImproperlyConfigured("ENGINE_CLOCK_OFFSET_MAX_SECONDS is from 0.1 to 60")
+ENGINE_CLOCK_OFFSET_MAX_SECONDS: float = given["ENGINE_CLOCK_OFFSET_MAX_SECONDS"]
 # Commands that may wait in the stream of a shard before web answers 503.
-ENGINE_BACKLOG_MAX: int = env.int("ENGINE_BACKLOG_MAX", default=20_000)
+ENGINE_BACKLOG_MAX: int = given["ENGINE_BACKLOG_MAX"]
 # Of them, those of one key (or person).
-ENGINE_BACKLOG_MAX_PER_KEY: int = env.int("ENGINE_BACKLOG_MAX_PER_KEY", default=5_000)
-ENGINE_BATCH_MAX: int = env.int("ENGINE_BATCH_MAX", default=1_000)
+ENGINE_BACKLOG_MAX_PER_KEY: int = given["ENGINE_BACKLOG_MAX_PER_KEY"]
+ENGINE_BATCH_MAX: int = given["ENGINE_BATCH_MAX"]
 # Requests a second that one key may send to one web process; 0: as many as it likes.
-API_RATE_PER_SECOND: int = env.int("API_RATE_PER_SECOND", default=10_000)
+API_RATE_PER_SECOND: int = given["API_RATE_PER_SECOND"]
 # Cancels are counted apart from all other requests.
-API_CANCEL_RATE_PER_SECOND: int = env.int(
-    "API_CANCEL_RATE_PER_SECOND", default=2 * API_RATE_PER_SECOND
+API_CANCEL_RATE_PER_SECOND: int = (
+    2 * API_RATE_PER_SECOND
+    if given["API_CANCEL_RATE_PER_SECOND"] is None
+    else given["API_CANCEL_RATE_PER_SECOND"]
 )
 # Orders, cancels, books and prices are answered on the event loop; off: by Django's views.
-HOT_LANE: bool = env.bool("HOT_LANE", default=True)
+HOT_LANE: bool = given["HOT_LANE"]
 # Where the Django processes listen that answer all but the hot requests: unix:///path, or http://….
-DJANGO_URL: str = env("DJANGO_URL", default=f"unix://{BASE_DIR / 'var' / 'django.sock'}")
+DJANGO_URL: str = given["DJANGO_URL"]
 # Processes of the front, processes of Django and threads in each of those.
-WEB_WORKERS: int = env.int("WEB_WORKERS", default=2)
-DJANGO_WORKERS: int = env.int("DJANGO_WORKERS", default=2)
-DJANGO_THREADS: int = env.int("DJANGO_THREADS", default=8)
+WEB_WORKERS: int = given["WEB_WORKERS"]
+DJANGO_WORKERS: int = given["DJANGO_WORKERS"]
+DJANGO_THREADS: int = given["DJANGO_THREADS"]
 # The share of each front process in those threads.
 DJANGO_THREADS_PER_FRONT = max(1, DJANGO_WORKERS * DJANGO_THREADS // max(1, WEB_WORKERS))
 # This process is reached through the front, which is one more proxy before it.
-BEHIND_FRONT: bool = env.bool("BEHIND_FRONT", default=False)
+BEHIND_FRONT: bool = given["BEHIND_FRONT"]
 
 # A withdrawal above this needs two persons; the second one is the limit of single currencies.
-WITHDRAWAL_TWO_PERSONS_ABOVE: Decimal = env(
-    "WITHDRAWAL_TWO_PERSONS_ABOVE", cast=Decimal, default=Decimal(10_000)
-)
-WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = env.dict(
-    "WITHDRAWAL_TWO_PERSONS_ABOVE_OF",
-    cast={"value": Decimal},
-    default={"BTC": Decimal("0.1"), "ETH": Decimal(3)},
-)
+WITHDRAWAL_TWO_PERSONS_ABOVE: Decimal = given["WITHDRAWAL_TWO_PERSONS_ABOVE"]
+WITHDRAWAL_TWO_PERSONS_ABOVE_OF: dict[str, Decimal] = given["WITHDRAWAL_TWO_PERSONS_ABOVE_OF"]
 # Seconds that a conversion may be made at the rate that was quoted.
-QUOTE_SECONDS: int = env.int("QUOTE_SECONDS", default=10)
+QUOTE_SECONDS: int = given["QUOTE_SECONDS"]
 
 # --- margin ---------------------------------------------------------------------------------------
 # Margin ratios (maintenance margin / equity) from which on accounts are asked for collateral.
-MARGIN_CALL_LEVELS: list[Decimal] = env.list(
-    "MARGIN_CALL_LEVELS", cast=Decimal, default=[Decimal("0.8"), Decimal("0.9")]
-)
-if not MARGIN_CALL_LEVELS or not all(Decimal("0.05") < one <= 1 for one in MARGIN_CALL_LEVELS):
-    raise environ.ImproperlyConfigured("MARGIN_CALL_LEVELS are above 0.05, and at most 1")
+MARGIN_CALL_LEVELS: list[Decimal] = given["MARGIN_CALL_LEVELS"]
 # Days that premium samples are kept for who looks at them; funding keeps what it needs itself.
-PREMIUM_SAMPLES_KEPT_DAYS: int = env.int("PREMIUM_SAMPLES_KEPT_DAYS", default=30)
-if not 0 <= PREMIUM_SAMPLES_KEPT_DAYS <= 36_500:
-    raise environ.ImproperlyConfigured("PREMIUM_SAMPLES_KEPT_DAYS is from 0 to 36500")
+PREMIUM_SAMPLES_KEPT_DAYS: int = given["PREMIUM_SAMPLES_KEPT_DAYS"]
 
 # Of the venue's own market, prices that move other people's money average over so much of a quote
 # asset; the second one is that of single assets.
-IMPACT_NOTIONAL: Decimal = env("IMPACT_NOTIONAL", cast=Decimal, default=Decimal(1_000))
-IMPACT_NOTIONAL_OF: dict[str, Decimal] = env.dict(
-    "IMPACT_NOTIONAL_OF",
-    cast={"value": Decimal},
-    default={"BTC": Decimal("0.01"), "ETH": Decimal("0.3")},
-)
-if not all(0 < one <= 10**12 for one in (IMPACT_NOTIONAL, *IMPACT_NOTIONAL_OF.values())):
-    raise environ.ImproperlyConfigured("IMPACT_NOTIONAL and IMPACT_NOTIONAL_OF are above 0")
+IMPACT_NOTIONAL: Decimal = given["IMPACT_NOTIONAL"]
+IMPACT_NOTIONAL_OF: dict[str, Decimal] = given["IMPACT_NOTIONAL_OF"]
 
 # --- market prices --------------------------------------------------------------------------------
 # Price services for shares and for crypto currencies, in the order in which they are asked.
-_PRICE_PROVIDERS = {"yahoo", "alphavantage", "book", "fixed", "simulated"}
-PRICE_PROVIDERS_EQUITY: list[str] = env.list(
-    "PRICE_PROVIDERS_EQUITY", default=["yahoo", "alphavantage"]
-)
-PRICE_PROVIDERS_CRYPTO: list[str] = env.list(
-    "PRICE_PROVIDERS_CRYPTO", default=["yahoo", "alphavantage"]
-)
-if unknown := {*PRICE_PROVIDERS_EQUITY, *PRICE_PROVIDERS_CRYPTO} - _PRICE_PROVIDERS:
-    raise environ.ImproperlyConfigured(f"There is no price service {', '.join(sorted(unknown))}")
+PRICE_PROVIDERS_EQUITY: list[str] = given["PRICE_PROVIDERS_EQUITY"]
+PRICE_PROVIDERS_CRYPTO: list[str] = given["PRICE_PROVIDERS_CRYPTO"]
 # Empty: AlphaVantage is not asked.
-ALPHAVANTAGE_API_KEY: str = env("ALPHAVANTAGE_API_KEY", default="")
+ALPHAVANTAGE_API_KEY: str = given["ALPHAVANTAGE_API_KEY"]
 # Where the services are: a mirror, or a stand-in of tests. Empty: Yahoo's own hosts.
 ALPHAVANTAGE_URL = "https://www.alphavantage.co/query"
 YAHOO_URL = ""
 # Seconds that a price is used without asking again, and after which nobody may deal on it.
-PRICE_CACHE_SECONDS: int = env.int("PRICE_CACHE_SECONDS", default=180)
-PRICE_STALE_SECONDS: int = env.int("PRICE_STALE_SECONDS", default=900)
+PRICE_CACHE_SECONDS: int = given["PRICE_CACHE_SECONDS"]
+PRICE_STALE_SECONDS: int = given["PRICE_STALE_SECONDS"]
 # Seconds that a price service has for its answer.
-PRICE_TIMEOUT_SECONDS: float = env.float("PRICE_TIMEOUT_SECONDS", default=4.0)
+PRICE_TIMEOUT_SECONDS: float = given["PRICE_TIMEOUT_SECONDS"]
 # Requests a minute that a price service gets at most, and symbols that are not listed yet.
-PRICE_REQUESTS_PER_MINUTE: dict[str, int] = env.dict(
-    "PRICE_REQUESTS_PER_MINUTE", cast={"value": int}, default={"yahoo": 60, "alphavantage": 5}
-)
-PRICE_PROBES_PER_MINUTE: int = env.int("PRICE_PROBES_PER_MINUTE", default=30)
+PRICE_REQUESTS_PER_MINUTE: dict[str, int] = given["PRICE_REQUESTS_PER_MINUTE"]
+PRICE_PROBES_PER_MINUTE: int = given["PRICE_PROBES_PER_MINUTE"]
 # Prices of the service "fixed": AAPL=150.25,VOD=72.10 GBX
-PRICE_TABLE: dict[str, str] = env.dict("PRICE_TABLE", default={})
+PRICE_TABLE: dict[str, str] = given["PRICE_TABLE"]
 # What the dealer keeps of the market price, whichever way it deals; 0.001 is 10 basis points.
-DEALER_SPREAD_RATE: Decimal = env("DEALER_SPREAD_RATE", cast=Decimal, default=Decimal(0))
-if not 0 <= DEALER_SPREAD_RATE < 1:
-    raise environ.ImproperlyConfigured("DEALER_SPREAD_RATE is from 0 to below 1")
+DEALER_SPREAD_RATE: Decimal = given["DEALER_SPREAD_RATE"]
 # Another seed, another walk of the simulated prices.
-PRICE_SIMULATION_SEED: str = env("PRICE_SIMULATION_SEED", default="bourse")
+PRICE_SIMULATION_SEED: str = given["PRICE_SIMULATION_SEED"]
 
 # --- control of the ledger ------------------------------------------------------------------------
-SEAL_EVERY_SECONDS: int = env.int("SEAL_EVERY_SECONDS", default=60)
+SEAL_EVERY_SECONDS: int = given["SEAL_EVERY_SECONDS"]
 # Entries are sealed when they are older than this and nothing that was posted before them can still
 # be committed. A margin for clocks that are set back: longer than any transaction should live.
-SEAL_LAG_SECONDS: int = env.int("SEAL_LAG_SECONDS", default=60)
-LEDGER_CHECK_EVERY_SECONDS: int = env.int("LEDGER_CHECK_EVERY_SECONDS", default=600)
+SEAL_LAG_SECONDS: int = given["SEAL_LAG_SECONDS"]
+LEDGER_CHECK_EVERY_SECONDS: int = given["LEDGER_CHECK_EVERY_SECONDS"]
 
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
-WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
-WEBHOOK_TIMEOUT_SECONDS: int = env.int("WEBHOOK_TIMEOUT_SECONDS", default=5)
+WEBHOOK_ALLOW_PRIVATE: bool = given["WEBHOOK_ALLOW_PRIVATE"]
+WEBHOOK_TIMEOUT_SECONDS: int = given["WEBHOOK_TIMEOUT_SECONDS"]
 # Runs that deliver at the same time; each takes a worker process while there is something to do.
-WEBHOOK_RUNS_MAX: int = env.int("WEBHOOK_RUNS_MAX", default=1)
+WEBHOOK_RUNS_MAX: int = given["WEBHOOK_RUNS_MAX"]
 
 # --- applications ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -235,9 +200,7 @@ TEMPLATES = [
 ]
 
 # --- database, cache, queue -----------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL")}
-if "postgresql" not in DATABASES["default"]["ENGINE"]:
-    raise environ.ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database")
+DATABASES = {"default": environ.Env.db_url_config(given["DATABASE_URL"])}
 # Django's own, with bounded waits: a server that hangs is gone.
 DATABASES["default"]["ENGINE"] = "common.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 600
@@ -249,9 +212,9 @@ DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
 DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 3)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL: str = env("REDIS_URL")
+REDIS_URL: str = given["REDIS_URL"]
 # Put before every key and channel, so that several venues (or test runs) can share a server.
-REDIS_PREFIX: str = env("REDIS_PREFIX", default="bourse:")
+REDIS_PREFIX: str = given["REDIS_PREFIX"]
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -293,19 +256,13 @@ PASSWORD_HASHERS = [
     "brokers.hashers.BoundedPBKDF2",
 ]
 # Passwords that each process hashes at a time; others wait, for three seconds at most.
-PASSWORD_HASHES_AT_ONCE: int = env.int("PASSWORD_HASHES_AT_ONCE", default=2)
-if PASSWORD_HASHES_AT_ONCE < 1:
-    raise environ.ImproperlyConfigured("PASSWORD_HASHES_AT_ONCE is at least 1")
+PASSWORD_HASHES_AT_ONCE: int = given["PASSWORD_HASHES_AT_ONCE"]
 AUTHENTICATION_BACKENDS = ["brokers.backends.CountedBackend"]
 # Only staff have sessions. One that nobody uses ends after so many seconds.
-SESSION_COOKIE_AGE: int = env.int("STAFF_IDLE_SECONDS", default=1_800)
-if SESSION_COOKIE_AGE < 60:
-    raise environ.ImproperlyConfigured("STAFF_IDLE_SECONDS is at least 60")
+SESSION_COOKIE_AGE: int = given["STAFF_IDLE_SECONDS"]
 SESSION_ENGINE = "brokers.sessions"
 # Days that attempts to log in are kept; an address that nobody logged in from since is new again.
-LOGIN_HISTORY_KEPT_DAYS: int = env.int("LOGIN_HISTORY_KEPT_DAYS", default=90)
-if not 1 <= LOGIN_HISTORY_KEPT_DAYS <= 36_500:
-    raise environ.ImproperlyConfigured("LOGIN_HISTORY_KEPT_DAYS is from 1 to 36500")
+LOGIN_HISTORY_KEPT_DAYS: int = given["LOGIN_HISTORY_KEPT_DAYS"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -319,16 +276,16 @@ LOGIN_URL = "admin:login"
 # Where a login goes whose `next` is refused, since it names another host.
 LOGIN_REDIRECT_URL = "start"
 # The broker of people who register themselves; made when the first one does, if it is not there.
-RETAIL_BROKER: str = env("RETAIL_BROKER", default="Retail")
+RETAIL_BROKER: str = given["RETAIL_BROKER"]
 # Trading and transfers only for verified addresses. Off by default, since a venue without a mail
 # server (the embedded one prints its mails) would have nobody who can trade.
-REQUIRE_VERIFIED_EMAIL: bool = env.bool("REQUIRE_VERIFIED_EMAIL", default=False)
+REQUIRE_VERIFIED_EMAIL: bool = given["REQUIRE_VERIFIED_EMAIL"]
 # Attempts a minute to register, log in and the like: for one email address, and three times as many
 # for one network address; 0: as many as anybody likes.
-AUTH_ATTEMPTS_PER_MINUTE: int = env.int("AUTH_ATTEMPTS_PER_MINUTE", default=10)
+AUTH_ATTEMPTS_PER_MINUTE: int = given["AUTH_ATTEMPTS_PER_MINUTE"]
 # Proxies before the venue that add the caller's address to X-Forwarded-For. Too high a number lets
 # callers make addresses up, too low a one takes all of them for the proxy.
-PROXY_COUNT: int = env.int("PROXY_COUNT", default=0) + BEHIND_FRONT
+PROXY_COUNT: int = (given["PROXY_COUNT"] or 0) + BEHIND_FRONT
 PASSWORD_RESET_TIMEOUT = 3600
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
@@ -337,9 +294,9 @@ SIMPLE_JWT = {
     "SIGNING_KEY": hashlib.sha256(f"tokens of people:{SECRET_KEY}".encode()).hexdigest(),
 }
 # consolemail:// prints mails to the worker's log; smtp+tls://user:password@host:587 sends them.
-vars().update(env.email("EMAIL_URL", default="consolemail://"))
+vars().update(given["EMAIL_URL"])
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL: str = env("DEFAULT_FROM_EMAIL", default="Bourse <no-reply@localhost>")
+DEFAULT_FROM_EMAIL: str = given["DEFAULT_FROM_EMAIL"]
 
 # --- language, time, static files -----------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
@@ -347,7 +304,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 STATIC_URL = "static/"
-STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+STATIC_ROOT = given["STATIC_ROOT"]
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Seconds that a browser uses a file without asking. Names stay the same in the next version, so it
 # asks after an hour, and gets 304 or the new file.
@@ -367,24 +324,23 @@ REST_FRAMEWORK = {
 }
 
 # --- admin and logs -------------------------------------------------------------------------------
-LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
+LOG_LEVEL: str = given["LOG_LEVEL"]
+LOG_FORMAT: str = given["LOG_FORMAT"]
 LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    **console_config(LOG_FORMAT),
     "filters": {
         "with_cause": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: record.exc_info is not None,
-        }
+        },
+        "without_traceback": {"()": "common.logs.WithoutTraceback"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx": {"level": "WARNING"},
         # Refusals are answers here, not events: only what has a cause to show is logged.
         "django.request": {"level": "ERROR", "filters": ["with_cause"]},
-        # A traceback for each request with a foreign Host: strangers would fill the log.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A line for each request with a foreign Host, and no traceback: strangers decide how many.
+        "django.security.DisallowedHost": {"filters": ["without_traceback"]},
     },
 }

@@ -4,7 +4,7 @@ import os
 
 # What `make run` wrote for this machine is no concern of the tests.
 os.environ["ENV_FILE"] = os.devnull
-os.environ.setdefault("SECRET_KEY", "tests-only")
+os.environ.setdefault("SECRET_KEY", "tests-only-and-long-enough-for-a-key")
 os.environ.setdefault("DATABASE_URL", "postgres://unset@localhost/unset")
 os.environ.setdefault("REDIS_URL", "redis://localhost:1/0")
 

@@ -21,9 +21,9 @@ def places(settings: Settings, tmp_path: Path) -> None:
     settings.ADMIN_PASSWORD = "a-long-password-of-staff"
 
 
-def prepare() -> str:
+def prepare(*options: str) -> str:
     output = io.StringIO()
-    call_command("prepare_venue", stdout=output)
+    call_command("prepare_venue", *options, stdout=output)
     return output.getvalue()
 
 
@@ -43,6 +43,22 @@ def test_again_changes_nothing_and_tells_the_same() -> None:
 
     assert list(Broker.objects.order_by("id").values_list("id", "name")) == brokers
     assert User.objects.filter(is_superuser=True).count() == 1
+
+
+def test_steps_are_shown_where_somebody_waits(settings: Settings) -> None:
+    settings.DEMO = False
+
+    assert prepare("--show-progress").splitlines() == [
+        "progress: looking for migrations",
+        "progress: collecting static files",
+        "progress: groups of staff, demo, the venue's own accounts",
+    ]
+
+
+def test_a_container_leaves_the_static_files_of_its_image_alone(tmp_path: Path) -> None:
+    prepare("--without-static")
+
+    assert not (tmp_path / "static").exists()
 
 
 def test_venue_without_demo_gets_its_first_staff_only(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings as configured
 from pytest_django import Settings
 
-from exchange_project.settings import base
+from exchange_project.settings.rules import PRICE_SERVICES
 from marketdata.pricing.tickers import ticker_of
 from marketdata.providers import get_provider, list_provider_names
 from marketdata.providers.numbers import in_whole_currency, instant_of, price_of
@@ -70,7 +70,7 @@ def test_no_price_is_of_the_future() -> None:
 
 
 def test_the_settings_know_the_providers_that_there_are() -> None:
-    assert set(list_provider_names()) == base._PRICE_PROVIDERS
+    assert set(list_provider_names()) == set(PRICE_SERVICES)
     assert configured.PRICE_CACHE_SECONDS == 180
 
 

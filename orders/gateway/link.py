@@ -23,13 +23,14 @@ from django.db import connections
 
 from common.caching import TtlCache
 from common.errors import OutcomeUnknown
+from common.request_ids import current_request_id, outside_requests
 from orders.commands import AnyCommand, AnyOutcome, CancelOrder, PlaceOrder, encode
 from orders.errors import EngineUnavailable
 from orders.gateway.admission import ShardStatus, Turnstile, check_status
 from orders.gateway.connection import Receiver, ValkeyConnection, connect
 from orders.gateway.lookup import find_outcomes
 from orders.gateway.replies import ReplyChannel
-from orders.streams import COMMAND_FIELD, alive_key, command_stream
+from orders.streams import COMMAND_FIELD, REQUEST_FIELD, alive_key, command_stream
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,10 @@ class EngineLink:
         stream = command_stream(shard)
         try:
             await connection.call_all(
-                [("XADD", stream, "*", COMMAND_FIELD, encode(command)) for command in commands]
+                [
+                    ("XADD", stream, "*", COMMAND_FIELD, encode(command), *_request_fields())
+                    for command in commands
+                ]
             )
         except hiredis.ReplyError as error:
             raise EngineUnavailable(f"The command queue refuses: {error}") from error
@@ -204,7 +208,7 @@ class EngineLink:
         self._packed.append(_packed(command, shard))
         self._receivers.append(_written(outcome, shard))
         if self._watching is None:
-            self._watching = self.loop.create_task(self._watch())
+            self._watching = self.loop.create_task(self._watch(), context=outside_requests())
         return outcome
 
     def _flush(self, connection: ValkeyConnection, seen: int) -> None:
@@ -230,7 +234,7 @@ class EngineLink:
         if connection is not None and connection.is_open:
             return connection
         if self._connecting is None:
-            self._connecting = self.loop.create_task(connect())
+            self._connecting = self.loop.create_task(connect(), context=outside_requests())
             self._connecting.add_done_callback(self._take_connection)
         try:
             return await asyncio.shield(self._connecting)
@@ -246,7 +250,8 @@ class EngineLink:
         """What Valkey says about a shard now; asked once for all who want to know."""
         asking = self._asking.get(shard)
         if asking is None:
-            asking = self._asking[shard] = self.loop.create_task(self._ask_status(shard))
+            asking = self.loop.create_task(self._ask_status(shard), context=outside_requests())
+            self._asking[shard] = asking
             asking.add_done_callback(lambda _: self._asking.pop(shard))
         return await asyncio.shield(asking)
 
@@ -302,14 +307,31 @@ class EngineLink:
 
 def _packed(command: AnyCommand, shard: int) -> bytes:
     """The XADD of a command, as `hiredis.pack_command` would write it."""
-    data = encode(command)
-    return b"%b$%d\r\n%b\r\n" % (_xadd_prefix(command_stream(shard)), len(data), data)
+    data, request_id = encode(command), current_request_id().encode()
+    stream = command_stream(shard)
+    if not request_id:
+        return b"%b$%d\r\n%b\r\n" % (_xadd_prefix(stream, 5), len(data), data)
+    return b"%b$%d\r\n%b\r\n$1\r\n%b\r\n$%d\r\n%b\r\n" % (
+        _xadd_prefix(stream, 7),
+        len(data),
+        data,
+        REQUEST_FIELD,
+        len(request_id),
+        request_id,
+    )
+
+
+def _request_fields() -> tuple[bytes, ...]:
+    request_id = current_request_id()
+    return (REQUEST_FIELD, request_id.encode()) if request_id else ()
 
 
 @lru_cache
-def _xadd_prefix(name: str) -> bytes:
+def _xadd_prefix(name: str, parts: int) -> bytes:
+    """The XADD up to its first value, of that many parts in all."""
     stream = name.encode()
-    return b"*5\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\n%b\r\n" % (
+    return b"*%d\r\n$4\r\nXADD\r\n$%d\r\n%b\r\n$1\r\n*\r\n$1\r\n%b\r\n" % (
+        parts,
         len(stream),
         stream,
         COMMAND_FIELD,

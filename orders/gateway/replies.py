@@ -12,6 +12,7 @@ from typing import Any
 import hiredis
 import msgspec
 
+from common.request_ids import outside_requests
 from orders.commands import AnyOutcome, decode_outcomes
 from orders.gateway.connection import ValkeyConnection, connect
 from orders.streams import reply_channel
@@ -31,7 +32,9 @@ class ReplyChannel:
         self._name = reply_channel(address)
         self._deliver = deliver
         self._subscribed = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._keep_subscribed())
+        self._task = asyncio.get_running_loop().create_task(
+            self._keep_subscribed(), context=outside_requests()
+        )
 
     @property
     def is_subscribed(self) -> bool:

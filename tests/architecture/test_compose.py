@@ -4,6 +4,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -11,12 +12,17 @@ from django.core.management import get_commands, load_command_class
 
 from embedded import venue
 from embedded.venue import VenueOptions
+from exchange_project.settings.deployment import find_demo_settings
+from exchange_project.settings.rules import RULES, read_settings
 from tests.architecture.project import ROOT
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == "bourse"}
+EXAMPLE = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+PASSWORDS = {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD"}
+PROBED = set(OURS) - {"migrate"}
 PINNED = re.compile(r"[a-z/]+:\d[\w.-]*")
 
 
@@ -102,7 +108,7 @@ def test_who_is_waited_for_is_there_and_can_be_waited_for():
 def test_health_checks_name_a_program_and_their_patience():
     checks = {name: s["healthcheck"] for name, s in SERVICES.items() if "healthcheck" in s}
 
-    assert set(checks) == {"postgres", "valkey", "web", "nginx"}
+    assert set(checks) == set(SERVICES) - {"migrate"}
     for check in checks.values():
         assert check["test"][0] in ("CMD", "CMD-SHELL")
         assert {"interval", "timeout", "retries"} <= set(check)
@@ -118,24 +124,70 @@ def test_volumes_are_declared_or_files_of_the_project():
                 assert source in COMPOSE["volumes"]
 
 
+@pytest.mark.parametrize("name", sorted(PROBED))
+def test_health_checks_ask_for_the_process_that_the_container_runs(name: str):
+    test = OURS[name]["healthcheck"]["test"]
+
+    assert test[:4] == ["CMD", "python", "-m", "embedded.probe"]
+    assert test[4] == name.removesuffix("-standby")
+    if name == "django":
+        port = OURS["django"]["environment"]["DJANGO_BIND"].rpartition(":")[2]
+        assert test[5:] == ["--url", f"http://127.0.0.1:{port}/health"]
+
+
+def test_every_setting_of_the_example_reaches_every_process():
+    """As it stands in .env, unless the composition itself decides: `NAME:` passes it on."""
+    decided = {"DATABASE_URL", "REDIS_URL", "ENGINE_SHARDS", "STATIC_ROOT"}
+    for_servers = {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD", "VALKEY_PASSWORD"}
+    required = {"SECRET_KEY", "ADMIN_API_KEY", "ALLOWED_HOSTS", "PROXY_COUNT"}
+
+    for name, service in OURS.items():
+        environment = service["environment"]
+        assert set(RULES) - set(environment) - for_servers <= {"STATIC_ROOT", "BEHIND_FRONT"}, name
+        passed_on = {key for key, value in environment.items() if value is None}
+        assert passed_on == EXAMPLE - decided - for_servers - required, name
+        assert set(environment) <= set(RULES) | {"DJANGO_SETTINGS_MODULE"}, name
+
+
 def test_variables_are_told_in_the_example_and_secrets_have_no_default():
     text = COMPOSE_FILE.read_text()
-    example = (ROOT / ".env.example").read_text()
-    told = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
-
     used = dict(re.findall(r"\$\{([A-Z_]+)(:[?-])", text))
 
-    assert set(used) - told == set()
+    assert set(used) - EXAMPLE == set()
     assert len(re.findall(r"(?<!\$)\$\{", text)) == len(re.findall(r"\$\{[A-Z_]+:[?-]", text))
-    for name in ("SECRET_KEY", "ADMIN_API_KEY", "POSTGRES_PASSWORD", "VALKEY_PASSWORD"):
+    for name in ("SECRET_KEY", "ADMIN_API_KEY", *sorted(PASSWORDS)):
         assert used[name] == ":?", f"{name} must not have a default"
 
 
-def test_what_suits_a_demo_only_stays_off():
-    for service in OURS.values():
-        names = set(service["environment"])
-        assert not names & {"DEBUG", "DEMO", "ALLOW_RESET", "OPEN_LISTING", "WEBHOOK_ALLOW_PRIVATE"}
-        assert service["environment"]["DJANGO_SETTINGS_MODULE"].endswith(".production")
+def test_values_that_the_composition_decides_are_allowed():
+    """With passwords that hold, and without what .env may add."""
+    for name, service in OURS.items():
+        given = {
+            key: re.sub(r"\$\{[A-Z_]+(?::-(\w+)|:\?[^}]*)\}", _filled_in, value)
+            for key, value in service["environment"].items()
+            if value is not None
+        }
+        assert find_demo_settings(read_settings(given)) == [], name
+
+
+def test_processes_have_a_role_of_their_own_and_only_the_migration_is_the_owner():
+    owner = SERVICES["postgres"]["environment"]["POSTGRES_USER"]
+    command = OURS["migrate"]["command"]
+    role = command[command.index("--application-role") + 1]
+
+    users = {
+        name: urlsplit(re.sub(r"\$\{[^}]*\}", "secret", service["environment"]["DATABASE_URL"]))
+        for name, service in OURS.items()
+    }
+
+    assert users.pop("migrate").username == owner
+    assert {url.username for url in users.values()} == {role} != {owner}
+    for name in users:
+        assert not PASSWORDS & set(OURS[name]["environment"]), name
+
+
+def _filled_in(match: re.Match[str]) -> str:
+    return match.group(1) or "a0secret" * 8
 
 
 def test_nginx_hands_on_to_web():

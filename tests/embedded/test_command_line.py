@@ -27,7 +27,8 @@ def embedded(state_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[s
     return subprocess.run(
         [sys.executable, "-m", "embedded", *arguments],
         cwd=paths.project_root(),
-        env=os.environ | {"BOURSE_STATE": str(state_dir)},
+        env={n: v for n, v in os.environ.items() if n not in ("DATABASE_URL", "REDIS_URL")}
+        | {"BOURSE_STATE": str(state_dir)},
         capture_output=True,
         text=True,
         timeout=30,
@@ -66,6 +67,19 @@ def test_nothing_to_stop_or_show_is_said(state_dir: Path, command: str):
 
     assert ran.returncode == 1
     assert ran.stderr == "The venue is not running.\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("exec", "--running", "--", "true"), ("shell-db",)], ids=lambda one: one[0]
+)
+def test_commands_on_a_venue_that_does_not_run_say_so_in_a_line(
+    state_dir: Path, command: tuple[str, ...]
+):
+    ran = embedded(state_dir, *command)
+
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr == "The venue is not running. Start it first: make run\n"
 
 
 def test_reset_deletes_the_state_and_nothing_else(state_dir: Path):

@@ -1,8 +1,10 @@
 """The supervisor: what dies is started again, what is asked to stop stops, nothing is left over."""
 
+import contextlib
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,6 +25,7 @@ from embedded.supervisor import Supervisor, read_status
 
 SLEEP = "import time; time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); {SLEEP}"
+ENDLESS = "import time\nwhile True: time.sleep(0.2); print('and on', flush=True)"
 # A child that says when it was asked to stop.
 TELLS_ITS_END = """
 import signal, sys, time
@@ -162,14 +165,113 @@ def test_verbose_shows_what_children_write(state_dir: Path):
     assert heard
 
 
-def test_log_that_has_grown_large_is_moved_aside(tmp_path: Path):
+def test_log_that_has_grown_large_is_set_aside_while_it_is_written(supervisor: Supervisor):
+    program = f"print('x' * 10_000_000); print('and on', flush=True)\n{ENDLESS}"
+    supervisor.add(python("talker", program))
+    log = supervisor.log_of("talker")
+    aside = log.with_name("talker.log.1")
+
+    assert supervisor.wait_until(lambda: aside.exists() and b"on" in log.read_bytes(), seconds=30)
+
+    assert aside.stat().st_size > 10_000_000
+    assert log.stat().st_size < 1_000_000
+    assert log.read_bytes()[:1] != b"\0"
+
+
+def test_one_log_is_kept_beside_the_present_one(tmp_path: Path):
     log = tmp_path / "web.log"
-    log.write_bytes(b"x" * 10_000_001)
+    for text in (b"x", b"y"):
+        log.write_bytes(text * 10_000_001)
+        processes.set_log_aside(log)
 
-    processes.rotate_log(log)
+    assert log.read_bytes() == b""
+    assert (tmp_path / "web.log.1").read_bytes()[:2] == b"yy"
+    assert len(list(tmp_path.iterdir())) == 2
 
-    assert not log.exists()
-    assert (tmp_path / "web.log.1").stat().st_size == 10_000_001
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can grow: every write of this process fails, as on a disk without space."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_full_disk_ends_nothing_and_children_come_back_when_there_is_space(
+    supervisor: Supervisor, state_dir: Path, terminal: io.StringIO
+):
+    supervisor.add(python("sleeper", SLEEP))
+    supervisor.add(python("other", SLEEP))
+    other = supervisor.pid_of("other")
+
+    with full_disk():
+        os.kill(supervisor.pid_of("sleeper"), signal.SIGKILL)
+        refused = supervisor.wait_until(
+            lambda: "cannot be started ([Errno" in terminal.getvalue(), seconds=10
+        )
+        assert refused, terminal.getvalue()
+    assert "cannot keep its status" in terminal.getvalue()
+
+    assert supervisor.wait_until(lambda: supervisor.restarts_of("sleeper") == 1, seconds=15)
+    assert supervisor.wait_until(
+        lambda: read_status(state_dir)["sleeper"].pid == supervisor.pid_of("sleeper"), seconds=10
+    )
+    assert supervisor.pid_of("other") == other
+    assert (state_dir / "run" / "sleeper.pid").read_text() != ""
+
+
+def test_terminal_that_takes_nothing_ends_nothing():
+    with contextlib.suppress(OSError), open("/dev/full", "w") as full:
+        screen = Screen(full)
+        screen.text("lost")
+        screen.event("bourse", "lost too")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_lines_that_were_lost_are_counted(lost: int):
+    class Refusing(io.StringIO):
+        refusals = lost
+
+        def write(self, text: str) -> int:
+            if self.refusals:
+                self.refusals -= 1
+                raise OSError("no space")
+            return super().write(text)
+
+    terminal = Refusing()
+    screen = Screen(terminal)
+
+    for _ in range(lost + 1):
+        screen.text("line")
+
+    assert terminal.getvalue() == f"({lost} lines could not be shown)\nline\n"
+
+
+def test_progress_is_shown_now_and_then_without_a_terminal(terminal: io.StringIO):
+    screen = Screen(terminal)
+
+    screen.progress("prepare", "migrating: orders.0001_initial")
+
+    assert terminal.getvalue() == ""
+
+
+def test_progress_stays_in_one_line_of_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    screen = Screen(terminal)
+
+    screen.progress("prepare", "migrating: orders.0001_initial")
+    screen.progress("prepare", "collecting static files")
+    screen.text("done")
+
+    assert "\n" not in terminal.getvalue().rpartition("done")[0]
+    assert terminal.getvalue().endswith("collecting static files\x1b[K\r\x1b[Kdone\n")
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from exchange_project.front.origins import AllowedOrigins
 from exchange_project.hot.requests import Message, Receive, Scope, Send
-from exchange_project.settings.origins import read_origins
 
 PAGE = "https://app.example.com"
 _PREFLIGHT = {"access-control-request-method": "POST"}
@@ -87,11 +85,3 @@ def test_without_an_origin_nothing_is_added(allowed: Settings) -> None:
 def test_any_origin_may_be_allowed(allowed: Settings) -> None:
     allowed.CORS_ALLOWED_ORIGINS = ["*"]
     assert ask("GET", origin="http://a.test")[1]["access-control-allow-origin"] == "http://a.test"
-
-
-def test_an_origin_is_a_scheme_and_a_host() -> None:
-    origins = [PAGE, "http://localhost:3000", "*"]
-    assert read_origins(origins) == origins
-    for wrong in ("app.example.com", f"{PAGE}/", f"{PAGE}/path", "ftp://a.test", ""):
-        with pytest.raises(ImproperlyConfigured):
-            read_origins([wrong])

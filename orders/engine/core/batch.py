@@ -30,11 +30,15 @@ class LockPlanMiss(Exception):
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
-    """A command as it came from the stream, with its age when it was taken."""
+    """A command as it came from the stream, with its age when it was taken.
+
+    `request_id` is that of the request that it is of, empty where it is of none.
+    """
 
     stream_id: str
     age_ms: int
     command: AnyCommand
+    request_id: str = ""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ import redis
 from common.valkey_socket import ValkeySocket
 from orders.commands import decode_command
 from orders.engine.core.batch import Received
-from orders.streams import COMMAND_FIELD, command_stream
+from orders.streams import COMMAND_FIELD, REQUEST_FIELD, command_stream
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ class Inbox:
         now_ms = int(seconds) * 1000 + int(micros) // 1000
         entries = answer[0][1]
         received = [item for entry in entries if (item := _received(entry, now_ms)) is not None]
+        if logger.isEnabledFor(logging.DEBUG):
+            _log_taken(received)
         return received, entries[-1][0].decode()
 
     def align(self, checkpoint: str) -> None:
@@ -82,16 +84,27 @@ def _text(stream_id: Any) -> str:
     return stream_id.decode()
 
 
+def _log_taken(received: list[Received]) -> None:
+    for item in received:
+        logger.debug(
+            "took %s %s",
+            type(item.command).__name__,
+            item.command.command_id.hex(),
+            extra={"request_id": item.request_id},
+        )
+
+
 def _received(entry: list[Any], now_ms: int) -> Received | None:
-    """An entry (id, [field, value]) as a command; None when it is none."""
+    """An entry (id, [field, value, …]) as a command; None when it is none."""
     stream_id = entry[0].decode()
     try:
-        name, value = entry[1]
+        name, value, *more = entry[1]
         if name != COMMAND_FIELD:
             raise ValueError(f"a field {name!r}")
+        request_id = more[1].decode() if more and more[0] == REQUEST_FIELD else ""
         command = decode_command(value)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
         # Not written by web: nobody waits for an answer, and the venue goes on without it.
         logger.error("entry %s is no command: %s", stream_id, error)
         return None
-    return Received(stream_id, now_ms - split_id(stream_id)[0], command)
+    return Received(stream_id, now_ms - split_id(stream_id)[0], command, request_id)
