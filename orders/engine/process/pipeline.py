@@ -183,12 +183,8 @@ class BatchPipeline:
         changes = self._no_changes()
         refuse(poison, changes, code)
         self._move_on(changes, poison.stream_id)
-        logger.error(
-            "refused command %s: %s",
-            poison.command.command_id.hex(),
-            code,
-            extra={"request_id": poison.request_id},
-        )
+        command_id, origin = poison.command.command_id.hex(), {"request_id": poison.request_id}
+        logger.error("refused command %s: %s", command_id, code, extra=origin)
 
     def move_past(self, last_id: str) -> None:
         """Move the checkpoint past entries of the stream that are no commands."""
