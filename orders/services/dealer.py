@@ -37,7 +37,7 @@ from orders.services.recording import (
     tell_broker,
 )
 from orders.services.sandbox import Trigger, find_trigger
-from orders.services.terms import check_terms
+from orders.services.terms import check_market_notional, check_terms
 from orders.types import Deal, OrderState, OrderTerms, Reason
 
 _IOC = Order.TimeInForce.IOC.value
@@ -140,6 +140,7 @@ def _deal(
     first = find_first_deal(terms, client_order_id)
     if first is not None:
         return first, {}, False
+    check_market_notional(price.price, terms.quantity, instrument)
     # State, limits and fees as they are now; what was read before may be some seconds old.
     instrument = make_spec(list_instruments().get(id=instrument.id))
     order = new_order(

@@ -242,6 +242,18 @@ def test_limits_of_the_instrument(prices, fields, code):
     assert (Order.objects.get().reason, cash(account)) == (code, 2000)
 
 
+@pytest.mark.parametrize("price", [None, "150.25"])
+def test_no_deal_is_worth_more_than_the_venue_counts(prices, price):
+    _, api = make_client(("100", "USD"), funding="CREDIT")
+    # 150.25 × 10^12 are 1.5 × 10^18 smallest units of USD.
+    body = buy(str(10**12)) | {"price": price}
+    document = problem(api.post("/trade", body), 422, "invalid")
+    assert [(one["field"], one["code"]) for one in document["errors"]] == [
+        ("quantity", "notional_too_large")
+    ]
+    assert counts() == (0, 0)
+
+
 def test_a_halt_counts_at_once(prices):
     make_instrument()
     _, api = make_client(("2000", "USD"))

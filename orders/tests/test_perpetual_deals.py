@@ -9,7 +9,7 @@ from brokers.services.house import HOUSE_BROKER_ID
 from exchange_project.reconciliation import check_venue
 from margin.models import Position
 from margin.tests.world import make_perpetual, make_trader, set_mark
-from marketdata.models import MarkPrice
+from marketdata.models import Instrument, MarkPrice
 from orders.models import Order, Trade
 from orders.tests.fixtures import Api
 
@@ -65,6 +65,35 @@ def test_a_deal_is_refused_with_its_reason_and_stored(trader: tuple[TradingAccou
     assert (refusal.json()["required"], refusal.json()["available"]) == ("10001", "10000")
     assert Order.objects.filter(status="REJECTED", venue="DEALER").count() == 2
     assert not Trade.objects.exists()
+
+
+@pytest.mark.parametrize("price", [None, 50_000])
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"min_notional": D("5000.01")}, "notional_below_minimum"),
+        ({"max_notional": D("4999.99")}, "notional_above_maximum"),
+    ],
+)
+def test_limits_of_notional_count_with_and_without_a_price(
+    trader: tuple[TradingAccount, Api], price: int | None, limits: dict[str, D], code: str
+) -> None:
+    account, api = trader
+    Instrument.objects.update(**limits)
+    refusal = api.post("trade", buy(account, price=price))
+    assert (refusal.status_code, refusal.json()["code"]) == (422, code)
+    assert not Trade.objects.exists()
+
+
+@pytest.mark.parametrize("price", [None, 50_000])
+def test_no_deal_is_worth_more_than_the_venue_counts(
+    trader: tuple[TradingAccount, Api], price: int | None
+) -> None:
+    account, api = trader
+    # 50,000 × 10^8 USDT are 5 × 10^18 smallest units.
+    refusal = api.post("trade", buy(account, quantity=10**8, price=price))
+    assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (422, "notional_too_large")
+    assert not Order.objects.exists()
 
 
 def test_without_a_fresh_mark_nobody_deals(trader: tuple[TradingAccount, Api]) -> None:

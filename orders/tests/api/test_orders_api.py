@@ -215,7 +215,7 @@ def test_unknown_symbol_without_open_listing(idle, settings):
 def test_a_refused_order_is_stored_and_answers_its_facts(engine):
     poor = api_of("Poor", default_funding="PREFUNDED")
     document = problem(poor.post("/orders", order()), 422, "insufficient_funds")
-    assert (document["required"], document["available"]) == ("50.0001", "0")
+    assert (document["required"], document["available"]) == ("50", "0")
     shown = poor.get(f"/orders/{document['order_id']}").json()
     assert (shown["status"], shown["reason"]) == ("REJECTED", "insufficient_funds")
 
