@@ -27,6 +27,13 @@ def refused_reason(*, account_status: str, broker_status: str) -> Reason | None:
     return Reason.ACCOUNT_CLOSED if account_status == _CLOSED else Reason.ACCOUNT_SUSPENDED
 
 
+def wallet_reason(wallet_status: str) -> Reason | None:
+    """Why a wallet is neither debited nor credited by an order; None where it is."""
+    if wallet_status == _ACTIVE:
+        return None
+    return Reason.WALLET_CLOSED if wallet_status == _CLOSED else Reason.WALLET_SUSPENDED
+
+
 def fee_on(notional: int, rate: int, fee_unit: int) -> int:
     """The fee on a cumulative notional: `rate × notional`, rounded half up to the smallest unit.
 
@@ -104,3 +111,16 @@ def next_average_price(
         return price
     cost = EXACT.add(EXACT.multiply(abs(before), average), EXACT.multiply(abs(amount), price))
     return EXACT.divide(cost, abs(balance_after))
+
+
+def realized_profit(
+    average: Decimal | None, *, amount: Decimal, balance_after: Decimal, price: Decimal | None
+) -> Decimal:
+    """What one more posting of `amount` realizes, at 60 digits: what it closes at `price`, less
+    what that had cost on `average`. Zero where either is unknown, or nothing is closed.
+    """
+    before = balance_after - amount
+    if average is None or price is None or before * amount >= 0:
+        return Decimal(0)
+    closed = min(abs(amount), abs(before)).copy_sign(before)
+    return EXACT.multiply(EXACT.subtract(price, average), closed)

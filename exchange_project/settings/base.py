@@ -6,6 +6,7 @@ that is none.
 """
 
 import hashlib
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -139,6 +140,11 @@ YAHOO_URL = ""
 # Seconds that a price is used without asking again, and after which nobody may deal on it.
 PRICE_CACHE_SECONDS: int = env.int("PRICE_CACHE_SECONDS", default=180)
 PRICE_STALE_SECONDS: int = env.int("PRICE_STALE_SECONDS", default=900)
+# Of shares, the seconds that their market was open since the price; services tell some late.
+PRICE_STALE_SECONDS_EQUITY: int = env.int("PRICE_STALE_SECONDS_EQUITY", default=1_800)
+EQUITY_MARKET_HOURS: str = env("EQUITY_MARKET_HOURS", default="09:30-16:00 America/New_York")
+if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d \S+", EQUITY_MARKET_HOURS):
+    raise environ.ImproperlyConfigured("EQUITY_MARKET_HOURS is like 09:30-16:00 America/New_York")
 # Seconds that a price service has for its answer.
 PRICE_TIMEOUT_SECONDS: float = env.float("PRICE_TIMEOUT_SECONDS", default=4.0)
 # Requests a minute that a price service gets at most, and symbols that are not listed yet.

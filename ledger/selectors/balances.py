@@ -1,6 +1,7 @@
 """Balances of clients and lines of entries, as plain values."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from ledger.models import LedgerAccount, Posting
@@ -73,3 +74,21 @@ def _balance(row: LedgerAccount) -> Balance:
         overdraft_limit=row.overdraft_limit,
         version=row.version,
     )
+
+
+def find_elsewhere(ledger_account_id: int) -> dict[str, Any]:
+    """What a client has of an asset beside what one account has available, as facts of a refusal.
+
+    `held` there, and what is on its other account of the asset: `in_collateral`, or `in_cash`.
+    Amounts of zero are left out.
+    """
+    row = LedgerAccount.objects.get(id=ledger_account_id)
+    facts = {"held": row.held_amount}
+    if row.trading_account_id is not None:
+        others = LedgerAccount.objects.filter(
+            trading_account=row.trading_account_id, asset=row.asset_id
+        ).exclude(id=row.id)
+        for other in others:
+            name = "in_collateral" if other.kind == AccountKind.MARGIN else "in_cash"
+            facts[name] = other.posted_balance - other.held_amount
+    return {name: amount for name, amount in facts.items() if amount > 0}

@@ -1,10 +1,12 @@
 """Rates, quotes and conversions."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from common.money import EXACT
 from ledger.calculations import net_rate
 from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote, ConversionRate
@@ -22,6 +24,20 @@ def find_net_rate(from_asset_id: int, to_asset_id: int) -> Decimal | None:
         return None
     is_inverse = found.base_id != from_asset_id
     return net_rate(found.rate, found.spread_rate, is_inverse=is_inverse) or None
+
+
+def list_mid_rates(codes: Iterable[str], into: str) -> dict[str, Decimal]:
+    """What one unit of each of these assets is worth in another, without a spread, at 60 digits.
+
+    Those for which nobody set a rate are left out.
+    """
+    pairs = Q(base__code__in=codes, quote__code=into) | Q(base__code=into, quote__code__in=codes)
+    found = ConversionRate.objects.filter(pairs, is_active=True)
+    rows = found.values_list("base__code", "quote__code", "rate")
+    return {
+        base if quote == into else quote: rate if quote == into else EXACT.divide(1, rate)
+        for base, quote, rate in rows
+    }
 
 
 def rates_of_pair(one_asset_id: int, other_asset_id: int) -> QuerySet[ConversionRate]:

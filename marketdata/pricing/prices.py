@@ -4,7 +4,8 @@ A perpetual's is its mark price, for which nobody is asked; what follows is of t
 
 However many processes and threads ask at once, a price service gets one request for a symbol. When
 none of them answers, the last good price is told with its age; past PRICE_STALE_SECONDS nobody may
-deal on it. Without Valkey one caller of a process at a time asks directly, with a short time-out.
+deal on it, nor on a price whose market time is too long ago (`PriceRecord.is_stale`). Without
+Valkey one caller of a process at a time asks directly, with a short time-out.
 """
 
 import logging
@@ -74,7 +75,7 @@ def get_market_price(*, symbol: str) -> MarketPrice:
     """
     price = get_last_price(symbol=symbol)
     if price.is_stale:
-        raise NoMarketPrice(symbol=symbol, age_seconds=price.age_seconds)
+        raise NoMarketPrice(symbol=symbol, age_seconds=price.age_seconds, as_of=price.as_of)
     return price
 
 
@@ -261,5 +262,5 @@ def _market_price(ticker: Ticker, found: _Found) -> MarketPrice:
         age_seconds=record.age_seconds(),
         is_cached=found.is_cached,
         is_simulated=record.is_simulated,
-        is_stale=record.is_stale(),
+        is_stale=record.is_stale(ticker.instrument_class),
     )

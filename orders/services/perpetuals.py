@@ -65,7 +65,7 @@ def deal_perpetual(
     first = find_first_deal(terms, client_order_id)
     if first is not None:
         if first.status == Order.Status.REJECTED:
-            raise OrderRefused(first.reason, order_id=str(first.id))
+            raise OrderRefused(first.reason, order_id=str(first.id), **first.refusal_facts)
         return get_perpetual_deal(first.id, was_created=False)
     # That there is no mark to deal at is seen before anything is stored.
     mark = get_market_price(symbol=instrument.symbol)

@@ -117,6 +117,30 @@ def test_the_same_deal_again_is_the_first(trader: tuple[TradingAccount, Api]) ->
     assert Position.objects.get(account=account).quantity == D("0.1")
 
 
+def test_the_same_deal_again_answers_what_the_first_did(
+    trader: tuple[TradingAccount, Api],
+) -> None:
+    account, api = trader
+    Instrument.objects.update(taker_fee_rate=D("0.001"))
+    first = api.post("trade", buy(account, client_order_id="one"))
+    assert (first.json()["holding"], first.json()["cash_balance"]) == ("0.1", "9995")
+    assert api.post("trade", buy(account, quantity="0.05")).json()["holding"] == "0.15"
+
+    again = api.post("trade", buy(account, client_order_id="one"))
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_a_refusal_is_told_again_with_its_facts(trader: tuple[TradingAccount, Api]) -> None:
+    account, api = trader
+    body = buy(account, quantity="1.0001", client_order_id="one")
+    first, again = (api.post("trade", body) for _ in range(2))
+    facts = {"required": "10001", "available": "10000"}
+    for refusal in (first.json(), again.json()):
+        assert {name: refusal[name] for name in facts} == facts
+    order = api.get(f"orders/{first.json()['order_id']}").json()
+    assert (order["status"], order["refusal_facts"]) == ("REJECTED", facts)
+
+
 def test_an_idempotency_key_deals_once(trader: tuple[TradingAccount, Api]) -> None:
     account, api = trader
     api._headers["Idempotency-Key"] = "once"

@@ -6,7 +6,13 @@ Each check returns a `Refusal` or None. Facts are in units of 10^-8 of the asset
 from dataclasses import dataclass, field
 
 from ledger.batch import LedgerRow
-from orders.calculations import NOTIONAL_UNITS_MAX, collar_bound, fee_on, is_within_band
+from orders.calculations import (
+    NOTIONAL_UNITS_MAX,
+    collar_bound,
+    fee_on,
+    is_within_band,
+    wallet_reason,
+)
 from orders.commands import PlaceOrder
 from orders.engine.core.batch import Batch
 from orders.engine.core.instruments import InstrumentRules
@@ -129,6 +135,21 @@ def check_market_notional(order: LiveOrder, state: ShardState) -> Refusal | None
     if notional * rules.factor > most:
         return Refusal(Reason.NOTIONAL_ABOVE_MAXIMUM, {"maximum": most})
     return check_notional(rules, notional)
+
+
+def check_wallets(order: LiveOrder, batch: Batch) -> Refusal | None:
+    """The wallets that the order would debit and credit are active, of those that are locked.
+
+    One that cannot trade now has only the one that it pays from locked: the other is checked when
+    it is met.
+    """
+    rules = order.instrument
+    for asset_id in (rules.quote_asset_id, rules.base_asset_id):
+        row = batch.context.rows.get((order.account_id, asset_id))
+        reason = None if row is None else wallet_reason(row.status)
+        if reason is not None:
+            return Refusal(reason)
+    return None
 
 
 def check_money(order: LiveOrder, batch: Batch) -> Refusal | None:

@@ -47,10 +47,13 @@ def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
     return _event_id(batch_time, state.shard, sequence), sequence
 
 
-def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
-    """The webhook body of a broker's half of a trade: prices in whole cents."""
+def webhook_payload(
+    trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int, payload_format: str
+) -> str:
+    """The webhook body of a broker's half of a trade."""
     rules = order.instrument
     return trade_payload(
+        payload_format=payload_format,
         trade_id=UUID(bytes=trade.trade_id),
         order_id=UUID(bytes=order.id_bytes),
         symbol=rules.symbol,

@@ -18,6 +18,7 @@ from orders.engine.core.risk import (
     check_limits,
     check_market_notional,
     check_money,
+    check_wallets,
     market_bound,
 )
 from orders.engine.core.settlement import make_trade
@@ -32,7 +33,11 @@ class SpotKind(InstrumentKind):
 
     def check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
         last_price = batch.state.last_prices.get(order.instrument.instrument_id)
-        refusal = check_instrument(order) or check_limits(order, last_price)
+        refusal = (
+            check_instrument(order)
+            or check_limits(order, last_price)
+            or check_wallets(order, batch)
+        )
         if refusal is not None:
             return refusal
         is_market = order.order_type == OrderType.MARKET

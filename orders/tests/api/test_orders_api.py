@@ -531,3 +531,12 @@ def test_book_trades_and_ticker(a):
     assert trade["taker_side"] == "BUY"
     for name in ("book", "trades", "ticker"):
         assert a.get(f"/instruments/NONE/{name}").status_code == 404
+
+
+def test_a_document_number_has_one_form(a):
+    numbers = ("222", "222 ", " 222")
+    assert len({placed(a, document_number=number)["account_id"] for number in numbers}) == 1
+    refused = problem(a.post("/orders", order(document_number="222\u200b")), 422, "invalid")
+    assert refused["errors"][0]["field"] == "document_number"
+    assert refused["errors"][0]["code"] == "invalid_characters"
+    assert Order.objects.count() == 3
