@@ -8,7 +8,8 @@ from common.errors import Conflict, ExchangeError, MalformedRequest, NotFound, P
 class InsufficientFunds(ExchangeError):
     """There is not enough available on the account.
 
-    Facts: required, available; where the account has more of it: held, in_collateral, in_cash.
+    Facts: required, available, held, in_collateral, in_cash. The last three are where the account
+    has more of the asset.
     """
 
     code = "insufficient_funds"

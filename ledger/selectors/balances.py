@@ -77,18 +77,19 @@ def _balance(row: LedgerAccount) -> Balance:
 
 
 def find_elsewhere(ledger_account_id: int) -> dict[str, Any]:
-    """What a client has of an asset beside what one account has available, as facts of a refusal.
+    """What a client has available on its other account of the same asset, as a fact of a refusal.
 
-    `held` there, and what is on its other account of the asset: `in_collateral`, or `in_cash`.
-    Amounts of zero are left out.
+    `in_collateral`, or `in_cash`; amounts of zero are left out.
     """
     row = LedgerAccount.objects.get(id=ledger_account_id)
-    facts = {"held": row.held_amount}
-    if row.trading_account_id is not None:
-        others = LedgerAccount.objects.filter(
-            trading_account=row.trading_account_id, asset=row.asset_id
-        ).exclude(id=row.id)
-        for other in others:
-            name = "in_collateral" if other.kind == AccountKind.MARGIN else "in_cash"
-            facts[name] = other.posted_balance - other.held_amount
-    return {name: amount for name, amount in facts.items() if amount > 0}
+    if row.trading_account_id is None:
+        return {}
+    others = LedgerAccount.objects.filter(
+        trading_account=row.trading_account_id, asset=row.asset_id
+    ).exclude(id=row.id)
+    return {
+        "in_collateral" if one.kind == AccountKind.MARGIN else "in_cash": one.posted_balance
+        - one.held_amount
+        for one in others
+        if one.posted_balance > one.held_amount
+    }

@@ -7,6 +7,7 @@ rows. The cause of an entry is `(source_kind, source_id)`: booked again it answe
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -285,7 +286,7 @@ def check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
             raise InsufficientFunds(
                 required=from_units8(-amount),
                 available=from_units8(row.available + (row.limit or 0)),
-                **find_elsewhere(row.id),
+                **_elsewhere(row),
             )
 
 
@@ -300,8 +301,14 @@ def check_pay_out(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
             raise InsufficientFunds(
                 required=from_units8(-amount),
                 available=from_units8(row.available),
-                **find_elsewhere(row.id),
+                **_elsewhere(row),
             )
+
+
+def _elsewhere(row: LedgerRow) -> dict[str, Any]:
+    """Where the account has more of what it lacks: held here, or on its other account."""
+    held = {"held": from_units8(row.held)} if row.held else {}
+    return held | find_elsewhere(row.id)
 
 
 def _net(pairs: Sequence[tuple[LedgerRow, int]]) -> dict[LedgerRow, int]:
