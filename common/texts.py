@@ -43,7 +43,7 @@ def identifier_error(
 ) -> FieldError | None:
     """What is wrong with an identifier in its normal form, if anything.
 
-    Beside what no text holds, it has no characters that nobody sees.
+    Like any text it has no control characters, and no invisible ones either.
     """
     error = text_error(field, text, max_length=max_length, min_length=min_length)
     if error is None and not text.isascii() and any(unicodedata.category(c) == "Cf" for c in text):

@@ -53,7 +53,7 @@ def trade_payload(
 
 
 def formats_of(formats: Iterable[str], *, is_in_whole_cents: bool) -> list[str]:
-    """Those of the formats in which a trade can be told without rounding, in a fixed order."""
+    """The formats that can show a trade without rounding, in a fixed order."""
     return sorted(one for one in formats if one != CLASSIC or is_in_whole_cents)
 
 

@@ -140,7 +140,7 @@ YAHOO_URL = ""
 # Seconds that a price is used without asking again, and after which nobody may deal on it.
 PRICE_CACHE_SECONDS: int = env.int("PRICE_CACHE_SECONDS", default=180)
 PRICE_STALE_SECONDS: int = env.int("PRICE_STALE_SECONDS", default=900)
-# Of shares, the seconds that their market was open since the price; services tell some late.
+# Of shares, the seconds that their market was open since the price; some services report late.
 PRICE_STALE_SECONDS_EQUITY: int = env.int("PRICE_STALE_SECONDS_EQUITY", default=1_800)
 EQUITY_MARKET_HOURS: str = env("EQUITY_MARKET_HOURS", default="09:30-16:00 America/New_York")
 if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d \S+", EQUITY_MARKET_HOURS):

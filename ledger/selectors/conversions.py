@@ -29,7 +29,7 @@ def find_net_rate(from_asset_id: int, to_asset_id: int) -> Decimal | None:
 def list_mid_rates(codes: Iterable[str], into: str) -> dict[str, Decimal]:
     """What one unit of each of these assets is worth in another, without a spread, at 60 digits.
 
-    Those for which nobody set a rate are left out.
+    Assets without a rate are left out.
     """
     pairs = Q(base__code__in=codes, quote__code=into) | Q(base__code=into, quote__code__in=codes)
     found = ConversionRate.objects.filter(pairs, is_active=True)

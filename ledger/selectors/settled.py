@@ -14,8 +14,8 @@ from ledger.errors import NotSettledYet
 _SECONDS_MAX = 2.0
 _PAUSE_SECONDS = 0.005
 
-# Of transactions that have written: those can have entries which nobody sees yet, posted since they
-# began. Autovacuum's, which has an xid while it analyzes a table, has none.
+# A transaction that has written may have entries that are not visible yet, posted since it began.
+# Autovacuum's, which has an xid while it analyzes a table, has none.
 _OLDEST_WRITER = """
 SELECT min(xact_start)
   FROM pg_stat_activity

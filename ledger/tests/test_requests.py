@@ -216,7 +216,7 @@ def test_what_is_closed_stays_closed(account: TradingAccount, end: str) -> None:
     [
         ("USD", "10000", 1),
         ("USD", "10000.0001", 2),
-        # 1.25 dollars a euro; of the yen nobody knows what it is worth.
+        # 1.25 dollars a euro; the yen has no rate.
         ("EUR", "8000", 1),
         ("EUR", "8000.0001", 2),
         ("JPY", "1", 2),

@@ -49,7 +49,7 @@ class PriceRecord(msgspec.Struct, frozen=True):
         return self.age_seconds() < settings.PRICE_CACHE_SECONDS
 
     def is_stale(self, instrument_class: InstrumentClass) -> bool:
-        """Whether nobody may deal on it any more.
+        """Whether it is too old to deal on.
 
         The services have been silent for too long, or the market's own price is too old: of a
         crypto currency by the clock, of a share by the hours in which its market was open since.

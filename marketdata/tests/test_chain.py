@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 def feed(settings: Settings) -> Iterator[Feed]:
     """Yahoo first, then Alpha Vantage; both told by path."""
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
-    # What the stand-ins tell is of one day for ever.
+    # The stand-ins' quotes are always of the same day.
     settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     with running_feed() as running:
         settings.YAHOO_URL = running.url

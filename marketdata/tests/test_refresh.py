@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 @pytest.fixture
 def feed(settings: Settings) -> Iterator[Feed]:
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
-    # What the stand-ins tell is of one day for ever.
+    # The stand-ins' quotes are always of the same day.
     settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     settings.ALPHAVANTAGE_API_KEY = "a-key"
     with running_feed() as running:
@@ -94,7 +94,7 @@ def test_nobody_watched_nothing_asked(feed: Feed) -> None:
 
 def test_states_of_the_services_in_their_order(settings: Settings) -> None:
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
-    # What the stand-ins tell is of one day for ever.
+    # The stand-ins' quotes are always of the same day.
     settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     settings.PRICE_PROVIDERS_CRYPTO = ["simulated", "yahoo"]
 

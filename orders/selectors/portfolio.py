@@ -206,10 +206,10 @@ class _Totals:
 
 def _prices(symbols: set[str]) -> dict[str, MarketPrice | str]:
     """The price of each symbol, or the code of what is in its way."""
-    told = get_last_prices(symbols=sorted(symbols), seconds_max=_PRICE_SECONDS_MAX)
+    found = get_last_prices(symbols=sorted(symbols), seconds_max=_PRICE_SECONDS_MAX)
     return {
         symbol: price.code if isinstance(price, ExchangeError) else price
-        for symbol, price in told.items()
+        for symbol, price in found.items()
     }
 
 
