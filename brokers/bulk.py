@@ -13,10 +13,11 @@ from common.postgres_arrays import texts, uuids
 _QUEUE = """
     INSERT INTO brokers_webhookdelivery (endpoint_id, event, payload, created_at, due_at, attempts)
     SELECT endpoint.id, queued.event, queued.payload, queued.created_at, queued.created_at, 0
-    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[])
-         WITH ORDINALITY AS queued (broker_id, event, payload, created_at, place)
+    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+         WITH ORDINALITY AS queued (broker_id, event, payload, created_at, payload_format, place)
     JOIN brokers_webhookendpoint AS endpoint
       ON endpoint.broker_id = queued.broker_id AND endpoint.is_active
+     AND queued.payload_format IN ('', endpoint.payload_format)
     ORDER BY queued.place
 """
 
@@ -62,6 +63,16 @@ _RELEASE = """
 """
 
 
+class WebhookEvent(NamedTuple):
+    """An event for a broker: for all its endpoints, or those of one format."""
+
+    broker_id: bytes
+    event: str
+    payload: str
+    created_at: datetime
+    payload_format: str = ""
+
+
 class ClaimedDelivery(NamedTuple):
     """A due delivery that this process alone may send until its lease ends."""
 
@@ -85,17 +96,17 @@ class DeliveryResult:
     last_error: str
 
 
-def queue_webhook_events(executor: Any, rows: Sequence[tuple[bytes, str, str, datetime]]) -> None:
-    """Write a delivery for each `(broker_id, event, payload, created_at)` and active endpoint.
+def queue_webhook_events(executor: Any, events: Sequence[WebhookEvent]) -> None:
+    """Write a delivery for each event and active endpoint that it is for.
 
     `executor` is a psycopg connection or cursor in the transaction of the event; nothing is read,
     so it may be in a pipeline. The payload is sent as it is, byte for byte.
     """
-    if not rows:
+    if not events:
         return
-    brokers, events, payloads, times = zip(*rows, strict=True)
+    brokers, names, payloads, times, formats = zip(*events, strict=True)
     instants = texts(time.isoformat() for time in times)
-    executor.execute(_QUEUE, [uuids(brokers), list(events), list(payloads), instants])
+    executor.execute(_QUEUE, [uuids(brokers), list(names), list(payloads), instants, list(formats)])
 
 
 def claim_due_deliveries(

@@ -1,6 +1,7 @@
 """Texts of one line that people give: memos, reasons, names. The one rule for them, pure."""
 
 import re
+import unicodedata
 
 from common.errors import FieldError, ValidationFailed
 
@@ -30,3 +31,21 @@ def check_text(field: str, text: str, *, max_length: int, min_length: int = 0) -
     error = text_error(field, text, max_length=max_length, min_length=min_length)
     if error is not None:
         raise ValidationFailed(errors=[error])
+
+
+def normal_identifier(text: str) -> str:
+    """The one form of a number or name that people type: NFC, without blanks at the ends."""
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
+
+
+def identifier_error(
+    field: str, text: str, *, max_length: int, min_length: int = 1
+) -> FieldError | None:
+    """What is wrong with an identifier in its normal form, if anything.
+
+    Like any text it has no control characters, and no invisible ones either.
+    """
+    error = text_error(field, text, max_length=max_length, min_length=min_length)
+    if error is None and not text.isascii() and any(unicodedata.category(c) == "Cf" for c in text):
+        return FieldError(field, "invalid_characters", "Invisible characters are not allowed.")
+    return error

@@ -2,14 +2,26 @@
 
 from collections.abc import Iterable
 
+ACTIVE = "ACTIVE"
+
 
 class LedgerRow:
-    """One locked ledger account: `limit` is how far below zero it may go, None = without limit."""
+    """One locked ledger account: `limit` is how far below zero it may go, None = without limit.
 
-    __slots__ = ("asset_id", "held", "id", "is_dirty", "limit", "posted", "version")
+    `status` is that of a wallet; other accounts are always active.
+    """
+
+    __slots__ = ("asset_id", "held", "id", "is_dirty", "limit", "posted", "status", "version")
 
     def __init__(
-        self, id: int, asset_id: int, posted: int, held: int, limit: int | None, version: int
+        self,
+        id: int,
+        asset_id: int,
+        posted: int,
+        held: int,
+        limit: int | None,
+        version: int,
+        status: str = ACTIVE,
     ) -> None:
         self.id = id
         self.asset_id = asset_id
@@ -17,6 +29,7 @@ class LedgerRow:
         self.held = held
         self.limit = limit
         self.version = version
+        self.status = status
         self.is_dirty = False
 
     @property

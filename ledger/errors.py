@@ -6,7 +6,11 @@ from common.errors import Conflict, ExchangeError, NotFound, PermissionDenied, S
 
 
 class InsufficientFunds(ExchangeError):
-    """There is not enough available on the account. Facts: required, available."""
+    """There is not enough available on the account.
+
+    Facts: required, available, held, in_collateral, in_cash. The last three are where the account
+    has more of the asset.
+    """
 
     code = "insufficient_funds"
     status = 422
@@ -45,7 +49,7 @@ class SourceBookedDifferently(Conflict):
 
 
 class EntryNotReversible(Conflict):
-    """Trades are busted by the engine and reversals are final: neither is reversed here."""
+    """An entry of this kind is not reversed by hand. Facts: entry_id, entry_kind."""
 
     code = "entry_not_reversible"
 
@@ -147,6 +151,15 @@ class WalletNotEmpty(Conflict):
     code = "wallet_not_empty"
 
 
+class WalletInUse(Conflict):
+    """Money may still come to the wallet or leave it, so it is not closed.
+
+    Facts: wallet_id, open_orders, pending_transfers, open_requests, collateral.
+    """
+
+    code = "wallet_in_use"
+
+
 class NotOwnWallet(PermissionDenied):
     """The wallet that pays is not one of the caller's. Facts: wallet_id."""
 
@@ -234,6 +247,14 @@ class RequestInProgress(Conflict):
     """A request with this Idempotency-Key is still running."""
 
     code = "request_in_progress"
+    retry_after_seconds = 1
+
+
+class NotSettledYet(ExchangeError):
+    """What was booked up to this instant is not settled yet; ask again. Facts: settled_until."""
+
+    code = "not_settled_yet"
+    status = 503
     retry_after_seconds = 1
 
 

@@ -51,6 +51,13 @@ PAY_OUT_KINDS = frozenset(
 )
 
 
+# What a client does with money: none of it debits or credits a wallet that is not active. Staff
+# still book on one: corrections, reversals.
+CLIENT_ENTRY_KINDS = frozenset(
+    {EntryKind.TRADE, EntryKind.TRANSFER, EntryKind.CONVERSION, EntryKind.COLLATERAL}
+)
+
+
 class AlertSeverity(StrEnum):
     """How much an alert matters: a critical one is told by `GET /health` too."""
 

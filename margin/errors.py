@@ -10,6 +10,13 @@ class MarginAccountRequired(ExchangeError):
     status = 422
 
 
+class NotCollateralAsset(ExchangeError):
+    """No perpetual is quoted in this asset, so it is no collateral. Facts: asset."""
+
+    code = "not_collateral_asset"
+    status = 422
+
+
 class MarginAccountFrozen(ExchangeError):
     """The collateral is frozen: none of it moves out. Facts: account_id, asset."""
 

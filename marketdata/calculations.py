@@ -14,6 +14,7 @@ from common.money import EXACT, plain, steps_of
 from marketdata.types import Bar, CandleInterval
 
 SCALE_MAX = 8
+CURRENCY_SCALE_MAX = 4
 # A symbol stands in addresses: no slash, and no dot at its beginning.
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9._:\-]{0,19}")
 # Of price services, which have indexes (^GSPC) and rates (EURUSD=X) too; commas separate them.
@@ -31,6 +32,16 @@ _CURRENCIES = {one.code: one.currency_name for one in Currency if one.code not i
 def currency_name(code: str) -> str | None:
     """The name of a currency of ISO 4217 in which money is kept; None: there is none such."""
     return _CURRENCIES.get(code)
+
+
+def currency_scale(code: str) -> int:
+    """How many decimal places a currency of ISO 4217 is kept with: at most four.
+
+    Currencies of cents have four, for fees and interest are finer than a cent; others have as many
+    as ISO 4217 says: the yen none, the Kuwaiti dinar three.
+    """
+    minor_units = Currency(code).exponent
+    return CURRENCY_SCALE_MAX if minor_units in (2, None) else min(minor_units, CURRENCY_SCALE_MAX)
 
 
 def symbol_errors(symbol: str, field: str = "symbol") -> list[FieldError]:

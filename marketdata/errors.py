@@ -51,7 +51,7 @@ class UnknownTicker(NotFound):
 class NoMarketPrice(ExchangeError):
     """There is no market price that may be dealt on now.
 
-    Facts: symbol, and age_seconds where there is only an old one.
+    Facts: symbol, age_seconds, as_of. The last two are of an old price, where there is one.
     """
 
     code = "no_market_price"
@@ -73,4 +73,11 @@ class NotPerpetual(ExchangeError):
     """Only a perpetual has a mark price, and funding. Facts: symbol."""
 
     code = "not_perpetual"
+    status = 422
+
+
+class NotInWholeCents(ExchangeError):
+    """This is finer than whole cents and whole quantities; use /api/v1. Facts: symbol."""
+
+    code = "not_in_whole_cents"
     status = 422

@@ -208,3 +208,9 @@ def list_bars_without_gaps(
 def _bars(candles: "QuerySet[Candle]") -> list[Bar]:
     names = [field.name for field in fields(Bar)]
     return [Bar(*values) for values in candles.values_list(*names)]
+
+
+def has_perpetuals(quote_asset_id: int) -> bool:
+    """Whether a perpetual is quoted in this asset."""
+    perpetuals = Instrument.objects.filter(kind=Instrument.Kind.PERPETUAL)
+    return perpetuals.filter(quote_asset=quote_asset_id).exists()

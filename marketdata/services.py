@@ -11,6 +11,7 @@ from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
 from marketdata.calculations import (
     currency_name,
+    currency_scale,
     forced_term_errors,
     limit_errors,
     margin_term_errors,
@@ -32,9 +33,10 @@ from marketdata.selectors import (
 )
 from marketdata.types import InstrumentSpec
 
-_CURRENCY_SCALE = 4
 _CRYPTO_SCALE = 8
 _OPEN_TICK = Decimal("0.01")
+# Of shares that cost less than one unit.
+_PENNY_TICK = Decimal("0.0001")
 _OPEN_LOT = Decimal(1)
 # Of a perpetual for which nothing else is said.
 _USUAL_TERMS: dict[str, Any] = {
@@ -76,7 +78,7 @@ def ensure_currency(code: str) -> Asset:
     asset = Asset.objects.filter(code=code).first()
     name = currency_name(code)
     if asset is None and name is not None:
-        asset = _ensure_asset(code, Asset.Kind.FIAT, _CURRENCY_SCALE, name)
+        asset = _ensure_asset(code, Asset.Kind.FIAT, currency_scale(code), name)
     if asset is None or asset.kind == Asset.Kind.SECURITY:
         raise UnknownCurrency(currency=code)
     return asset
@@ -228,11 +230,12 @@ def _shard_name(instrument: Instrument) -> str:
     return instrument.quote_asset.code if is_perpetual else instrument.symbol
 
 
-def list_symbol(symbol: str) -> InstrumentSpec:
+def list_symbol(symbol: str, *, quoted_price: Decimal | None = None) -> InstrumentSpec:
     """The instrument of that symbol, listed now if there is none and open listing is on.
 
-    Listed is an equity in the venue's currency, without band, collar and fees. Any number of
-    callers at the same time get the same instrument.
+    Listed is an equity in the venue's currency, without band, collar and fees. Its tick is a cent,
+    unless a price service quotes it below one unit: `quoted_price` is such a quote, never a number
+    of a caller. Any number of callers at the same time get the same instrument.
 
     Raises:
         ValidationFailed: this is no symbol.
@@ -244,7 +247,8 @@ def list_symbol(symbol: str) -> InstrumentSpec:
     _raise_if_any(symbol_errors(symbol))
     if not settings.OPEN_LISTING:
         raise UnknownSymbol(symbol=symbol)
-    _list_openly(symbol)
+    is_penny_stock = quoted_price is not None and quoted_price < 1
+    _list_openly(symbol, _PENNY_TICK if is_penny_stock else _OPEN_TICK)
     return get_instrument_spec(symbol)
 
 
@@ -270,9 +274,10 @@ def list_pair(*, symbol: str, base: str, quote: str, price: Decimal) -> Instrume
 
 @retry_on_conflict
 @transaction.atomic
-def _list_openly(symbol: str) -> None:
+def _list_openly(symbol: str, tick_size: Decimal) -> None:
     _check_room_for(symbol)
-    quote = _ensure_asset(settings.VENUE_CURRENCY, Asset.Kind.FIAT, _CURRENCY_SCALE)
+    venue_currency = settings.VENUE_CURRENCY
+    quote = _ensure_asset(venue_currency, Asset.Kind.FIAT, currency_scale(venue_currency))
     base = _ensure_asset(symbol, Asset.Kind.SECURITY, 0)
     if base.kind != Asset.Kind.SECURITY or base.scale != 0:
         raise UnknownSymbol(f"{symbol} is a currency, no share", symbol=symbol)
@@ -282,7 +287,7 @@ def _list_openly(symbol: str) -> None:
             kind=Instrument.Kind.EQUITY,
             base_asset=base,
             quote_asset=quote,
-            tick_size=_OPEN_TICK,
+            tick_size=tick_size,
             lot_size=_OPEN_LOT,
             price_rule=Instrument.PriceRule.SELLER,
         )

@@ -8,6 +8,14 @@ from typing import NamedTuple
 
 from common.instants import EPOCH, floor_instant
 
+_CENT8 = 10**6
+_WHOLE8 = 10**8
+
+
+def trades_in_whole_cents(tick_units8: int, lot_units8: int) -> bool:
+    """Whether all prices are whole cents and all quantities whole: the classic dialect needs it."""
+    return tick_units8 % _CENT8 == 0 and lot_units8 % _WHOLE8 == 0
+
 
 @dataclass(frozen=True, slots=True)
 class InstrumentSpec:
@@ -57,6 +65,11 @@ class InstrumentSpec:
     funding_cap_rate: Decimal | None = None
     # What price services call it, where that is not its symbol or pair.
     price_symbol: str = ""
+
+    @property
+    def is_in_whole_cents(self) -> bool:
+        """Whether the classic dialect offers it."""
+        return trades_in_whole_cents(self.tick_units8, self.lot_units8)
 
 
 @dataclass(frozen=True, slots=True)

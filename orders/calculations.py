@@ -12,6 +12,9 @@ from decimal import Decimal
 from common.money import DECIMAL_PLACES, EXACT, UNITS8, ceil_div, half_up_div, round_half_up
 from orders.types import Reason
 
+# No notional has more smallest units of its quote asset, so that any batch can add it up.
+NOTIONAL_UNITS_MAX = 10**18
+
 _ACTIVE, _CLOSED = "ACTIVE", "CLOSED"
 
 
@@ -24,6 +27,13 @@ def refused_reason(*, account_status: str, broker_status: str) -> Reason | None:
     return Reason.ACCOUNT_CLOSED if account_status == _CLOSED else Reason.ACCOUNT_SUSPENDED
 
 
+def wallet_reason(wallet_status: str) -> Reason | None:
+    """Why a wallet is neither debited nor credited by an order; None where it is."""
+    if wallet_status == _ACTIVE:
+        return None
+    return Reason.WALLET_CLOSED if wallet_status == _CLOSED else Reason.WALLET_SUSPENDED
+
+
 def fee_on(notional: int, rate: int, fee_unit: int) -> int:
     """The fee on a cumulative notional: `rate × notional`, rounded half up to the smallest unit.
 
@@ -34,13 +44,17 @@ def fee_on(notional: int, rate: int, fee_unit: int) -> int:
 
 
 def buy_hold(notional_at_limit: int, maker_rate: int, taker_rate: int, fee_unit: int) -> int:
-    """What a resting buy sets aside: its cost at the limit, the highest fee on it, one unit more.
+    """What a resting buy sets aside: its cost at the limit and the largest fee on it."""
+    return notional_at_limit + fee_at_most(notional_at_limit, maker_rate, taker_rate, fee_unit)
 
-    The extra unit pays for the two roundings of a fill that was part taker, part maker.
+
+def fee_at_most(notional: int, maker_rate: int, taker_rate: int, fee_unit: int) -> int:
+    """The largest fee on a notional: the higher rate, rounded up once; a rebate is not counted.
+
+    Both roles of an order together are never charged more.
     """
     rate = max(maker_rate, taker_rate, 0)
-    fee = ceil_div(notional_at_limit * rate, UNITS8 * fee_unit) * fee_unit
-    return notional_at_limit + fee + fee_unit
+    return ceil_div(notional * rate, UNITS8 * fee_unit) * fee_unit
 
 
 def collar_bound(best_price: int, rate: int, is_buy: bool) -> int:
@@ -97,3 +111,16 @@ def next_average_price(
         return price
     cost = EXACT.add(EXACT.multiply(abs(before), average), EXACT.multiply(abs(amount), price))
     return EXACT.divide(cost, abs(balance_after))
+
+
+def realized_profit(
+    average: Decimal | None, *, amount: Decimal, balance_after: Decimal, price: Decimal | None
+) -> Decimal:
+    """What one more posting of `amount` realizes, at 60 digits: what it closes at `price`, less
+    what that had cost on `average`. Zero where either is unknown, or nothing is closed.
+    """
+    before = balance_after - amount
+    if average is None or price is None or before * amount >= 0:
+        return Decimal(0)
+    closed = min(abs(amount), abs(before)).copy_sign(before)
+    return EXACT.multiply(EXACT.subtract(price, average), closed)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from common.api.declarations import one_of
+from common.api.declarations import identifier_of, one_of
 from marketdata.models import MarkPrice
 from orders.models import Fill, Order, Side, Venue
 from orders.types import Result
 
-DocumentNumber = Annotated[str, Meta(min_length=1, max_length=20)]
+DocumentNumber = Annotated[str, identifier_of(20)]
 ClientOrderId = Annotated[str, Meta(min_length=1, max_length=64)]
 SideChoice = Annotated[str, one_of("Side", Side.values, any_case=True)]
 VenueChoice = Annotated[str, one_of("Venue", Venue.values, any_case=True)]

@@ -90,7 +90,7 @@ class MarkJumpTooLarge(ExchangeError):
 
 
 class PerpetualOnBookOnly(ExchangeError):
-    """Perpetuals are traded on their book alone. Facts: symbol."""
+    """A perpetual is traded here alone: no execution elsewhere is booked. Facts: symbol."""
 
     code = "perpetual_on_book_only"
     status = 422

@@ -274,6 +274,35 @@ class DealPrice(models.Model):
         return f"{self.source} at {self.as_of}"
 
 
+class DealResult(models.Model):
+    """What the account had right after a deal in a perpetual: a repeated request answers it."""
+
+    trade = models.OneToOneField(
+        Trade, on_delete=models.PROTECT, primary_key=True, related_name="deal_result"
+    )
+    cash_balance = money_field(help_text="The collateral.")
+    holding = money_field(help_text="The position.")
+
+    def __str__(self) -> str:
+        return f"{self.holding} on {self.cash_balance}"
+
+
+class OrderRefusal(models.Model):
+    """The facts of a refused order, as they were answered: amounts as texts, ids as numbers."""
+
+    order = models.OneToOneField(
+        Order,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="refusal",
+        db_constraint=False,
+    )
+    facts = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.facts}"
+
+
 class AveragePrice(models.Model):
     """What an account paid on average for a holding, after the first `account_version` postings.
 
@@ -284,6 +313,9 @@ class AveragePrice(models.Model):
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     account_version = models.BigIntegerField()
     average_price = models.DecimalField(max_digits=48, decimal_places=18, null=True)
+    realized_profit = models.DecimalField(
+        max_digits=48, decimal_places=18, default=0, help_text="Of all sales so far, before fees."
+    )
 
     class Meta:
         constraints = [

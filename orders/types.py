@@ -1,6 +1,7 @@
 """Words of orders: reasons, results of commands, orders and books as they stand. Pure."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +18,9 @@ SERVICES_SHARD = 0xFFF
 FORCED = "FORCED"
 DEALER = "DEALER"
 
+# What a refusal was about: amounts (`required`, `available`), ids (`wallet_id`).
+RefusalFacts = Mapping[str, Decimal | int]
+
 
 class Reason(StrEnum):
     """Why an order is CANCELED, EXPIRED or REJECTED. The value is stored, and shown as the code."""
@@ -32,6 +36,8 @@ class Reason(StrEnum):
     ACCOUNT_SUSPENDED = "account_suspended"
     ACCOUNT_CLOSED = "account_closed"
     BROKER_SUSPENDED = "broker_suspended"
+    WALLET_SUSPENDED = "wallet_suspended"
+    WALLET_CLOSED = "wallet_closed"
     # rejected
     DEADLINE_EXCEEDED = "deadline_exceeded"
     INSTRUMENT_NOT_TRADING = "instrument_not_trading"
@@ -109,8 +115,8 @@ class OrderFill:
 class OrderState:
     """An order as it stands. One past its `valid_until` is open until the engine has expired it.
 
-    `notional` and `fee` are of all fills so far, in the quote asset. `fills` come oldest first and
-    are empty in lists.
+    `notional` and `fee` are of all fills so far, in the quote asset. `fills` come oldest first;
+    they and `refusal_facts` are empty in lists.
     """
 
     id: UUID
@@ -127,6 +133,7 @@ class OrderState:
     updated_at: datetime
     fills: tuple[OrderFill, ...] = ()
     venue: str = "BOOK"
+    refusal_facts: RefusalFacts = field(default_factory=dict)
 
     def as_acknowledged(self) -> "OrderState":
         """The order as it stood when it had been placed: with what it took at once, and open then.

@@ -4,6 +4,7 @@ Units: prices and quantities in units of 10^-8, instants in microseconds since 1
 """
 
 import json
+from collections.abc import Iterable
 from uuid import UUID
 
 from common.instants import from_microseconds
@@ -13,9 +14,13 @@ TRADE_EXECUTED = "trade_executed"
 ACCOUNT_LIQUIDATED = "account_liquidated"
 POSITION_DELEVERAGED = "position_deleveraged"
 
+# Formats of trades, as endpoints have them.
+CLASSIC, DECIMAL = "CLASSIC", "DECIMAL"
+
 
 def trade_payload(
     *,
+    payload_format: str,
     trade_id: UUID,
     order_id: UUID,
     symbol: str,
@@ -25,20 +30,31 @@ def trade_payload(
     remaining: int,
     executed_at: int,
 ) -> str:
-    """The body, with the price in whole cents; `remaining` is what is left of the order."""
+    """The body; `remaining` is what is left of the order.
+
+    In the format CLASSIC price and quantities are whole cents and whole numbers, and the instrument
+    trades in them (`marketdata.types.trades_in_whole_cents`); in DECIMAL they are decimal texts.
+    """
+    is_classic = payload_format == CLASSIC
+    amount = _whole if is_classic else _text
     return json.dumps(
         {
             "event": TRADE_EXECUTED,
             "trade_id": str(trade_id),
             "order_id": str(order_id),
             "symbol": symbol,
-            "side": "bid" if is_buy else "ask",
-            "price": price * 100 // UNITS8,
-            "quantity": _whole_or_text(quantity),
-            "order_remaining_quantity": _whole_or_text(remaining),
+            "side": _side(is_buy, is_classic),
+            "price": amount(price * 100 if is_classic else price),
+            "quantity": amount(quantity),
+            "order_remaining_quantity": amount(remaining),
             "executed_at": _iso(executed_at),
         }
     )
+
+
+def formats_of(formats: Iterable[str], *, is_in_whole_cents: bool) -> list[str]:
+    """The formats that can show a trade without rounding, in a fixed order."""
+    return sorted(one for one in formats if one != CLASSIC or is_in_whole_cents)
 
 
 def liquidation_payload(
@@ -99,9 +115,16 @@ def _text(units: int) -> str:
     return plain(from_units8(units))
 
 
-def _whole_or_text(units: int) -> int | str:
+def _whole(units: int) -> int:
     whole, rest = divmod(units, UNITS8)
-    return whole if not rest else f"{whole}.{rest:08d}".rstrip("0")
+    assert not rest, "the instrument trades in whole cents and whole quantities"
+    return whole
+
+
+def _side(is_buy: bool, is_classic: bool) -> str:
+    if is_classic:
+        return "bid" if is_buy else "ask"
+    return "BUY" if is_buy else "SELL"
 
 
 def _iso(instant: int) -> str:

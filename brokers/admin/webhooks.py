@@ -26,7 +26,7 @@ class _EndpointForm(forms.ModelForm):
 
     class Meta:
         model = WebhookEndpoint
-        fields = ("broker", "url", "is_active")
+        fields = ("broker", "url", "payload_format", "is_active")
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
@@ -49,7 +49,8 @@ class WebhookEndpointAdmin(ServiceAdmin):
     ordering = ("-created_at",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("broker", "url", "is_active", "created_at") if obj else ("broker", "url")
+        fields = ("broker", "url", "payload_format")
+        return (*fields, "is_active", "created_at") if obj else fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("broker", "created_at") if obj else ()
@@ -63,9 +64,16 @@ class WebhookEndpointAdmin(ServiceAdmin):
     ) -> None:
         if change:
             stored = WebhookEndpoint.objects.get(pk=obj.pk)
-            update_webhook_endpoint(endpoint=stored, url=obj.url, is_active=obj.is_active)
+            update_webhook_endpoint(
+                endpoint=stored,
+                url=obj.url,
+                is_active=obj.is_active,
+                payload_format=obj.payload_format,
+            )
         else:
-            obj.pk = create_webhook_endpoint(broker_id=obj.broker_id, url=obj.url).pk
+            obj.pk = create_webhook_endpoint(
+                broker_id=obj.broker_id, url=obj.url, payload_format=obj.payload_format
+            ).pk
 
 
 class _StatusFilter(admin.SimpleListFilter):

@@ -77,6 +77,7 @@ def webhook_endpoint_document(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "id": endpoint.id,
         "url": endpoint.url,
         "is_active": endpoint.is_active,
+        "payload_format": endpoint.payload_format,
         "created_at": endpoint.created_at,
     }
 

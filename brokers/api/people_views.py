@@ -71,7 +71,7 @@ class TokenView(PublicView):
     @schema.log_in
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
-        email = reader.text("email", max_length=EMAIL_CHARACTERS_MAX)
+        email = reader.identifier("email", max_length=EMAIL_CHARACTERS_MAX)
         password = _read_password(reader, "password")
         reader.finish()
         pair = log_in(email=email, password=password, address=client_address(request))

@@ -6,14 +6,14 @@ from uuid import UUID
 from msgspec import Meta
 
 from brokers.selectors import DELIVERY_STATUSES
-from common.api.declarations import Request, one_of
+from common.api.declarations import Request, identifier_of, one_of
 
 
 class AccountsQuery(Request, frozen=True):
     """Which accounts a list shows."""
 
     document_number: Annotated[
-        Annotated[str, Meta(max_length=20)] | None, Meta(description="Only the client's.")
+        Annotated[str, identifier_of(20)] | None, Meta(description="Only the client's.")
     ] = None
 
 

@@ -13,7 +13,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from brokers.api.queries import AccountsQuery, DeliveriesQuery
-from brokers.models import Broker, Funding, Scope, TradingAccount
+from brokers.models import Broker, Funding, Scope, TradingAccount, WebhookEndpoint
 from brokers.selectors import DELIVERY_STATUSES
 from brokers.services.keys import OVERLAP_SECONDS_MAX
 from common.api import openapi
@@ -80,6 +80,10 @@ class WebhookEndpointDocument(serializers.Serializer):
     id = serializers.UUIDField()
     url = serializers.URLField(max_length=500)
     is_active = serializers.BooleanField()
+    payload_format = serializers.ChoiceField(
+        WebhookEndpoint.PayloadFormat.choices,
+        help_text="Of trades: whole cents, of instruments that trade in them alone, or decimals.",
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -233,8 +237,14 @@ create_webhook_endpoint = operation(
     "Deliver events to an address too",
     {201: WebhookEndpointDocument, **WRITE_ERRORS, **problems(409)},
     parameters=[IDEMPOTENCY_KEY],
-    request=request_of("CreateWebhookEndpoint", url=serializers.URLField(max_length=500)),
-    examples=example(url="https://north.example/hook"),
+    request=request_of(
+        "CreateWebhookEndpoint",
+        url=serializers.URLField(max_length=500),
+        payload_format=serializers.ChoiceField(
+            WebhookEndpoint.PayloadFormat.choices, required=False
+        ),
+    ),
+    examples=example(url="https://north.example/hook", payload_format="DECIMAL"),
 )
 get_webhook_endpoint = operation(
     _WEBHOOKS,
@@ -252,6 +262,9 @@ update_webhook_endpoint = operation(
         "UpdateWebhookEndpoint",
         url=serializers.URLField(max_length=500, required=False),
         is_active=serializers.BooleanField(required=False),
+        payload_format=serializers.ChoiceField(
+            WebhookEndpoint.PayloadFormat.choices, required=False
+        ),
     ),
     examples=example(is_active=False),
 )

@@ -196,7 +196,7 @@ class AccountsView(ApiView):
     def post(self, request: Request) -> Response:
         principal = caller_of(request)
         reader = FieldReader.of_body(request.data)
-        document_number = reader.text("document_number", max_length=20)
+        document_number = reader.identifier("document_number", max_length=20)
         is_sandbox = reader.optional_boolean("is_sandbox") or False
         reader.finish()
         if principal.account_id is not None:

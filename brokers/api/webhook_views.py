@@ -10,7 +10,7 @@ from brokers.api.callers import caller_of
 from brokers.api.documents import webhook_delivery_document, webhook_endpoint_document
 from brokers.api.queries import DeliveriesQuery
 from brokers.errors import OtherAccount
-from brokers.models import Scope
+from brokers.models import Scope, WebhookEndpoint
 from brokers.selectors import (
     get_webhook_delivery,
     get_webhook_endpoint,
@@ -28,6 +28,7 @@ from common.api.idempotency import idempotent
 from common.api.pagination import fetch_page, list_page, read_page_request
 from common.api.views import ApiView
 
+_FORMATS = WebhookEndpoint.PayloadFormat.values
 _READ_OR_ADMIN = {
     "GET": Scope.READ.value,
     "POST": Scope.ADMIN.value,
@@ -63,8 +64,13 @@ class WebhookEndpointsView(ApiView):
     def post(self, request: Request) -> Response:
         reader = FieldReader.of_body(request.data)
         url = reader.text("url", max_length=500)
+        payload_format = reader.optional_choice("payload_format", _FORMATS, any_case=True)
         reader.finish()
-        endpoint = create_webhook_endpoint(broker_id=_broker_of(request), url=url)
+        endpoint = create_webhook_endpoint(
+            broker_id=_broker_of(request),
+            url=url,
+            payload_format=payload_format or WebhookEndpoint.PayloadFormat.CLASSIC,
+        )
         return Response(webhook_endpoint_document(endpoint), status=201)
 
 
@@ -84,9 +90,12 @@ class WebhookEndpointView(ApiView):
         reader = FieldReader.of_body(request.data)
         url = reader.optional_text("url", max_length=500)
         is_active = reader.optional_boolean("is_active")
+        payload_format = reader.optional_choice("payload_format", _FORMATS, any_case=True)
         reader.finish()
         endpoint = get_webhook_endpoint(broker_id=_broker_of(request), endpoint_id=endpoint_id)
-        update_webhook_endpoint(endpoint=endpoint, url=url, is_active=is_active)
+        update_webhook_endpoint(
+            endpoint=endpoint, url=url, is_active=is_active, payload_format=payload_format
+        )
         return Response(webhook_endpoint_document(endpoint))
 
     @schema.delete_webhook_endpoint

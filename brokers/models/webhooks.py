@@ -9,12 +9,26 @@ from common.models import TimeStampedModel
 
 
 class WebhookEndpoint(TimeStampedModel):
-    """Where a broker wants its events delivered."""
+    """Where a broker wants its events delivered.
+
+    Trades come in whole cents, and only of instruments that trade in them, or as decimals.
+    """
+
+    class PayloadFormat(models.TextChoices):
+        CLASSIC = "CLASSIC", "Whole cents"
+        DECIMAL = "DECIMAL", "Decimals"
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
     broker = models.ForeignKey(Broker, on_delete=models.PROTECT, related_name="webhook_endpoints")
     url = models.URLField(max_length=500)
     is_active = models.BooleanField(default=True)
+    payload_format = models.CharField(
+        max_length=7,
+        choices=PayloadFormat,
+        default=PayloadFormat.CLASSIC,
+        db_default=PayloadFormat.CLASSIC,
+        help_text="Of trades: whole cents, of instruments that trade in them alone, or decimals.",
+    )
 
     def __str__(self) -> str:
         return self.url

@@ -10,6 +10,9 @@ from brokers.errors import AccountExists, SandboxOff
 from brokers.models import TradingAccount, User
 from brokers.selectors import find_account, get_broker
 from common.caching import TtlCache
+from common.errors import ValidationFailed
+from common.limits import DOCUMENT_LENGTH_MAX
+from common.texts import identifier_error, normal_identifier
 
 # Ids never change, and accounts are only removed together with their broker, whose key then fails:
 # the time to live bounds memory alone.
@@ -90,12 +93,17 @@ def create_account(
     tests of bots; it is decided now, for ever.
 
     Raises:
+        ValidationFailed: this is no document number.
         BrokerNotFound: there is no such broker.
         AccountExists: the broker has an account of this document.
         SandboxOff: this venue has no sandbox accounts.
     """
     if is_sandbox and not settings.SANDBOX_ACCOUNTS:
         raise SandboxOff()
+    document_number = normal_identifier(document_number)
+    error = identifier_error("document_number", document_number, max_length=DOCUMENT_LENGTH_MAX)
+    if error is not None:
+        raise ValidationFailed(errors=[error])
     broker = get_broker(broker_id)
     if funding is None:
         funding, credit_limit = broker.default_funding, broker.default_credit_limit

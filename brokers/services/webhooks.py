@@ -14,7 +14,12 @@ from common.errors import FieldError
 ENDPOINTS_MAX = 20
 
 
-def create_webhook_endpoint(*, broker_id: UUID, url: str) -> WebhookEndpoint:
+def create_webhook_endpoint(
+    *,
+    broker_id: UUID,
+    url: str,
+    payload_format: str = WebhookEndpoint.PayloadFormat.CLASSIC.value,
+) -> WebhookEndpoint:
     """Deliver the events of `broker_id` to `url` too, from the next event on.
 
     Raises:
@@ -23,13 +28,20 @@ def create_webhook_endpoint(*, broker_id: UUID, url: str) -> WebhookEndpoint:
     """
     check_webhook_url(url)
     _check_room(broker_id)
-    return WebhookEndpoint.objects.create(broker_id=broker_id, url=url)
+    return WebhookEndpoint.objects.create(
+        broker_id=broker_id, url=url, payload_format=payload_format
+    )
 
 
 def update_webhook_endpoint(
-    *, endpoint: WebhookEndpoint, url: str | None = None, is_active: bool | None = None
+    *,
+    endpoint: WebhookEndpoint,
+    url: str | None = None,
+    is_active: bool | None = None,
+    payload_format: str | None = None,
 ) -> None:
-    """Change the address (also of what waits for delivery), or switch the endpoint on or off.
+    """Change the address (also of what waits for delivery), the format of events to come, or switch
+    the endpoint on or off.
 
     Raises:
         WebhookUrlRefused: webhooks are not sent to that address.
@@ -38,10 +50,12 @@ def update_webhook_endpoint(
     if url is not None:
         check_webhook_url(url)
         endpoint.url = url
+    if payload_format is not None:
+        endpoint.payload_format = payload_format
     if is_active and not endpoint.is_active:
         _check_room(endpoint.broker_id)
         endpoint.is_active = True
-    endpoint.save(update_fields=["url", "is_active", "updated_at"])
+    endpoint.save(update_fields=["url", "is_active", "payload_format", "updated_at"])
     if is_active is False:
         deactivate_webhook_endpoint(endpoint=endpoint)
 

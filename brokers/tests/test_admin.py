@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from brokers.bulk import queue_webhook_events
+from brokers.bulk import WebhookEvent, queue_webhook_events
 from brokers.models import (
     ApiKey,
     Broker,
@@ -61,7 +61,9 @@ def rows() -> dict[str, Any]:
     endpoint = WebhookEndpointFactory.create(broker=account.broker)
     with connection.cursor() as cursor:
         moment = datetime(2026, 2, 18, 10, tzinfo=UTC)
-        queue_webhook_events(cursor, [(account.broker_id.bytes, "trade_executed", "{}", moment)])
+        queue_webhook_events(
+            cursor, [WebhookEvent(account.broker_id.bytes, "trade_executed", "{}", moment)]
+        )
     return {
         "user": user,
         "broker": account.broker,
@@ -303,7 +305,9 @@ def test_an_endpoint_is_checked_and_switched_off(staff: Client, settings: Any) -
     endpoint = WebhookEndpoint.objects.get()
     with connection.cursor() as cursor:
         moment = datetime(2026, 2, 18, 10, tzinfo=UTC)
-        queue_webhook_events(cursor, [(broker.id.bytes, "trade_executed", "{}", moment)])
+        queue_webhook_events(
+            cursor, [WebhookEvent(broker.id.bytes, "trade_executed", "{}", moment)]
+        )
     staff.post(_url("webhookendpoint", "change", endpoint.pk), {"url": endpoint.url})
     endpoint.refresh_from_db()
     assert not endpoint.is_active

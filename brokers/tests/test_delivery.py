@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from brokers.bulk import claim_due_deliveries, queue_webhook_events
+from brokers.bulk import WebhookEvent, claim_due_deliveries, queue_webhook_events
 from brokers.calculations import ATTEMPTS_MAX
 from brokers.models import WebhookDelivery, WebhookEndpoint
 from brokers.services import deactivate_webhook_endpoint, replay_webhook_delivery
@@ -27,7 +27,8 @@ _LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 def _queue(endpoint: WebhookEndpoint, *payloads: str, created_at: datetime = _LONG_AGO) -> None:
     rows = [
-        (endpoint.broker_id.bytes, "trade_executed", payload, created_at) for payload in payloads
+        WebhookEvent(endpoint.broker_id.bytes, "trade_executed", payload, created_at)
+        for payload in payloads
     ]
     with connection.cursor() as cursor:
         queue_webhook_events(cursor, rows)
@@ -55,9 +56,9 @@ def test_an_event_is_queued_for_each_active_endpoint_of_its_broker() -> None:
         queue_webhook_events(
             cursor,
             [
-                (broker.id.bytes, "trade_executed", '{"a": "{,\\"é"}', moment),
-                (without.id.bytes, "trade_executed", "{}", moment),
-                (other.id.bytes, "order_expired", "2", moment),
+                WebhookEvent(broker.id.bytes, "trade_executed", '{"a": "{,\\"é"}', moment),
+                WebhookEvent(without.id.bytes, "trade_executed", "{}", moment),
+                WebhookEvent(other.id.bytes, "order_expired", "2", moment),
             ],
         )
     rows = _deliveries()

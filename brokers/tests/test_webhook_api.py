@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from brokers.bulk import queue_webhook_events
+from brokers.bulk import WebhookEvent, queue_webhook_events
 from brokers.models import WebhookDelivery, WebhookEndpoint
 from brokers.services.delivery import deliver_due_webhooks
 from brokers.services.webhooks import ENDPOINTS_MAX
@@ -40,7 +40,10 @@ def _queue(broker: Any, *payloads: str) -> None:
     with connection.cursor() as cursor:
         queue_webhook_events(
             cursor,
-            [(broker.broker.id.bytes, "trade_executed", payload, moment) for payload in payloads],
+            [
+                WebhookEvent(broker.broker.id.bytes, "trade_executed", payload, moment)
+                for payload in payloads
+            ],
         )
 
 

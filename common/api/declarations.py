@@ -83,6 +83,11 @@ def symbol_of(max_length: int = SYMBOL_LENGTH_MAX) -> Meta:
     return Meta(min_length=1, max_length=max_length, extra={"read": values.read_symbol})
 
 
+def identifier_of(max_length: int) -> Meta:
+    """A number or name that people type: read in its normal form, without blanks at its ends."""
+    return Meta(min_length=1, max_length=max_length, extra={"read": values.read_identifier})
+
+
 Symbol = Annotated[str, symbol_of()]
 Number = Decimal
 RowId = Annotated[int, Meta(ge=1, le=BIGINT_MAX)]

@@ -147,6 +147,14 @@ class FieldReader:
             return None
         return self.text(name, max_length=max_length, min_length=min_length)
 
+    def identifier(self, name: str, *, max_length: int) -> str:
+        """A number or name that people type, in its normal form."""
+        return self._read(name, "", values.read_identifier, max_length=max_length)
+
+    def optional_identifier(self, name: str, *, max_length: int) -> str | None:
+        """`identifier`, or None."""
+        return None if self._is_absent(name) else self.identifier(name, max_length=max_length)
+
     def symbol(self, name: str, *, max_length: int = SYMBOL_LENGTH_MAX) -> str:
         """A symbol, or the code of an asset, in any case; in upper case. ASCII only."""
         return self._read(name, "", values.read_symbol, max_length=max_length)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from common.api.parsers import NUMBER_CHARACTERS_MAX, UnreadableNumber, read_number
 from common.money import DECIMAL_PLACES, EXACT, MAX_DIGITS, plain
-from common.texts import text_error
+from common.texts import identifier_error, normal_identifier, text_error
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -79,6 +79,21 @@ def read_text(value: Any, *, max_length: int, min_length: int = 1) -> str:
     if error is not None:
         raise ValueRefused(error.code, error.detail)
     return value
+
+
+def read_identifier(value: Any, *, max_length: int) -> str:
+    """A number or name that people type, in its normal form: see `common.texts.normal_identifier`.
+
+    Raises:
+        ValueRefused: no text, blank, too long, or with a character that no identifier has.
+    """
+    if type(value) is not str:
+        raise wrong_type("text")
+    text = normal_identifier(value)
+    error = identifier_error("", text, max_length=max_length)
+    if error is not None:
+        raise ValueRefused(error.code, error.detail)
+    return text
 
 
 def read_symbol(value: Any, *, max_length: int) -> str:

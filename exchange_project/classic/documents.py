@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from common.api.declarations import Document, Instant, one_of
 from common.api.renderers import format_instant, instant_or_none
-from exchange_project.classic.cents import to_cents, to_whole
+from exchange_project.classic.cents import mean_in_cents, to_cents, to_whole
 from orders.types import Book, BookLevel, OrderFill, OrderState, PriceSummary
 
 # The words of this dialect, and the venue's.
@@ -19,7 +19,7 @@ _TYPE_NAMES = {meaning: word for word, meaning in ORDER_TYPES.items()}
 SideChoice = Annotated[str, one_of("ClassicSide", SIDES)]
 OrderTypeChoice = Annotated[str, one_of("ClassicOrderType", ORDER_TYPES)]
 StatusChoice = Annotated[str, one_of("ClassicOrderStatus", ["open", "closed"])]
-Cents = Annotated[int, Meta(description="Whole cents, rounded down.")]
+Cents = Annotated[int, Meta(description="Whole cents.")]
 
 
 class ClassicTrade(Document, frozen=True):
@@ -66,7 +66,7 @@ class ClassicPrice(Document, frozen=True):
 
     symbol: str
     last_price: Cents
-    average_price: Cents
+    average_price: Annotated[int, Meta(description="Whole cents, rounded down.")]
     trades_in_average: int
 
 
@@ -158,7 +158,7 @@ def price_document(symbol: str, summary: PriceSummary) -> ClassicPrice:
     return ClassicPrice(
         symbol=symbol,
         last_price=to_cents(summary.last_price),
-        average_price=to_cents(summary.average_price),
+        average_price=mean_in_cents(summary.average_price),
         trades_in_average=summary.count,
     )
 

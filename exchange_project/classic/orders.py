@@ -7,7 +7,10 @@ from brokers.types import Principal
 from common.api.fields import FieldReader
 from common.request_keys import RequestKey
 from exchange_project.classic.requests import ClassicOrderRequest
+from marketdata.errors import NotInWholeCents
+from marketdata.selectors import find_instrument_spec
 from marketdata.services import list_symbol
+from marketdata.types import InstrumentSpec
 from orders.services.place import PreparedOrder, prepare_order
 from orders.services.terms import check_still_valid
 
@@ -34,20 +37,40 @@ def read_order(body: Any) -> ClassicOrderRequest:
     return order
 
 
+def check_offered(instrument: InstrumentSpec) -> InstrumentSpec:
+    """The instrument, if this dialect can show each of its prices and quantities.
+
+    Raises:
+        NotInWholeCents: its tick is no whole cent, or its lot is not whole.
+    """
+    if not instrument.is_in_whole_cents:
+        raise NotInWholeCents(
+            f"{instrument.symbol} is finer than whole cents and whole quantities; use /api/v1",
+            symbol=instrument.symbol,
+        )
+    return instrument
+
+
+def find_offered(symbol: str) -> InstrumentSpec | None:
+    """The instrument of that symbol, if it is listed. Raises as `check_offered`."""
+    instrument = find_instrument_spec(symbol)
+    return None if instrument is None else check_offered(instrument)
+
+
 def prepare_classic_order(
     *, principal: Principal, order: ClassicOrderRequest, request_key: RequestKey | None
 ) -> PreparedOrder:
     """Prepare an order for the account of its document, opened if need be.
 
     A symbol that is not listed yet is listed by its first order where the venue allows that.
-    Raises as `prepare_order`.
+    Raises as `prepare_order` and `check_offered`.
     """
     if request_key is None:
         check_still_valid(order.valid_until)
     return prepare_order(
         principal=principal,
         document_number=order.document_number,
-        instrument=list_symbol(order.symbol),
+        instrument=check_offered(list_symbol(order.symbol)),
         side=order.side,
         order_type=order.order_type,
         time_in_force="GTD" if order.order_type == "LIMIT" else "IOC",

@@ -28,14 +28,13 @@ from exchange_project.classic.documents import (
     order_document,
     price_document,
 )
-from exchange_project.classic.orders import prepare_classic_order, read_order
+from exchange_project.classic.orders import find_offered, prepare_classic_order, read_order
 from exchange_project.classic.requests import (
     ClassicDepthQuery,
     ClassicPriceQuery,
     ClassicRegisterRequest,
 )
 from exchange_project.demo.market import list_market_accounts
-from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.selectors.books import get_book
 from orders.selectors.orders import get_order
@@ -123,7 +122,7 @@ class PriceView(ClassicView):
         reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
         trades = reader.struct(ClassicPriceQuery).trades
         reader.finish()
-        instrument = find_instrument_spec(symbol)
+        instrument = find_offered(symbol)
         summary = instrument and get_last_and_average(instrument.id, trades)
         if not summary:
             raise NotFound(f"There are no trades of {symbol[:20]}")
@@ -140,7 +139,7 @@ class BookView(ClassicView):
         reader = FieldReader.of_query(request.query_params, ignore_unknown=True)
         depth = reader.struct(ClassicDepthQuery).depth
         reader.finish()
-        instrument = find_instrument_spec(symbol)
+        instrument = find_offered(symbol)
         book = get_book(instrument, depth) if instrument else None
         return Response(book_document(symbol, depth, book))
 

@@ -12,13 +12,12 @@ from exchange_project.classic.documents import (
     order_document,
     price_document,
 )
-from exchange_project.classic.orders import prepare_classic_order, read_order
+from exchange_project.classic.orders import find_offered, prepare_classic_order, read_order
 from exchange_project.classic.requests import ClassicDepthQuery, ClassicPriceQuery
 from exchange_project.hot import orders, reads
 from exchange_project.hot.requests import HotRequest
 from exchange_project.hot.responses import HotResponse, json_response
 from exchange_project.hot.threads import run_cached
-from marketdata.selectors import find_instrument_spec
 from orders.errors import OrderOfAnother
 from orders.services.accounts import get_broker_id
 from orders.types import Result
@@ -53,7 +52,7 @@ async def get_order(request: HotRequest, order_id: str) -> HotResponse:
 async def get_price(request: HotRequest, symbol: str) -> HotResponse:
     """`GET /stocks/{symbol}/price`."""
     trades = request.query(ClassicPriceQuery, ignore_unknown=True).trades
-    instrument = await run_cached(lambda: find_instrument_spec(symbol))
+    instrument = await run_cached(lambda: find_offered(symbol))
     summary = await reads.get_prices(instrument.id, trades) if instrument else None
     if summary is None:
         raise NotFound(f"There are no trades of {symbol[:20]}")
@@ -63,7 +62,7 @@ async def get_price(request: HotRequest, symbol: str) -> HotResponse:
 async def get_book(request: HotRequest, symbol: str) -> HotResponse:
     """`GET /stocks/{symbol}/book`: empty for a symbol that nobody trades."""
     depth = request.query(ClassicDepthQuery, ignore_unknown=True).depth
-    instrument = await run_cached(lambda: find_instrument_spec(symbol))
+    instrument = await run_cached(lambda: find_offered(symbol))
     book = await reads.get_book(instrument, depth) if instrument else None
     return json_response(book_document(symbol, depth, book))
 

@@ -9,7 +9,13 @@ from brokers.types import Principal
 from exchange_project.hot.threads import run_cached, run_in_thread
 from orders.commands import OrderOutcome
 from orders.gateway.process import get_link
-from orders.services.cancel import cancel_order, prepare_cancel, read_result, retry_elsewhere
+from orders.services.cancel import (
+    NOT_OWN,
+    cancel_order,
+    prepare_cancel,
+    read_result,
+    retry_elsewhere,
+)
 from orders.services.place import NOT_SENT, PreparedOrder, find_repeated, read_outcome
 from orders.types import PlacedOrder, Result
 
@@ -45,6 +51,6 @@ async def cancel(principal: Principal, order_id: UUID) -> Result:
     command, shard = prepared
     outcome = await get_link().submit(command, shard, timeout=settings.ORDER_WINDOW_SECONDS)
     result = read_result(outcome)
-    if result == Result.UNKNOWN_ORDER:
-        return await run_in_thread(lambda: retry_elsewhere(command, shard))
+    if result in NOT_OWN:
+        return await run_in_thread(lambda: retry_elsewhere(command, shard, result))
     return result

@@ -12,7 +12,7 @@ from exchange_project.hot.threads import run_in_thread
 from marketdata.types import InstrumentSpec
 from orders.selectors import statements
 from orders.selectors.books import get_book as get_book_blocking
-from orders.selectors.orders import check_own_order
+from orders.selectors.orders import check_owner
 from orders.types import Book, OrderState, PriceSummary
 
 
@@ -21,10 +21,10 @@ async def get_order(principal: Principal, order_id: UUID) -> OrderState:
     rows = await fetch(statements.ORDER, order_id)
     if not rows:
         raise NotFound("There is no such order")
+    # Before the fills: the order of another takes as long as one that there is not.
+    check_owner(principal, *statements.owner_of(rows[0]))
     fills = await fetch(statements.FILLS, order_id) if statements.has_fills(rows[0]) else ()
-    order = statements.read_order(rows[0], fills)
-    check_own_order(principal=principal, order=order)
-    return order
+    return statements.read_order(rows[0], fills)
 
 
 async def get_prices(instrument_id: int, trades: int) -> PriceSummary | None:

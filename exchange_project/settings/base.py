@@ -118,6 +118,9 @@ YAHOO_URL = ""
 # Seconds that a price is used without asking again, and after which nobody may deal on it.
 PRICE_CACHE_SECONDS: int = given["PRICE_CACHE_SECONDS"]
 PRICE_STALE_SECONDS: int = given["PRICE_STALE_SECONDS"]
+# Of shares, the seconds that their market was open since the price; some services report late.
+PRICE_STALE_SECONDS_EQUITY: int = given["PRICE_STALE_SECONDS_EQUITY"]
+EQUITY_MARKET_HOURS: str = given["EQUITY_MARKET_HOURS"]
 # Seconds that a price service has for its answer.
 PRICE_TIMEOUT_SECONDS: float = given["PRICE_TIMEOUT_SECONDS"]
 # Requests a minute that a price service gets at most, and symbols that are not listed yet.

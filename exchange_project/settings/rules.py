@@ -32,6 +32,7 @@ _DJANGO_URL = re.compile(r"unix:///.+|https?://.+")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _SENDER = re.compile(r"[^@\r\n]*<[^@\s]+@[^@\s]+>|[^@\s]+@[^@\s]+")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d [A-Za-z0-9_+\-/]+")
 _PRICE = re.compile(r"\d+(?:\.\d+)?(?: [A-Za-z]{3,20})?")
 
 
@@ -350,6 +351,13 @@ RULES: Mapping[str, Rule] = {
     "ALPHAVANTAGE_API_KEY": _secret(1),
     "PRICE_CACHE_SECONDS": _whole(180, 1, 86_400),
     "PRICE_STALE_SECONDS": _whole(900, 1, 604_800),
+    "PRICE_STALE_SECONDS_EQUITY": _whole(1_800, 1, 604_800),
+    "EQUITY_MARKET_HOURS": _text(
+        _HOURS,
+        "opening and closing time and a zone, such as 09:30-16:00 America/New_York",
+        "09:30-16:00 America/New_York",
+        may_be_empty=False,
+    ),
     "PRICE_TIMEOUT_SECONDS": _seconds(4.0),
     "PRICE_REQUESTS_PER_MINUTE": _table(
         _service_limit, "service=whole number above 0", {"yahoo": 60, "alphavantage": 5}

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from common.valkey import get_client
-from exchange_project.classic.cents import from_cents, to_cents, to_whole
+from exchange_project.classic.cents import from_cents, mean_in_cents, to_cents, to_whole
+from marketdata.errors import NotInWholeCents
 from marketdata.selectors import get_instrument_spec
 from marketdata.services import create_asset, create_instrument
 from marketdata.snapshots import book_key
+from marketdata.tests.factories import make_instrument
+from orders.models import Order
 from orders.tests.fixtures import Api, register
 
 pytestmark = pytest.mark.usefixtures("both_lanes")
@@ -141,7 +144,7 @@ def test_balance_of_a_broker_that_never_traded_is_zero(db):
     assert Api(register("Alpha").secret).get("/balance").json()["balance"] == 0
 
 
-def test_finer_ticks_are_rounded_down_and_refused_where_no_cent_fits(alpha, beta):
+def test_what_is_finer_than_a_cent_is_not_offered(alpha, beta):
     create_asset(code="USD", kind="FIAT", scale=4)
     create_asset(code="FINE", kind="SECURITY", scale=0)
     create_instrument(
@@ -162,18 +165,30 @@ def test_finer_ticks_are_rounded_down_and_refused_where_no_cent_fits(alpha, beta
         "limit_price": "10.025",
         "quantity": 5,
     }
-    assert Api(alpha.key, "/api/v1").post("/orders", body).status_code == 201
-    assert beta.get("/stocks/FINE/book").json()["asks"][0]["price"] == 1002
-    off_tick = {"document_number": "1", "side": "bid", "symbol": "FINE", "price": 1001}
-    answer = beta.post("/orders", off_tick | {"quantity": 1, "valid_until": TOMORROW})
-    assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["body", "price"]
-    assert "0.025" in answer.json()["detail"][0]["msg"]
-    assert "10.01" in answer.json()["detail"][0]["msg"]
+    placed = Api(alpha.key, "/api/v1").post("/orders", body)
+    assert placed.status_code == 201
+    order = {"document_number": "1", "side": "bid", "symbol": "FINE", "price": 1000}
+    for answer in (
+        beta.get("/stocks/FINE/book"),
+        beta.get("/stocks/FINE/price"),
+        beta.post("/orders", order | {"quantity": 1, "valid_until": TOMORROW}),
+        alpha.get(f"/orders/{placed.json()['id']}"),
+    ):
+        assert answer.status_code == 422
+        assert "finer than whole cents" in answer.json()["detail"]
+    assert Order.objects.count() == 1
 
 
-def test_cents_are_exact_in_and_rounded_down_out():
+def test_fractional_quantities_are_not_offered(alpha):
+    make_instrument("COIN", base="BTC", kind="SPOT", lot_size=Decimal("0.01"))
+    assert alpha.get("/stocks/COIN/book").status_code == 422
+
+
+def test_cents_are_exact_in_and_out():
     assert from_cents(3550) == Decimal("35.50")
-    assert to_cents(Decimal("35.5099")) == 3550
-    assert to_cents(Decimal("-0.001")) == -1
-    assert to_whole(Decimal("1.99999999")) == 1
+    assert to_cents(Decimal("-35.5000")) == -3550
+    assert to_whole(Decimal("2.00000000")) == 2
+    assert mean_in_cents(Decimal("35.5099")) == 3550
+    for show, amount in ((to_cents, "35.5099"), (to_cents, "-0.001"), (to_whole, "1.99999999")):
+        with pytest.raises(NotInWholeCents):
+            show(Decimal(amount))

@@ -78,6 +78,8 @@ REFUSED: dict[str, list[str]] = {
     "ALPHAVANTAGE_API_KEY": ["two words"],
     "PRICE_CACHE_SECONDS": ["0"],
     "PRICE_STALE_SECONDS": ["0", "179"],
+    "PRICE_STALE_SECONDS_EQUITY": ["0"],
+    "EQUITY_MARKET_HOURS": ["", "09:30-16:00", "9:30-16:00 Europe/Berlin", "09:30-25:00 UTC"],
     "PRICE_TIMEOUT_SECONDS": ["", "0", "61", "nan"],
     "PRICE_REQUESTS_PER_MINUTE": ["yahoo", "yahoo=0"],
     "PRICE_PROBES_PER_MINUTE": ["-1"],

@@ -66,7 +66,9 @@ class WalletActions(ServiceActions):
     def suspend_wallets(
         self, request: HttpRequest, rows: QuerySet[LedgerAccount]
     ) -> HttpResponse | None:
-        question = "Suspend these wallets? They neither send nor take transfers; trading goes on."
+        question = (
+            "Suspend these wallets? Only staff debit and credit them then; orders are refused."
+        )
         page = ask_first(self, request, rows, action="suspend_wallets", question=question)
         if page is None:
             self.run_action(request, rows, _suspend, done="Suspended.")
@@ -76,7 +78,7 @@ class WalletActions(ServiceActions):
     def activate_wallets(
         self, request: HttpRequest, rows: QuerySet[LedgerAccount]
     ) -> HttpResponse | None:
-        question = "Let these wallets, suspended or closed, send and take transfers again?"
+        question = "Let these wallets, suspended or closed, be debited and credited again?"
         page = ask_first(self, request, rows, action="activate_wallets", question=question)
         if page is None:
             self.run_action(request, rows, _activate, done="Activated.")

@@ -14,6 +14,7 @@ from common.errors import ExchangeError
 from ledger.models import LedgerAccount
 from ledger.reports import grouped, trial_balance_csv
 from ledger.selectors import AssetBalance, BalanceSum, get_trial_balance
+from ledger.selectors.settled import settled_end
 
 PERMISSION = "ledger.view_ledgeraccount"
 TITLE = "Trial balance"
@@ -86,8 +87,9 @@ def _read_day(request: HttpRequest) -> date | None:
 
 def _balances(request: HttpRequest, asset: str, day: date | None) -> list[AssetBalance] | None:
     """The balances; None, with the reason told, where they take too long."""
-    at = datetime.combine(day + timedelta(days=1), time(), UTC) if day else None
+    end = datetime.combine(day + timedelta(days=1), time(), UTC) if day else None
     try:
+        at = None if end is None else settled_end(end)
         return get_trial_balance(asset=asset or None, at=at)
     except ExchangeError as error:
         messages.error(request, error.detail)

@@ -14,6 +14,7 @@ from ledger.api import control_schema as schema
 from ledger.api.queries import TrialBalanceQuery
 from ledger.reports import trial_balance_csv
 from ledger.selectors import AssetBalance, BalanceSum, get_trial_balance
+from ledger.selectors.settled import settled_end
 
 
 class TrialBalanceView(ApiView):
@@ -26,7 +27,8 @@ class TrialBalanceView(ApiView):
         reader = FieldReader.of_query(request.query_params)
         wanted, is_csv = reader.struct(TrialBalanceQuery), read_is_csv(reader)
         reader.finish()
-        balances = get_trial_balance(asset=wanted.asset, at=wanted.at)
+        at = None if wanted.at is None else settled_end(wanted.at)
+        balances = get_trial_balance(asset=wanted.asset, at=at)
         if is_csv:
             return HttpResponse(
                 trial_balance_csv(balances),
@@ -35,7 +37,7 @@ class TrialBalanceView(ApiView):
             )
         return Response(
             {
-                "at": wanted.at,
+                "at": at,
                 "is_balanced": all(balance.is_balanced for balance in balances),
                 "assets": [_asset_document(balance) for balance in balances],
             }

@@ -20,7 +20,8 @@ from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote
 from ledger.selectors import get_quote, list_conversions
 from ledger.selectors.wallets import get_wallet
-from ledger.services import convert, find_market_rate, quote_conversion
+from ledger.services import find_market_rate, quote_conversion
+from ledger.services.conversions import use_quote
 
 
 class ConversionQuotesView(ApiView):
@@ -66,9 +67,9 @@ class ConversionsView(ApiView):
         reader = FieldReader.of_body(request.data)
         quote_id = reader.uuid("quote_id")
         reader.finish()
-        is_used = _own_quote(request, quote_id).entry_id is not None
-        conversion = convert(quote_id=quote_id, actor=caller_of(request).actor)
-        return Response(conversion_document(conversion), status=200 if is_used else 201)
+        _own_quote(request, quote_id)
+        conversion, is_new = use_quote(quote_id=quote_id, actor=caller_of(request).actor)
+        return Response(conversion_document(conversion), status=201 if is_new else 200)
 
 
 class ConversionView(ApiView):

@@ -25,7 +25,13 @@ class StatementQuery(Request, frozen=True):
     since: Annotated[
         Moment | None, Meta(description="By default 30 days before `until`; inclusive.")
     ] = None
-    until: Annotated[Moment | None, Meta(description="By default now; exclusive.")] = None
+    until: Annotated[
+        Moment | None,
+        Meta(
+            description="By default now; exclusive. The answer says which end it has: one to come "
+            "is now."
+        ),
+    ] = None
 
 
 class TrialBalanceQuery(Request, frozen=True):
@@ -54,7 +60,7 @@ class WalletsQuery(Request, frozen=True):
 class BalanceQuery(Request, frozen=True):
     """The instant of a balance."""
 
-    at: Annotated[Moment | None, Meta(description="By default now; inclusive.")] = None
+    at: Annotated[Moment | None, Meta(description="By default now; exclusive.")] = None
 
 
 class RequestsQuery(Request, frozen=True):

@@ -20,6 +20,7 @@ from common.ids import new_uuid
 from common.limits import BIGINT_MAX, LINE_LENGTH_MAX
 from common.request_keys import StoredAnswer
 from ledger.api import transfer_schema as schema
+from ledger.api.limits import check_lookups, count_failed_lookups
 from ledger.api.queries import TransfersQuery
 from ledger.api.wallet_documents import transfer_document
 from ledger.errors import TransferRefused
@@ -75,7 +76,9 @@ class TransfersView(ApiView):
         reader = FieldReader.of_body(request.data)
         order = _read_order(reader, caller_of(request), request=keyed)
         reader.finish()
+        check_lookups([order])
         outcome = make_transfer(order=order)
+        count_failed_lookups([(order, outcome)])
         if outcome.earlier is not None:
             return replay(outcome.earlier)
         return Response(transfer_document(_made(outcome)), status=_CREATED)
@@ -97,7 +100,9 @@ class TransferBatchView(ApiView):
             orders.append(_read_order(item, principal, linked_id=linked_id))
             item.refuse_unknown()
         reader.finish()
+        check_lookups(orders)
         outcomes = make_transfers(orders=orders)
+        count_failed_lookups(zip(orders, outcomes, strict=True))
         write = _result(getattr(request._request, "request_id", ""))
         if linked_id is not None:
             _check_linked(outcomes, linked_id)
@@ -155,7 +160,7 @@ def _read_order(
 ) -> TransferOrder:
     """One transfer of a body; what is wrong is noted on `reader`."""
     destination_id = reader.optional_row_id("to_wallet_id")
-    to_email = reader.optional_text("to_email", max_length=_EMAIL_LENGTH_MAX)
+    to_email = reader.optional_identifier("to_email", max_length=_EMAIL_LENGTH_MAX)
     if (destination_id is None) == (to_email is None):
         reader.refuse("to_wallet_id", "one_of_two", "Give one of to_wallet_id and to_email.")
     is_pending = reader.optional_boolean("pending") or False

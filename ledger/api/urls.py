@@ -27,7 +27,6 @@ urlpatterns = [
     path("trial-balance", control_views.TrialBalanceView.as_view()),
     path("wallets", wallet_views.WalletsView.as_view()),
     path("wallets/<int:wallet_id>", wallet_views.WalletView.as_view()),
-    path("wallets/<int:wallet_id>/close", wallet_views.CloseWalletView.as_view()),
     path("wallets/<int:wallet_id>/balance", wallet_views.WalletBalanceView.as_view()),
     path("wallets/<int:wallet_id>/statement", wallet_views.WalletStatementView.as_view()),
     path("transfers", transfer_views.TransfersView.as_view()),

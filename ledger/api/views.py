@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,11 +15,13 @@ from brokers.selectors import get_account
 from common.api.csv_answers import read_is_csv
 from common.api.fields import FieldReader
 from common.api.pagination import make_page, read_page_request
+from common.api.renderers import format_instant
 from common.api.views import ApiView
 from ledger.api import schema
 from ledger.api.documents import balance_document, line_document, stream_csv, stream_json
 from ledger.api.queries import EntriesQuery, StatementQuery
 from ledger.selectors import list_balances, list_posted_lines, list_statement_sections
+from ledger.selectors.settled import settled_end
 from ledger.types import StatementSection
 
 _DEFAULT_SPAN = timedelta(days=30)
@@ -88,12 +89,15 @@ class StatementRequest:
 def read_statement_request(request: Request) -> StatementRequest:
     """What the query string asks for: by default the last 30 days as JSON.
 
+    Its end is settled: what is before it never changes.
+
     Raises:
+        NotSettledYet: transactions from before the end take too long.
         ValidationFailed: a field is wrong, or the span is empty.
     """
     reader = FieldReader.of_query(request.query_params)
     query, is_csv = reader.struct(StatementQuery), read_is_csv(reader)
-    until = query.until or timezone.now()
+    until = settled_end(query.until)
     since = query.since or max(until, _SPAN_OF_BEGINNING) - _DEFAULT_SPAN
     if since >= until:
         reader.refuse("since", "not_before_until", "since must be before until.")
@@ -112,7 +116,10 @@ def statement_response(
     return StreamingHttpResponse(
         stream_csv(sections, wanted.until),
         content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Statement-Until": format_instant(wanted.until),
+        },
     )
 
 

@@ -18,8 +18,9 @@ from ledger.api.queries import BalanceQuery, WalletsQuery
 from ledger.api.views import read_statement_request, statement_response
 from ledger.api.wallet_documents import wallet_document
 from ledger.selectors import list_statement_sections
+from ledger.selectors.settled import settled_end
 from ledger.selectors.wallets import get_balance_at, get_wallet, list_wallets, wallet_of
-from ledger.services.wallets import close_wallet, open_wallet
+from ledger.services.wallets import open_wallet
 
 
 class WalletsView(ApiView):
@@ -67,18 +68,6 @@ class WalletView(ApiView):
         return Response(wallet_document(get_wallet(wallet_id, principal=caller_of(request))))
 
 
-class CloseWalletView(ApiView):
-    """`wallets/{id}/close`."""
-
-    required_scope = {"POST": Scope.TRANSFER.value}
-
-    @schema.close_wallet
-    @idempotent
-    def post(self, request: Request, wallet_id: int) -> Response:
-        wallet = get_wallet(wallet_id, principal=caller_of(request))
-        return Response(wallet_document(close_wallet(wallet_id=wallet.id)))
-
-
 class WalletBalanceView(ApiView):
     """`wallets/{id}/balance`: what was posted up to an instant."""
 
@@ -88,11 +77,11 @@ class WalletBalanceView(ApiView):
     def get(self, request: Request, wallet_id: int) -> Response:
         wallet = get_wallet(wallet_id, principal=caller_of(request))
         reader = FieldReader.of_query(request.query_params)
-        now = timezone.now()
-        at = reader.struct(BalanceQuery).at or now
-        if at > now:
+        wanted = reader.struct(BalanceQuery).at
+        if wanted is not None and wanted > timezone.now():
             reader.refuse("at", "in_the_future", "Nobody knows the balance of a later instant.")
         reader.finish()
+        at = settled_end(wanted)
         found = get_balance_at(wallet.id, at)
         return Response(
             {

@@ -13,7 +13,7 @@ from ledger.bulk.sql import Cursor, Executor, Rows, Statement
 
 _LOCK_ROWS = f"""
 SELECT id, asset_id, trunc(posted_balance * {UNITS8})::text, trunc(held_amount * {UNITS8})::text,
-       trunc(overdraft_limit * {UNITS8})::text, version
+       trunc(overdraft_limit * {UNITS8})::text, version, status
   FROM ledger_ledgeraccount WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -26,8 +26,8 @@ def lock_statement(ids: Iterable[int]) -> Statement:
 def read_rows(cursor: Rows) -> list[LedgerRow]:
     """The locked accounts that the statement of `lock_statement` found, exact in units8."""
     return [
-        LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version)
-        for id, asset_id, posted, held, limit, version in cursor.fetchall()
+        LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version, status)
+        for id, asset_id, posted, held, limit, version, status in cursor.fetchall()
     ]
 
 
@@ -48,7 +48,7 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT a.id, a.asset_id, trunc(a.posted_balance * {UNITS8})::text,
        trunc(a.held_amount * {UNITS8})::text, trunc(a.overdraft_limit * {UNITS8})::text, a.version,
-       a.trading_account_id
+       a.status, a.trading_account_id
   FROM wanted JOIN ledger_ledgeraccount a USING (id)
  ORDER BY a.id FOR NO KEY UPDATE OF a
 """
@@ -68,8 +68,11 @@ def lock_owned_statement(ids: Iterable[int], keys: Sequence[ClientKey]) -> State
 def read_owned_rows(rows: Rows) -> list[tuple[int | None, LedgerRow]]:
     """The locked accounts of `lock_owned_statement`, each with its trading account."""
     return [
-        (owner, LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version))
-        for id, asset_id, posted, held, limit, version, owner in rows.fetchall()
+        (
+            owner,
+            LedgerRow(id, asset_id, int(posted), int(held), limit and int(limit), version, status),
+        )
+        for id, asset_id, posted, held, limit, version, status, owner in rows.fetchall()
     ]
 
 

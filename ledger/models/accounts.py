@@ -63,8 +63,7 @@ class LedgerAccount(models.Model):
         choices=Status,
         default=Status.ACTIVE,
         db_default=Status.ACTIVE,
-        help_text="Of a wallet: only an active one sends and takes transfers. Trading goes by the "
-        "status of the trading account.",
+        help_text="Of a wallet: only an active one is debited and credited, other than by staff.",
     )
     opened_at = models.DateTimeField(db_default=Now())
 

@@ -1,6 +1,7 @@
 """Balances of clients and lines of entries, as plain values."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from ledger.models import LedgerAccount, Posting
@@ -73,3 +74,22 @@ def _balance(row: LedgerAccount) -> Balance:
         overdraft_limit=row.overdraft_limit,
         version=row.version,
     )
+
+
+def find_elsewhere(ledger_account_id: int) -> dict[str, Any]:
+    """What a client has available on its other account of the same asset, as a fact of a refusal.
+
+    `in_collateral`, or `in_cash`; amounts of zero are left out.
+    """
+    row = LedgerAccount.objects.get(id=ledger_account_id)
+    if row.trading_account_id is None:
+        return {}
+    others = LedgerAccount.objects.filter(
+        trading_account=row.trading_account_id, asset=row.asset_id
+    ).exclude(id=row.id)
+    return {
+        "in_collateral" if one.kind == AccountKind.MARGIN else "in_cash": one.posted_balance
+        - one.held_amount
+        for one in others
+        if one.posted_balance > one.held_amount
+    }

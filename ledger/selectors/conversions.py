@@ -1,10 +1,12 @@
 """Rates, quotes and conversions."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from common.money import EXACT
 from ledger.calculations import net_rate, round_rate
 from ledger.errors import QuoteNotFound
 from ledger.models import ConversionQuote, ConversionRate
@@ -36,6 +38,20 @@ def find_followed_pair(from_code: str, to_code: str) -> tuple[str, str] | None:
     back = Q(base__code=to_code, quote__code=from_code)
     followed = ConversionRate.objects.filter(there | back, is_active=True, follows_market=True)
     return followed.values_list("base__code", "quote__code").first()
+
+
+def list_mid_rates(codes: Iterable[str], into: str) -> dict[str, Decimal]:
+    """What one unit of each of these assets is worth in another, without a spread, at 60 digits.
+
+    Assets without a rate are left out.
+    """
+    pairs = Q(base__code__in=codes, quote__code=into) | Q(base__code=into, quote__code__in=codes)
+    found = ConversionRate.objects.filter(pairs, is_active=True)
+    rows = found.values_list("base__code", "quote__code", "rate")
+    return {
+        base if quote == into else quote: rate if quote == into else EXACT.divide(1, rate)
+        for base, quote, rate in rows
+    }
 
 
 def rates_of_pair(one_asset_id: int, other_asset_id: int) -> QuerySet[ConversionRate]:

@@ -11,8 +11,10 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from common.money import EXACT
 from ledger.errors import RequestNotFound
 from ledger.models import Approval, EntrySource, LedgerAccount, MoneyRequest, Posting
+from ledger.selectors.conversions import list_mid_rates
 
 _ONE_PERSONS_WINDOW = timedelta(hours=24)
 
@@ -101,10 +103,25 @@ def get_approvals_needed(request: MoneyRequest) -> int:
         approvals_needed=1,
         finished_at__gt=timezone.now() - _ONE_PERSONS_WINDOW,
     ).aggregate(amount=Sum("amount", default=Decimal(0)))["amount"]
-    limit = settings.WITHDRAWAL_TWO_PERSONS_ABOVE_OF.get(
-        request.ledger_account.asset.code, settings.WITHDRAWAL_TWO_PERSONS_ABOVE
-    )
-    return max(request.approvals_needed, 2 if paid_out + request.amount > limit else 1)
+    is_large = _is_above_limit(request.ledger_account.asset.code, paid_out + request.amount)
+    return max(request.approvals_needed, 2 if is_large else 1)
+
+
+def _is_above_limit(currency: str, amount: Decimal) -> bool:
+    """Whether an amount takes two persons.
+
+    By the limit of its currency, else by the one in the venue's currency at the rate of conversion;
+    without a rate it always does.
+    """
+    own_limit = settings.WITHDRAWAL_TWO_PERSONS_ABOVE_OF.get(currency)
+    if own_limit is not None:
+        return amount > own_limit
+    if currency != settings.VENUE_CURRENCY:
+        rate = list_mid_rates([currency], settings.VENUE_CURRENCY).get(currency)
+        if rate is None:
+            return True
+        amount = EXACT.multiply(amount, rate)
+    return amount > settings.WITHDRAWAL_TWO_PERSONS_ABOVE
 
 
 def find_reversal(entry_id: UUID) -> UUID | None:

@@ -13,6 +13,7 @@ from django.db import connection
 
 from ledger.models import Seal
 from ledger.sealing import BEGINNING, Position, SealedEntry, SealedPosting
+from ledger.selectors.settled import get_settled_horizon
 
 _CHUNK = 1_000
 _FIRST_SPAN = timedelta(seconds=10)
@@ -44,15 +45,6 @@ SELECT EXISTS (SELECT 1 FROM ledger_journalentry
 
 _FIRST_POSTED_AT = "SELECT min(posted_at) FROM ledger_journalentry"
 
-# A transaction that has written can have entries which nobody sees yet, posted since it began.
-# Autovacuum's, which has an xid while it analyzes a table, has none.
-_HORIZON = """
-SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
-  FROM pg_stat_activity
- WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
-   AND backend_type IS DISTINCT FROM 'autovacuum worker'
-"""
-
 Header = tuple[Any, ...]
 
 
@@ -77,15 +69,8 @@ def position_after(seal: Seal | None) -> Position:
 
 
 def get_sealing_horizon(lag: timedelta) -> datetime:
-    """Before this instant no entry can turn up any more.
-
-    `posted_at` is taken under the locks of a transaction that commits later. Whatever was posted
-    before `lag` ago, and before the oldest transaction that has written and still runs, is there
-    or never will be. `lag` is for clocks that are set back.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_HORIZON, [lag.total_seconds()])
-        [(horizon,)] = cursor.fetchall()
+    """The instant before which no entry can turn up any more, at least `lag` ago."""
+    _now, horizon = get_settled_horizon(lag)
     return horizon
 
 

@@ -21,8 +21,8 @@ _BALANCE_AT = """
 WITH RECURSIVE search (low, high) AS (
      SELECT 0::bigint, version FROM ledger_ledgeraccount WHERE id = %(id)s
      UNION ALL
-     SELECT CASE WHEN e.posted_at <= %(at)s THEN p.account_version ELSE s.low END,
-            CASE WHEN e.posted_at <= %(at)s THEN s.high ELSE p.account_version - 1 END
+     SELECT CASE WHEN e.posted_at < %(at)s THEN p.account_version ELSE s.low END,
+            CASE WHEN e.posted_at < %(at)s THEN s.high ELSE p.account_version - 1 END
        FROM search s
        JOIN ledger_posting p
          ON p.ledger_account_id = %(id)s AND p.account_version = (s.low + s.high + 1) / 2
@@ -37,7 +37,7 @@ SELECT s.low, coalesce(p.balance_after, 0)
 
 @dataclass(frozen=True, slots=True)
 class BalanceAt:
-    """What was posted on a wallet up to an instant, and the version it was at."""
+    """What was posted on a wallet before an instant, and the version it was at."""
 
     posted_balance: Decimal
     version: int
@@ -110,7 +110,7 @@ def wallet_of(row: LedgerAccount) -> Wallet:
 
 
 def get_balance_at(wallet_id: int, at: datetime) -> BalanceAt:
-    """What had been posted on a wallet when `at` was over, by the `posted_at` of its entries."""
+    """What had been posted on a wallet before `at`, by the `posted_at` of its entries."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCE_AT, {"id": wallet_id, "at": at})
         version, balance = cursor.fetchall()[0]

@@ -108,12 +108,21 @@ def quote_conversion(
     )
 
 
+def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> ConversionQuote:
+    """The quote as `use_quote` leaves it. Raises as that does."""
+    quote, _was_used_now = use_quote(quote_id=quote_id, actor=actor, at=at)
+    return quote
+
+
 @retry_on_conflict
 @transaction.atomic
-def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> ConversionQuote:
-    """Change the money at the quoted amounts, at `at` (now by itself). Once for a quote.
+def use_quote(
+    *, quote_id: UUID, actor: str, at: datetime | None = None
+) -> tuple[ConversionQuote, bool]:
+    """Change the money at the quoted amounts, at `at` (by default now). Once for a quote.
 
-    A quote that was used is answered as it is, and nothing is booked again.
+    The second value is whether it was done now: a quote that was used before is answered as it is,
+    and nothing is booked again.
 
     Raises:
         QuoteNotFound, QuoteExpired: there is none, or it is too old.
@@ -123,19 +132,16 @@ def convert(*, quote_id: UUID, actor: str, at: datetime | None = None) -> Conver
     locked = locks.lock_quote(quote_id)
     quote = get_quote(quote_id)
     if locked.entry_id is not None:
-        return quote
+        return quote, False
     now = at or timezone.now()
     if now >= locked.expires_at:
         raise QuoteExpired(expires_at=locked.expires_at)
     assert quote.source.trading_account_id is not None
     check_account_active(locks.lock_trading_account(quote.source.trading_account_id))
     entry = _book(quote, actor)
-    for wallet in (quote.source, quote.destination):
-        wallet.refresh_from_db(fields=["status"])
-        check_wallet_active(wallet)
     quote.entry_id, quote.converted_at = entry.id, now
     quote.save(update_fields=["entry", "converted_at"])
-    return quote
+    return quote, True
 
 
 def purge_unused_quotes() -> int:

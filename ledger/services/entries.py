@@ -4,9 +4,10 @@ Every service owns its transaction and books through `ledger.bulk`, so there is 
 rows. The cause of an entry is `(source_kind, source_id)`: booked again it answers the first entry.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -29,10 +30,13 @@ from ledger.errors import (
     InsufficientFunds,
     SourceBookedDifferently,
     UnknownEntry,
+    WalletNotActive,
 )
-from ledger.models import JournalEntry
+from ledger.models import JournalEntry, LedgerAccount
 from ledger.selectors import lines_of_entry
+from ledger.selectors.balances import find_elsewhere
 from ledger.types import (
+    CLIENT_ENTRY_KINDS,
     PAY_OUT_KINDS,
     AccountKind,
     ClientAccount,
@@ -79,6 +83,7 @@ def post_entry(
     Raises:
         ValidationFailed: an amount has more decimals than its asset, or the memo is no text.
         AccountNotFound: a line names a trading account that there is not.
+        WalletNotActive: a wallet is suspended or closed, and the entry is of `CLIENT_ENTRY_KINDS`.
         InsufficientFunds: an account that pays has not enough; credit counts for trades and
             corrections, and never for `PAY_OUT_KINDS`. Nothing is changed.
         SourceBookedDifferently: the source was booked before with other lines.
@@ -98,6 +103,8 @@ def post_entry(
         for line, amount in zip(freed, _amounts_in_units8(freed), strict=True):
             batch.set_hold(rows[line.account], -amount)
         pairs = [(rows[line.account], amount) for line, amount in zip(lines, amounts, strict=True)]
+        if kind in CLIENT_ENTRY_KINDS:
+            _check_wallets_active(rows.values())
         check_funds(pairs)
         if kind in PAY_OUT_KINDS:
             clients = {row for account, row in rows.items() if isinstance(account, ClientAccount)}
@@ -262,6 +269,12 @@ def _lock_rows_of(
     }
 
 
+def _check_wallets_active(rows: Iterable[LedgerRow]) -> None:
+    for row in rows:
+        if row.status != LedgerAccount.Status.ACTIVE:
+            raise WalletNotActive(wallet_id=row.id, wallet_status=row.status)
+
+
 def check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
     """See that locked accounts can bear the sum of these changes, in units8.
 
@@ -273,6 +286,7 @@ def check_funds(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
             raise InsufficientFunds(
                 required=from_units8(-amount),
                 available=from_units8(row.available + (row.limit or 0)),
+                **_elsewhere(row),
             )
 
 
@@ -285,8 +299,16 @@ def check_pay_out(pairs: Sequence[tuple[LedgerRow, int]]) -> None:
     for row, amount in _net(pairs).items():
         if amount < 0 and not row.can_pay_out(-amount):
             raise InsufficientFunds(
-                required=from_units8(-amount), available=from_units8(row.available)
+                required=from_units8(-amount),
+                available=from_units8(row.available),
+                **_elsewhere(row),
             )
+
+
+def _elsewhere(row: LedgerRow) -> dict[str, Any]:
+    """Where the account has more of what it lacks: held here, or on its other account."""
+    held = {"held": from_units8(row.held)} if row.held else {}
+    return held | find_elsewhere(row.id)
 
 
 def _net(pairs: Sequence[tuple[LedgerRow, int]]) -> dict[LedgerRow, int]:

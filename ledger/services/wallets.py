@@ -1,13 +1,22 @@
 """Wallets: opened in a currency, suspended, activated, closed."""
 
+from decimal import Decimal
+from typing import Any
+
 from django.db import connection, transaction
 
 from brokers.models import TradingAccount
 from common.database import retry_on_conflict
 from ledger import locks
 from ledger.bulk import ensure_client_accounts
-from ledger.errors import AccountNotActive, WalletExists, WalletNotActive, WalletNotEmpty
-from ledger.models import LedgerAccount
+from ledger.errors import (
+    AccountNotActive,
+    WalletExists,
+    WalletInUse,
+    WalletNotActive,
+    WalletNotEmpty,
+)
+from ledger.models import LedgerAccount, MoneyRequest, Transfer
 from ledger.selectors.wallets import wallet_of
 from ledger.types import AccountKind, Wallet
 from marketdata.services import ensure_currency
@@ -44,7 +53,9 @@ def open_wallet(*, account_id: int, currency: str) -> Wallet:
 @retry_on_conflict
 @transaction.atomic
 def suspend_wallet(*, wallet_id: int) -> Wallet:
-    """Let an active wallet neither send nor take transfers; what is held stays held.
+    """Let only staff debit and credit an active wallet; what is held stays held.
+
+    Orders that would are refused, and those that rest are canceled when they are met.
 
     Raises:
         WalletNotFound: there is none.
@@ -57,7 +68,7 @@ def suspend_wallet(*, wallet_id: int) -> Wallet:
 @retry_on_conflict
 @transaction.atomic
 def activate_wallet(*, wallet_id: int) -> Wallet:
-    """Let a suspended or closed wallet send and take transfers again.
+    """Let a suspended or closed wallet be debited and credited again.
 
     Raises:
         WalletNotFound: there is none.
@@ -70,16 +81,38 @@ def activate_wallet(*, wallet_id: int) -> Wallet:
 def close_wallet(*, wallet_id: int) -> Wallet:
     """Close an active wallet that is empty; `open_wallet` opens it again.
 
+    `orders.services.wallets.close_unused_wallet` checks before that no open order uses it.
+
     Raises:
         WalletNotFound: there is none.
         WalletNotActive: it is suspended or closed.
         WalletNotEmpty: it has a balance, or holds.
+        WalletInUse: money may still come: a transfer or a deposit is pending, or the account has
+            collateral in the currency.
     """
     wallet = locks.lock_wallet(wallet_id)
     check_wallet_active(wallet)
     if wallet.posted_balance or wallet.held_amount:
         raise WalletNotEmpty(posted_balance=wallet.posted_balance, held_amount=wallet.held_amount)
+    _check_unused(wallet)
     return _set_status(wallet_id, _Status.CLOSED)
+
+
+def _check_unused(wallet: LedgerAccount) -> None:
+    pending = Transfer.objects.filter(destination=wallet, status=Transfer.Status.PENDING)
+    requests = MoneyRequest.objects.filter(
+        ledger_account=wallet, status=MoneyRequest.Status.REQUESTED
+    )
+    collateral = LedgerAccount.objects.filter(
+        trading_account=wallet.trading_account_id, asset=wallet.asset_id, kind=AccountKind.MARGIN
+    ).exclude(posted_balance=0)
+    facts: dict[str, Any] = {
+        "pending_transfers": pending.count(),
+        "open_requests": requests.count(),
+        "collateral": sum((row.posted_balance for row in collateral), Decimal(0)),
+    }
+    if any(facts.values()):
+        raise WalletInUse(wallet_id=wallet.id, **facts)
 
 
 def _set_status(wallet_id: int, status: LedgerAccount.Status) -> Wallet:

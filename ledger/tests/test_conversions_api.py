@@ -1,10 +1,13 @@
 """Conversions over HTTP: quote, convert once, look; exact answers and every refusal."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -41,6 +44,24 @@ def post(client: Client, path: str, headers: dict[str, str], **body: Any) -> Any
 def ask(client: Client, account: TradingAccount, headers: dict[str, str], **body: Any) -> Any:
     values = {"from_wallet_id": wallet_of(account).id, "to_currency": "eur", "sell_amount": "50"}
     return post(client, "conversions/quotes", headers, **(values | body))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_one_has_converted(client: Client, account: TradingAccount) -> None:
+    headers = headers_of(account)
+    quote_id = ask(client, account, headers).json()["id"]
+    barrier = threading.Barrier(10)
+
+    def use(_: int) -> int:
+        barrier.wait()
+        try:
+            return post(Client(), "conversions", headers, quote_id=quote_id).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(10) as pool:
+        statuses = sorted(pool.map(use, range(10)))
+    assert statuses == [200] * 9 + [201]
 
 
 def test_a_quote_becomes_a_conversion_once(client: Client, account: TradingAccount) -> None:

@@ -31,7 +31,8 @@ from ledger.services import (
     request_withdrawal,
     withdraw,
 )
-from ledger.tests.factories import fund, make_account, wallet_of
+from ledger.tests.factories import fund, make_account, make_rate, wallet_of
+from marketdata.services import ensure_currency
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +119,11 @@ def test_a_withdrawal_holds_from_its_request_on_and_is_paid_when_approved(
             source_id=new_uuid(),
             actor="test",
         )
-    assert refused.value.facts == {"required": Decimal(41), "available": Decimal(40)}
+    assert refused.value.facts == {
+        "required": Decimal(41),
+        "available": Decimal(40),
+        "held": Decimal(60),
+    }
 
     approve_request(request_id=request.id, user_id=UserFactory.create().id)
 
@@ -211,7 +216,10 @@ def test_what_is_closed_stays_closed(account: TradingAccount, end: str) -> None:
     [
         ("USD", "10000", 1),
         ("USD", "10000.0001", 2),
-        ("EUR", "10000.01", 2),
+        # 1.25 dollars a euro; the yen has no rate.
+        ("EUR", "8000", 1),
+        ("EUR", "8000.0001", 2),
+        ("JPY", "1", 2),
         ("BTC", "0.1", 1),
         ("BTC", "0.10000001", 2),
     ],
@@ -220,6 +228,8 @@ def test_the_amount_decides_how_many_persons_a_withdrawal_needs(
     asset: str, amount: str, persons: int
 ) -> None:
     account = make_account()
+    make_rate("EUR", "USD", "1.25", "0.01")
+    ensure_currency("JPY")
     fund(account, "20000", asset)
 
     request = request_withdrawal(
@@ -294,7 +304,11 @@ def test_more_than_there_is_cannot_be_asked_for(account: TradingAccount) -> None
     with pytest.raises(InsufficientFunds) as refused:
         ask(account, "40.0001")
 
-    assert refused.value.facts == {"required": Decimal("40.0001"), "available": Decimal(40)}
+    assert refused.value.facts == {
+        "required": Decimal("40.0001"),
+        "available": Decimal(40),
+        "held": Decimal(60),
+    }
     assert (state(account), MoneyRequest.objects.count()) == ((100, 60, 1), 1)
 
 

@@ -131,7 +131,11 @@ def test_a_withdrawal_takes_what_is_available_and_no_unit_more() -> None:
 
     with pytest.raises(InsufficientFunds) as refusal:
         pay_out(account, "70.0001")
-    assert refusal.value.facts == {"required": Decimal("70.0001"), "available": Decimal(70)}
+    assert refusal.value.facts == {
+        "required": Decimal("70.0001"),
+        "available": Decimal(70),
+        "held": Decimal(30),
+    }
     assert (refusal.value.status, refusal.value.code) == (422, "insufficient_funds")
     assert balance_of(account) == Decimal(100)
 

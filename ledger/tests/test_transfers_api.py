@@ -11,6 +11,7 @@ from django.utils import timezone
 from brokers.models import Broker, TradingAccount
 from common.api.renderers import format_instant
 from common.ids import new_uuid
+from ledger.api import limits
 from ledger.models import IdempotencyKey, LedgerAccount, Transfer
 from ledger.services.wallets import suspend_wallet
 from ledger.tests.test_wallets import headers_of, headers_of_account
@@ -417,3 +418,16 @@ def test_a_key_of_a_broker_pays_from_its_accounts(
     account = TradingAccount.objects.get(ledger_accounts=payer.id)
     headers = headers_of_account(account, account_id=None)
     assert len(client.get(PATH, headers=headers).json()["results"]) == 1
+
+
+def test_addresses_that_are_not_found_are_limited(
+    client: Client, valkey: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FAILED_LOOKUPS_PER_HOUR", 2)
+    payer, payee = make_wallet("10"), make_wallet()
+    body = {"from_wallet_id": payer.id, "to_email": "no@example.test", "amount": "1"}
+    statuses = [post(client, payer, body).status_code for _ in range(3)]
+    assert statuses == [404, 404, 429]
+    # By the number of a wallet money still goes.
+    to_wallet = {"from_wallet_id": payer.id, "to_wallet_id": payee.id, "amount": "1"}
+    assert post(client, payer, to_wallet).status_code == 201

@@ -387,3 +387,27 @@ def test_a_wallet_is_closed_when_it_is_paid_out() -> None:
     close_wallet(wallet_id=payer.id)
 
     assert code_of(send(payee, payer)) == "wallet_closed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"amount": "11"}, "insufficient_funds"),
+        ({"expected_version": 10**9}, "stale_version"),
+        ({"amount": "0"}, "invalid"),
+    ],
+)
+def test_what_the_sender_lacks_says_nothing_about_an_address(
+    retail: LedgerAccount, fields: dict[str, Any], code: str
+) -> None:
+    payer = make_wallet("10")
+    before = counts()
+    outcomes = [
+        send(payer, None, **({"amount": "1", "to_email": email} | fields))
+        for email in ("ann@example.test", "nobody@example.test")
+    ]
+    assert [code_of(outcome) for outcome in outcomes] == [code, code]
+    assert [dict(one.error.facts) for one in outcomes if one.error] == [
+        dict(outcomes[0].error.facts)  # type: ignore[union-attr]
+    ] * 2
+    assert counts() == before

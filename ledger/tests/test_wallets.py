@@ -47,9 +47,22 @@ def test_a_wallet_of_a_currency_that_nobody_had_makes_its_asset() -> None:
     wallet = open_wallet(account_id=make_account().id, currency="JPY")
 
     asset = Asset.objects.get(code="JPY")
-    assert (asset.kind, asset.scale, asset.name) == ("FIAT", 4, "Yen")
+    assert (asset.kind, asset.scale, asset.name) == ("FIAT", 0, "Yen")
     assert (wallet.currency, wallet.status, wallet.posted_balance) == ("JPY", "ACTIVE", 0)
     assert timezone.now() - wallet.opened_at < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(("currency", "scale"), [("KWD", 3), ("EUR", 4), ("KRW", 0), ("UYW", None)])
+def test_a_currency_has_the_decimals_of_iso_4217_and_one_of_cents_four(
+    currency: str, scale: int | None
+) -> None:
+    account = make_account()
+    if scale is None:
+        with pytest.raises(ExchangeError):
+            open_wallet(account_id=account.id, currency=currency)
+        return
+    open_wallet(account_id=account.id, currency=currency)
+    assert Asset.objects.get(code=currency).scale == scale
 
 
 def test_a_listed_crypto_currency_has_wallets_of_its_scale() -> None:
@@ -139,9 +152,9 @@ def test_the_balance_of_any_instant_is_found_in_a_long_history() -> None:
     assert instants == sorted(set(instants)) and len(instants) == 21
 
     for version, instant in enumerate(instants, start=1):
-        found = get_balance_at(wallet.id, instant)
+        found = get_balance_at(wallet.id, instant + timedelta(microseconds=1))
         assert (found.version, found.posted_balance) == (version, 101 - version)
-    before = get_balance_at(wallet.id, instants[0] - timedelta(microseconds=1))
+    before = get_balance_at(wallet.id, instants[0])
     assert (before.version, before.posted_balance) == (0, 0)
 
 

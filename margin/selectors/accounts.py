@@ -42,6 +42,33 @@ SELECT DISTINCT ON (s.code, date_bin(%(step)s, e.at, %(since)s))
 _POINTS_MAX = 360
 
 
+_PROFITS = f"""
+WITH {MARKS}
+SELECT i.symbol, s.code, p.quantity,
+       CASE WHEN p.quantity = 0 THEN 0 ELSE p.quantity * k.price - p.cost_basis END, p.realized_pnl
+  FROM margin_position p
+  JOIN marketdata_instrument i ON i.id = p.instrument_id
+  JOIN marketdata_asset s ON s.id = i.quote_asset_id
+  LEFT JOIN marks k USING (instrument_id)
+ WHERE p.account_id = %s AND (p.quantity <> 0 OR p.realized_pnl <> 0)
+ ORDER BY i.symbol
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionProfit:
+    """What a position, open or flat, has made so far before fees, in the quote asset.
+
+    `unrealized_pnl` is None where there is no mark price.
+    """
+
+    symbol: str
+    quote_asset: str
+    quantity: Decimal
+    unrealized_pnl: Decimal | None
+    realized_pnl: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class PositionAtMark:
     """A position at the mark that holds. Margins and profits in units of `margin.types`, prices
@@ -98,6 +125,13 @@ class EquityPoint:
     equity: Decimal
     initial_margin: Decimal
     maintenance_margin: Decimal
+
+
+def list_position_profits(account_id: int) -> list[PositionProfit]:
+    """The profits of an account's positions that are open or have realized something."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PROFITS, [account_id])
+        return [PositionProfit(*row) for row in cursor.fetchall()]
 
 
 def list_positions(account_id: int) -> list[PositionAtMark]:

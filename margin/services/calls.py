@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.template.loader import render_to_string
 
-from brokers.bulk import queue_webhook_events
+from brokers.bulk import WebhookEvent, queue_webhook_events
 from brokers.services.mails import queue_notice
 from common.database import allow_long_statements, retry_on_conflict
 from common.money import plain
@@ -117,7 +117,7 @@ def update_margin_calls(*, near: Sequence[NearAccount], now: datetime) -> list[R
     return raised
 
 
-def _event(call: RaisedCall, now: datetime) -> tuple[bytes, str, str, datetime]:
+def _event(call: RaisedCall, now: datetime) -> WebhookEvent:
     payload = webhooks.margin_call_payload(
         call_id=call.id,
         account_id=call.account_id,
@@ -128,7 +128,7 @@ def _event(call: RaisedCall, now: datetime) -> tuple[bytes, str, str, datetime]:
         maintenance_margin=call.maintenance_margin,
         raised_at=now,
     )
-    return call.broker_id.bytes, webhooks.MARGIN_CALL, payload, now
+    return WebhookEvent(call.broker_id.bytes, webhooks.MARGIN_CALL, payload, now)
 
 
 def _queue_mails(raised: Sequence[RaisedCall]) -> None:

@@ -24,13 +24,14 @@ from margin.errors import (
     MarginAccountFrozen,
     MarginAccountRequired,
     MarkPriceStale,
+    NotCollateralAsset,
 )
 from margin.models import MarginAccount
 from margin.selectors.accounts import list_positions
 from margin.selectors.exposures import list_marks
 from margin.selectors.funding import sum_unbooked
 from marketdata.models import Asset
-from marketdata.selectors import get_asset
+from marketdata.selectors import get_asset, has_perpetuals
 
 
 @retry_on_conflict
@@ -46,6 +47,8 @@ def move_collateral(
     Raises:
         AccountNotFound, UnknownAsset, ValidationFailed: no such account, asset or amount.
         AccountNotActive, MarginAccountRequired: the account is not active, or trades on credit.
+        NotCollateralAsset: no perpetual is quoted in it, so none of it goes in.
+        WalletNotActive: the wallet is suspended or closed.
         InsufficientFunds: there is less cash than is to go in.
         InsufficientFreeCollateral, MarginAccountFrozen, MarkPriceStale: it does not go out.
     """
@@ -56,6 +59,8 @@ def move_collateral(
         raise AccountNotActive(account_id=account_id, account_status=account.status)
     if account.funding != Funding.PREFUNDED:
         raise MarginAccountRequired(account_id=account_id)
+    if amount > 0 and not has_perpetuals(found.id):
+        raise NotCollateralAsset(asset=asset)
     collateral = _lock_collateral(account_id, found.id)
     if amount < 0:
         _check_free(account_id, found, collateral, -to_units8(amount))

@@ -13,13 +13,15 @@ from common.ids import new_uuid
 from ledger.errors import AccountNotActive, EntryNotReversible, InsufficientFunds
 from ledger.models import JournalEntry
 from ledger.selectors import find_balance
-from ledger.services import reverse_entry
+from ledger.services import reverse_entry, withdraw
+from ledger.tests.factories import fund, make_account
 from ledger.types import AccountKind
 from margin.errors import (
     InsufficientFreeCollateral,
     MarginAccountFrozen,
     MarginAccountRequired,
     MarkPriceStale,
+    NotCollateralAsset,
 )
 from margin.models import MarginAccount
 from margin.services.collateral import move_collateral
@@ -177,3 +179,34 @@ def test_two_at_once_do_not_both_take_what_is_free(trader: tuple[TradingAccount,
 
     assert sorted(outcomes) == ["moved", "refused"]
     assert money(account) == (1_300, 1_200)
+
+
+@pytest.mark.django_db
+def test_only_what_perpetuals_are_quoted_in_is_collateral() -> None:
+    make_perpetual()
+    account = make_account()
+    fund(account, "100")
+    with pytest.raises(NotCollateralAsset) as refused:
+        move_collateral(
+            account_id=account.id, asset="USD", amount=D(1), source_id=new_uuid(), actor="test"
+        )
+    assert refused.value.facts == {"asset": "USD"}
+    assert find_balance(account.id, "USD", AccountKind.MARGIN) is None
+
+
+@pytest.mark.django_db
+def test_a_refusal_says_where_the_rest_is() -> None:
+    make_perpetual()
+    account = make_account()
+    fund(account, "100", "USDT")
+    move(account, "70")
+    with pytest.raises(InsufficientFunds) as refused:
+        withdraw(
+            account_id=account.id,
+            asset="USDT",
+            amount=D(31),
+            source_id=new_uuid(),
+            actor="test",
+        )
+    facts = {"required": 31, "available": 30, "in_collateral": 70}
+    assert dict(refused.value.facts) == facts

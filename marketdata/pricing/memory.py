@@ -10,7 +10,7 @@ killed process holds nobody up.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -21,8 +21,9 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from common.valkey import get_client, key
+from marketdata.pricing.hours import parse_hours
 from marketdata.providers import list_chain_names
-from marketdata.types import Ticker
+from marketdata.types import InstrumentClass, Ticker
 
 _LAST_GOOD_SECONDS = 7 * 86_400
 # Room for what the holder does after the last answer.
@@ -47,9 +48,19 @@ class PriceRecord(msgspec.Struct, frozen=True):
         """Whether it may be used without asking anybody."""
         return self.age_seconds() < settings.PRICE_CACHE_SECONDS
 
-    def is_stale(self) -> bool:
-        """Whether nobody may deal on it any more."""
-        return self.age_seconds() > settings.PRICE_STALE_SECONDS
+    def is_stale(self, instrument_class: InstrumentClass) -> bool:
+        """Whether it is too old to deal on.
+
+        The services have been silent for too long, or the market's own price is too old: of a
+        crypto currency by the clock, of a share by the hours in which its market was open since.
+        """
+        if self.age_seconds() > settings.PRICE_STALE_SECONDS:
+            return True
+        now = datetime.now(UTC)
+        if instrument_class == InstrumentClass.CRYPTO:
+            return now - self.as_of > timedelta(seconds=settings.PRICE_STALE_SECONDS)
+        hours = parse_hours(settings.EQUITY_MARKET_HOURS)
+        return hours.is_open_longer(self.as_of, now, settings.PRICE_STALE_SECONDS_EQUITY)
 
 
 class Why(StrEnum):

@@ -4,7 +4,8 @@ A perpetual's is its mark price, for which nobody is asked; what follows is of t
 
 However many processes and threads ask at once, a price service gets one request for a symbol. When
 none of them answers, the last good price is told with its age; past PRICE_STALE_SECONDS nobody may
-deal on it. Without Valkey one caller of a process at a time asks directly, with a short time-out.
+deal on it, nor on a price whose market time is too long ago (`PriceRecord.is_stale`). Without
+Valkey one caller of a process at a time asks directly, with a short time-out.
 """
 
 import logging
@@ -75,7 +76,7 @@ def get_market_price(*, symbol: str) -> MarketPrice:
     """
     price = get_last_price(symbol=symbol)
     if price.is_stale:
-        raise NoMarketPrice(symbol=symbol, age_seconds=price.age_seconds)
+        raise NoMarketPrice(symbol=symbol, age_seconds=price.age_seconds, as_of=price.as_of)
     return price
 
 
@@ -139,7 +140,7 @@ def get_pair_rate(*, base: str, quote: str) -> Decimal | None:
     if known.price is None and known.refusal is not None and known.refusal.why == Why.UNKNOWN:
         return None
     record = _settle(ticker, known)
-    if record.is_stale():
+    if record.is_stale(InstrumentClass.CRYPTO):
         raise NoMarketPrice(symbol=symbol, age_seconds=record.age_seconds())
     return record.price
 
@@ -307,5 +308,5 @@ def _market_price(ticker: Ticker, found: _Found) -> MarketPrice:
         age_seconds=record.age_seconds(),
         is_cached=found.is_cached,
         is_simulated=record.is_simulated,
-        is_stale=record.is_stale(),
+        is_stale=record.is_stale(ticker.instrument_class),
     )

@@ -38,7 +38,7 @@ def ticker_of(spec: InstrumentSpec) -> Ticker:
 
 
 def list_ticker(ticker: Ticker, price: Decimal) -> InstrumentSpec:
-    """The instrument of `ticker`, listed now if need be: of a pair with steps that suit the price.
+    """The instrument of `ticker`, listed now if need be, with steps that suit the service's price.
 
     Raises:
         UnknownTicker: nothing may be listed under that symbol.
@@ -47,7 +47,7 @@ def list_ticker(ticker: Ticker, price: Decimal) -> InstrumentSpec:
         return ticker.instrument
     try:
         if ticker.instrument_class == InstrumentClass.EQUITY:
-            return list_symbol(ticker.symbol)
+            return list_symbol(ticker.symbol, quoted_price=price)
         return list_pair(base=ticker.base, quote=ticker.quote, price=price, symbol=ticker.symbol)
     except (UnknownSymbol, ValidationFailed) as error:
         raise UnknownTicker(error.detail, symbol=ticker.symbol) from error

@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 def feed(settings: Settings) -> Iterator[Feed]:
     """Yahoo first, then Alpha Vantage; both told by path."""
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
+    # The stand-ins' quotes are always of the same day.
+    settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     with running_feed() as running:
         settings.YAHOO_URL = running.url
         settings.ALPHAVANTAGE_URL = f"{running.url}/query"

@@ -141,12 +141,16 @@ def test_a_perpetual_costs_its_mark_and_no_service_is_asked(table: dict[str, str
 
 
 def test_nobody_deals_on_a_stale_mark_but_it_is_told() -> None:
-    make_mark(make_perpetual(mark_stale_seconds=60), "50000", age=timedelta(seconds=61))
+    mark = make_mark(make_perpetual(mark_stale_seconds=60), "50000", age=timedelta(seconds=61))
 
     with pytest.raises(NoMarketPrice) as refusal:
         get_market_price(symbol="BTC-PERP")
 
-    assert refusal.value.facts == {"symbol": "BTC-PERP", "age_seconds": 61}
+    assert refusal.value.facts == {
+        "symbol": "BTC-PERP",
+        "age_seconds": 61,
+        "as_of": mark.as_of,
+    }
     shown = get_last_price(symbol="BTC-PERP")
     assert (shown.price, shown.is_stale) == (50_000, True)
 
@@ -195,7 +199,11 @@ def test_when_nobody_answers_the_last_good_price_is_told_until_it_is_stale(
     settings.PRICE_STALE_SECONDS = -1
     with pytest.raises(NoMarketPrice) as refusal:
         get_market_price(symbol="ACME")
-    assert refusal.value.facts == {"symbol": "ACME", "age_seconds": 0}
+    assert refusal.value.facts == {
+        "symbol": "ACME",
+        "age_seconds": 0,
+        "as_of": price.as_of,
+    }
     shown = get_last_price(symbol="ACME")
     assert (shown.price, shown.is_stale) == (Decimal("150.25"), True)
 

@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]
 @pytest.fixture
 def feed(settings: Settings) -> Iterator[Feed]:
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
+    # The stand-ins' quotes are always of the same day.
+    settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     settings.ALPHAVANTAGE_API_KEY = "a-key"
     with running_feed() as running:
         settings.YAHOO_URL = running.url
@@ -92,6 +94,8 @@ def test_nobody_watched_nothing_asked(feed: Feed) -> None:
 
 def test_states_of_the_services_in_their_order(settings: Settings) -> None:
     settings.PRICE_PROVIDERS_EQUITY = ["yahoo", "alphavantage"]
+    # The stand-ins' quotes are always of the same day.
+    settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     settings.PRICE_PROVIDERS_CRYPTO = ["simulated", "yahoo"]
 
     states = [

@@ -1,7 +1,7 @@
 """Orders, fills, trades and books as documents of `/api/v1/`."""
 
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from msgspec import Meta
@@ -71,6 +71,10 @@ class OrderDocument(OrderRow, frozen=True):
     """An order with its fills."""
 
     fills: Annotated[list[OrderFillDocument], Meta(description="Oldest first.")]
+    refusal_facts: Annotated[
+        dict[str, str | int] | None,
+        Meta(description="Of a refused order: what it was about, as `required` and `available`."),
+    ]
 
 
 class CanceledOrder(Document, frozen=True):
@@ -170,7 +174,12 @@ AnyOrder = TypeVar("AnyOrder", bound=OrderRow)
 
 def order_document(order: OrderState) -> OrderDocument:
     """An order with its fills."""
-    return _order(OrderDocument, order, fills=[_order_fill(fill) for fill in order.fills])
+    facts = {
+        name: plain(value) if isinstance(value, Decimal) else value
+        for name, value in order.refusal_facts.items()
+    }
+    fills = [_order_fill(fill) for fill in order.fills]
+    return _order(OrderDocument, order, fills=fills, refusal_facts=facts or None)
 
 
 def order_row(order: OrderState) -> OrderRow:
@@ -250,7 +259,7 @@ def ticker_document(
     )
 
 
-def _order(kind: type[AnyOrder], order: OrderState, **fills: list[OrderFillDocument]) -> AnyOrder:
+def _order(kind: type[AnyOrder], order: OrderState, **more: Any) -> AnyOrder:
     terms = order.terms
     return kind(
         id=order.id,
@@ -273,7 +282,7 @@ def _order(kind: type[AnyOrder], order: OrderState, **fills: list[OrderFillDocum
         reason=order.reason or None,
         created_at=format_instant(order.created_at),
         updated_at=format_instant(order.updated_at),
-        **fills,
+        **more,
     )
 
 

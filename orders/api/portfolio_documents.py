@@ -111,21 +111,51 @@ class ValuedHoldingDocument(HoldingDocument, frozen=True):
     profit_rate: Annotated[Amount | None, Meta(description="Profit divided by cost.")]
     allocation_percent: Annotated[
         Amount | None,
-        Meta(description="Of the total value; null where it is not in the venue's currency."),
+        Meta(description="Of the total value; null where it has no value there."),
+    ]
+    realized_profit: Annotated[
+        Amount | None,
+        Meta(description="Of all sales so far, before fees; null where it is not known now."),
     ]
 
 
+class RealizedProfitRow(Document, frozen=True):
+    """What trades in an instrument have realized so far, before fees; of flat positions too."""
+
+    symbol: str
+    quote_asset: str
+    amount: Annotated[Amount, Meta(description="In the quote asset.")]
+
+
+class LeftOutRow(Document, frozen=True):
+    """What the totals do not count."""
+
+    asset: Annotated[str, Meta(description="The asset; of a perpetual its symbol.")]
+    kind: Annotated[str, Meta(description="HOLDING, POSITION, or the kind of the ledger account.")]
+    amount: Amount
+    reason: Annotated[str, Meta(description="The code of why it has no value.")]
+
+
 class PortfolioDocument(Document, frozen=True):
-    """Holdings at market prices, cash, and the totals in the venue's currency."""
+    """Holdings at market prices, cash, collateral, and the totals in the venue's currency."""
 
     account_id: int
     currency: Annotated[str, Meta(description="The venue's, in which the totals are.")]
-    cash: Amount
-    market_value: Amount
-    total_value: Annotated[Amount, Meta(description="Cash and market value.")]
+    cash: Annotated[Amount, Meta(description="In the venue's currency.")]
+    other_cash: Annotated[Amount, Meta(description="What the cash in other currencies is worth.")]
+    collateral: Annotated[
+        Amount, Meta(description="Collateral, with the profit of open positions in perpetuals.")
+    ]
+    market_value: Annotated[Amount, Meta(description="What the holdings are worth.")]
+    total_value: Annotated[
+        Amount, Meta(description="Cash, other cash, collateral and market value.")
+    ]
     profit: Annotated[Amount, Meta(description="Of the holdings whose average price is known.")]
     profit_rate: Annotated[Amount | None, Meta(description="Profit divided by cost.")]
-    is_complete: Annotated[bool, Meta(description="Whether every holding has a market price.")]
+    unrealized_profit: Annotated[Amount, Meta(description="Of open positions in perpetuals.")]
+    realized_profits: list[RealizedProfitRow]
+    is_complete: Annotated[bool, Meta(description="Whether the totals leave nothing out.")]
+    left_out: list[LeftOutRow]
     holdings: list[ValuedHoldingDocument]
     balances: list[CashRow]
 
@@ -189,11 +219,22 @@ def portfolio_document(account_id: int, portfolio: Portfolio) -> PortfolioDocume
         account_id=account_id,
         currency=settings.VENUE_CURRENCY,
         cash=plain(portfolio.cash),
+        other_cash=plain(portfolio.other_cash),
+        collateral=plain(portfolio.collateral),
         market_value=plain(portfolio.market_value),
         total_value=plain(portfolio.total_value),
         profit=plain(portfolio.profit),
         profit_rate=plain_or_none(portfolio.profit_rate),
+        unrealized_profit=plain(portfolio.unrealized_profit),
+        realized_profits=[
+            RealizedProfitRow(one.symbol, one.quote_asset, plain(one.amount))
+            for one in portfolio.realized_profits
+        ],
         is_complete=portfolio.is_complete,
+        left_out=[
+            LeftOutRow(one.asset, one.kind, plain(one.amount), one.reason)
+            for one in portfolio.left_out
+        ],
         holdings=[_valued_document(one) for one in portfolio.holdings],
         balances=[_cash_row(one) for one in portfolio.balances],
     )
@@ -214,7 +255,7 @@ def _holding(kind: type[AnyHolding], holding: Holding, **more: Any) -> AnyHoldin
 
 
 def _valued_document(valued: ValuedHolding) -> ValuedHoldingDocument:
-    price = valued.price
+    price, realized = valued.price, valued.holding.realized_profit
     return _holding(
         ValuedHoldingDocument,
         valued.holding,
@@ -230,6 +271,9 @@ def _valued_document(valued: ValuedHolding) -> ValuedHoldingDocument:
         profit=plain_or_none(valued.profit),
         profit_rate=plain_or_none(valued.profit_rate),
         allocation_percent=plain_or_none(valued.allocation_percent),
+        realized_profit=None
+        if realized is None
+        else plain(round_half_up(realized, DECIMAL_PLACES)),
     )
 
 

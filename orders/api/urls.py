@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import dealer_views, mark_views, market_views, views
+from orders.api import dealer_views, mark_views, market_views, views, wallet_views
 
 urlpatterns = [
     path("orders", views.OrdersView.as_view()),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("trades/<int:account_id>", dealer_views.TradeHistoryView.as_view()),
     path("portfolio", dealer_views.PortfolioView.as_view()),
     path("fills", views.FillsView.as_view()),
+    path("wallets/<int:wallet_id>/close", wallet_views.CloseWalletView.as_view()),
     path("balance", market_views.BalanceView.as_view()),
     path("mark-price", mark_views.PostMarkView.as_view()),
     path("instruments/<symbol:symbol>/mark", mark_views.MarkView.as_view()),

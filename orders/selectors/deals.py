@@ -9,7 +9,7 @@ from ledger.selectors.balances import find_balance, get_balances_after
 from ledger.types import AccountKind
 from margin.models import Position
 from marketdata.models import MarkPrice
-from orders.models import Trade
+from orders.models import DealResult, Trade
 from orders.selectors.orders import get_stored_order
 from orders.types import Deal
 
@@ -47,7 +47,8 @@ def get_deal(order_id: UUID, *, was_created: bool) -> Deal:
 def get_perpetual_deal(order_id: UUID, *, was_created: bool) -> Deal:
     """What an order for a perpetual that was dealt at the mark came to.
 
-    `cash_balance` is the account's collateral, `holding` its position: as they stand now.
+    `cash_balance` is the account's collateral, `holding` its position, right after the deal. Of
+    deals that were made before these were stored they are as they stand now.
 
     Raises:
         NotFound: there is no such order.
@@ -62,8 +63,7 @@ def get_perpetual_deal(order_id: UUID, *, was_created: bool) -> Deal:
         instrument=instrument, price=trade.price, posted_at__lte=trade.executed_at
     )
     mark = marks.latest("id")
-    collateral = find_balance(account_id, instrument.quote_asset.code, AccountKind.MARGIN)
-    position = Position.objects.get(account_id=account_id, instrument=instrument)
+    cash_balance, holding = _after_deal(trade, account_id)
     return Deal(
         order=order,
         trade_id=trade.id,
@@ -76,7 +76,19 @@ def get_perpetual_deal(order_id: UUID, *, was_created: bool) -> Deal:
         price_as_of=mark.as_of,
         price_age_seconds=max(0, int((trade.executed_at - mark.as_of).total_seconds())),
         is_price_simulated=False,
-        cash_balance=Decimal(0) if collateral is None else collateral.posted_balance,
-        holding=position.quantity,
+        cash_balance=cash_balance,
+        holding=holding,
         was_created=was_created,
     )
+
+
+def _after_deal(trade: Trade, account_id: int) -> tuple[Decimal, Decimal]:
+    """Collateral and position."""
+    result = DealResult.objects.filter(trade=trade).first()
+    if result is not None:
+        return result.cash_balance, result.holding
+    instrument = trade.instrument
+    collateral = find_balance(account_id, instrument.quote_asset.code, AccountKind.MARGIN)
+    position = Position.objects.get(account_id=account_id, instrument=instrument)
+    cash_balance = Decimal(0) if collateral is None else collateral.posted_balance
+    return cash_balance, position.quantity

@@ -13,12 +13,13 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection
 
+from common.money import EXACT
 from common.postgres_arrays import integers
 from ledger.selectors import list_balances
 from ledger.types import Balance
 from marketdata.models import Instrument
 from marketdata.selectors import list_instruments
-from orders.calculations import next_average_price
+from orders.calculations import next_average_price, realized_profit
 from orders.models import AveragePrice
 
 # Postings that one read follows; the clock's work stores averages long before there are so many.
@@ -42,7 +43,8 @@ SELECT k.ledger_account_id, p.account_version, p.amount, p.balance_after, t.pric
 class Holding:
     """A balance in an instrument's base asset; prices are in its quote asset.
 
-    `average_price` is None where nothing was bought, or too much has happened since it was stored.
+    `average_price` is None where nothing was bought, or too much has happened since it was stored;
+    in the latter case `realized_profit`, of all sales so far and before fees, is None too.
     """
 
     symbol: str
@@ -51,14 +53,17 @@ class Holding:
     quantity: Decimal
     held_quantity: Decimal
     average_price: Decimal | None
+    realized_profit: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class AverageAt:
-    """An average price after the first `account_version` postings of a ledger account."""
+    """Average price and realized profit after the first `account_version` postings of a ledger
+    account."""
 
     account_version: int
     average_price: Decimal | None
+    realized_profit: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,12 @@ def list_holdings(account_id: int) -> tuple[list[Holding], list[Balance]]:
 
     Four queries, however many there are.
     """
+    holdings, money = list_holdings_and_flat(account_id)
+    return [one for one in holdings if one.quantity], money
+
+
+def list_holdings_and_flat(account_id: int) -> tuple[list[Holding], list[Balance]]:
+    """As `list_holdings`, with what the account once held."""
     balances = list_balances(account_id)
     instruments = choose_instruments({balance.asset for balance in balances})
     held = [one for one in balances if one.asset in instruments and one.kind != "MARGIN"]
@@ -88,10 +99,11 @@ def list_holdings(account_id: int) -> tuple[list[Holding], list[Balance]]:
             quote_asset=chosen[one.ledger_account_id].quote_asset.code,
             quantity=one.posted_balance,
             held_quantity=one.held_amount,
-            average_price=averages[one.ledger_account_id],
+            average_price=None if average is None else average.average_price,
+            realized_profit=None if average is None else average.realized_profit,
         )
         for one in held
-        if one.posted_balance
+        for average in [averages[one.ledger_account_id]]
     ]
     return holdings, [one for one in balances if one.ledger_account_id not in chosen]
 
@@ -127,21 +139,22 @@ def follow(tails: Sequence[Tail]) -> dict[int, AverageAt]:
             ],
         )
         for ledger_account_id, version, amount, balance_after, price in cursor.fetchall():
-            average = next_average_price(
-                averages[ledger_account_id].average_price,
-                amount=amount,
-                balance_after=balance_after,
-                price=price,
+            before = averages[ledger_account_id]
+            posted = {"amount": amount, "balance_after": balance_after, "price": price}
+            gained = realized_profit(before.average_price, **posted)
+            averages[ledger_account_id] = AverageAt(
+                version,
+                next_average_price(before.average_price, **posted),
+                EXACT.add(before.realized_profit, gained),
             )
-            averages[ledger_account_id] = AverageAt(version, average)
     return averages
 
 
 def _averages(
     account_id: int, held: list[Balance], chosen: dict[int, Instrument]
-) -> dict[int, Decimal | None]:
+) -> dict[int, AverageAt | None]:
     stored = {
-        one.instrument_id: AverageAt(one.account_version, one.average_price)
+        one.instrument_id: AverageAt(one.account_version, one.average_price, one.realized_profit)
         for one in AveragePrice.objects.filter(
             account_id=account_id, instrument__in=chosen.values()
         )
@@ -157,9 +170,4 @@ def _averages(
     ]
     short = [one for one in tails if one.last_version - one.start.account_version <= TAIL_MAX]
     found = follow(short)
-    return {
-        one.ledger_account_id: found[one.ledger_account_id].average_price
-        if one.ledger_account_id in found
-        else None
-        for one in tails
-    }
+    return {one.ledger_account_id: found.get(one.ledger_account_id) for one in tails}

@@ -2,19 +2,29 @@
 those of an event loop. `%s` is the one parameter, or the two, that each names.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from orders.types import OrderFill, OrderState, OrderTerms, PriceSummary, reason_of
+from orders.types import (
+    OrderFill,
+    OrderState,
+    OrderTerms,
+    PriceSummary,
+    RefusalFacts,
+    reason_of,
+)
 
 # By the order's id.
 ORDER = """
 SELECT o.id, o.broker_id, o.account_id, o.instrument_id, o.side, o.order_type, o.time_in_force,
        o.limit_price, o.quantity, o.valid_until, i.symbol, o.client_order_id, o.status, o.reason,
        o.filled_quantity, o.maker_notional + o.taker_notional, o.maker_fee + o.taker_fee,
-       o.created_at, o.updated_at, o.venue
+       o.created_at, o.updated_at, o.venue, r.facts::text
   FROM orders_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+  LEFT JOIN orders_orderrefusal r ON r.order_id = o.id
  WHERE o.id = %s
 """
 # By the order's id, oldest first.
@@ -55,7 +65,20 @@ def read_order(row: Sequence[Any], fills: Sequence[Sequence[Any]]) -> OrderState
         updated_at=row[18],
         fills=tuple(OrderFill(*fill) for fill in fills),
         venue=row[19],
+        refusal_facts={} if row[20] is None else read_facts(json.loads(row[20])),
     )
+
+
+def read_facts(facts: Mapping[str, str | int]) -> RefusalFacts:
+    """The stored facts of a refusal: texts are amounts."""
+    return {
+        name: Decimal(value) if isinstance(value, str) else value for name, value in facts.items()
+    }
+
+
+def owner_of(row: Sequence[Any]) -> tuple[UUID, int]:
+    """Broker and account of a row of `ORDER`."""
+    return row[1], row[2]
 
 
 def has_fills(row: Sequence[Any]) -> bool:

@@ -13,7 +13,7 @@ _ACCOUNTS_MAX = 100
 
 _LONG_TAILS = """
 SELECT a.trading_account_id, a.id, k.instrument_id, coalesce(s.account_version, 0),
-       s.average_price, a.version
+       s.average_price, coalesce(s.realized_profit, 0), a.version
   FROM unnest(%s::bigint[], %s::bigint[]) AS k (asset_id, instrument_id)
   JOIN ledger_ledgeraccount a ON a.asset_id = k.asset_id
   LEFT JOIN orders_averageprice s
@@ -48,12 +48,12 @@ def _store_some(every: int) -> int:
             ],
         )
         room = TAIL_MAX
-        for account_id, ledger_account_id, instrument_id, version, average, last in cursor:
+        for account_id, ledger_account_id, instrument_id, *start, last in cursor:
+            version = start[0]
             last = min(last, version + room)
             room -= last - version
             accounts[ledger_account_id] = account_id
-            start = AverageAt(version, average)
-            tails.append(Tail(ledger_account_id, instrument_id, start, last))
+            tails.append(Tail(ledger_account_id, instrument_id, AverageAt(*start), last))
             if not room:
                 break
     found = follow(tails)
@@ -64,11 +64,12 @@ def _store_some(every: int) -> int:
                 instrument_id=tail.instrument_id,
                 account_version=found[tail.ledger_account_id].account_version,
                 average_price=found[tail.ledger_account_id].average_price,
+                realized_profit=found[tail.ledger_account_id].realized_profit,
             )
             for tail in tails
         ],
         update_conflicts=True,
         unique_fields=["account", "instrument"],
-        update_fields=["account_version", "average_price"],
+        update_fields=["account_version", "average_price", "realized_profit"],
     )
     return len(tails)

@@ -43,6 +43,7 @@ from orders.services.recording import (
     money_reason,
     new_order,
     store_new_order,
+    store_refusal,
     tell_broker,
 )
 from orders.services.terms import check_quantity, check_terms
@@ -130,7 +131,8 @@ def execute_order(
         NotBookedOrder: it was not made to be booked.
         OrderNotPending: it is canceled, or executed and a part is asked for.
         ValidationFailed, QuantityAboveRemaining: no quantity for this order.
-        AccountNotActive: the account is suspended or closed; the order waits.
+        AccountNotActive, WalletNotActive: the account or a wallet is suspended or closed; the order
+            waits.
         OrderRefused: too little cash or holding. The order is closed: REJECTED where nothing of it
             was executed, else CANCELED. Whoever asks again is told the same.
     """
@@ -186,7 +188,7 @@ def _settle(
         update_fields=["filled_quantity", "taker_notional", "taker_fee", "status", "updated_at"]
     )
     trade.save(force_insert=True)
-    tell_broker(order, trade, instrument.symbol)
+    tell_broker(order, trade, instrument)
     return None
 
 
@@ -198,7 +200,8 @@ def _first_result(order: Order, quantity: Decimal | None) -> OrderRefused | None
     """
     was_refused = order.status in _REFUSED and order.reason not in ("", Reason.BY_USER)
     if was_refused:
-        return OrderRefused(order.reason, order_id=str(order.id))
+        facts = get_stored_order(order.id).refusal_facts
+        return OrderRefused(order.reason, order_id=str(order.id), **facts)
     if order.status != Order.Status.FILLED or quantity not in (None, order.quantity):
         raise OrderNotPending(order_id=str(order.id), order_status=order.status)
     return None
@@ -211,6 +214,7 @@ def _close(order: Order, reason: Reason, facts: Facts) -> OrderRefused:
     order.reason = reason
     order.updated_at = timezone.now()
     order.save(update_fields=["status", "reason", "updated_at"])
+    store_refusal(order, facts)
     return OrderRefused(reason, order_id=str(order.id), **facts)
 
 

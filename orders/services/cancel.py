@@ -29,6 +29,10 @@ from orders.types import SERVICES_SHARD, Result
 _CHUNK = 500
 
 
+# What an engine answers of an order that is not the caller's, as far as it knows.
+NOT_OWN = (Result.UNKNOWN_ORDER, Result.FORBIDDEN)
+
+
 def cancel_order(*, principal: Principal, order_id: UUID) -> Result:
     """Cancel an order of the principal's, if it is open: says what became of it.
 
@@ -44,8 +48,8 @@ def cancel_order(*, principal: Principal, order_id: UUID) -> Result:
         return _cancel_booked(order_id, get_broker_id(principal), principal.account_id)
     command, shard = prepared
     result = read_result(_submit(command, shard))
-    if result == Result.UNKNOWN_ORDER:
-        return retry_elsewhere(command, shard)
+    if result in NOT_OWN:
+        return retry_elsewhere(command, shard, result)
     return result
 
 
@@ -72,14 +76,15 @@ def read_result(outcome: AnyOutcome) -> Result:
     raise EngineFailed
 
 
-def retry_elsewhere(command: CancelOrder, shard: int) -> Result:
+def retry_elsewhere(command: CancelOrder, shard: int, result: Result) -> Result:
     """Cancel an order that `shard` did not know where the database has it.
 
-    Its instrument may have moved to another shard since, or its id carries none.
+    Its instrument may have moved to another shard since, or its id carries none. The order of
+    another (`result`) is looked for too, so that it takes as long as an unknown one.
     """
     stored_shard = find_shard_of_order(UUID(bytes=command.order_id))
-    if stored_shard is None or stored_shard == shard:
-        return Result.UNKNOWN_ORDER
+    if result == Result.FORBIDDEN or stored_shard is None or stored_shard == shard:
+        return result
     again = msgspec.structs.replace(command, command_id=new_uuid().bytes)
     return read_result(_submit(again, stored_shard))
 

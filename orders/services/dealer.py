@@ -14,7 +14,7 @@ from brokers.models import TradingAccount
 from brokers.types import Principal
 from common.database import retry_on_conflict
 from common.errors import ExchangeError
-from ledger.errors import InsufficientFunds
+from ledger.errors import InsufficientFunds, WalletNotActive
 from ledger.locks import lock_trading_account
 from marketdata.errors import NoMarketPrice
 from marketdata.models import Instrument
@@ -22,7 +22,7 @@ from marketdata.pricing import MarketPrice, get_market_price
 from marketdata.selectors import find_instrument_spec, list_instruments, make_spec
 from marketdata.services import list_symbol
 from marketdata.types import InstrumentSpec
-from orders.calculations import refused_reason
+from orders.calculations import refused_reason, wallet_reason
 from orders.errors import ClientOrderIdConflict, OrderRefused, PerpetualOnBookOnly
 from orders.models import DealPrice, Order, Side, Trade, Venue
 from orders.selectors.deals import get_deal
@@ -34,10 +34,11 @@ from orders.services.recording import (
     money_reason,
     new_order,
     store_new_order,
+    store_refusal,
     tell_broker,
 )
 from orders.services.sandbox import Trigger, find_trigger
-from orders.services.terms import check_terms
+from orders.services.terms import check_market_notional, check_terms
 from orders.types import Deal, OrderState, OrderTerms, Reason
 
 _IOC = Order.TimeInForce.IOC.value
@@ -129,7 +130,7 @@ def deal(
         first = find_first_deal(terms, client_order_id)
         if first is None:
             raise
-        return _answer(first, was_created=False)
+        return _answer(first, facts=dict(first.refusal_facts), was_created=False)
     order, facts, was_created = _deal(
         terms=terms,
         instrument=instrument,
@@ -154,7 +155,8 @@ def _deal(
     account = lock_trading_account(terms.account_id)
     first = find_first_deal(terms, client_order_id)
     if first is not None:
-        return first, {}, False
+        return first, dict(first.refusal_facts), False
+    check_market_notional(price.price, terms.quantity, instrument)
     # State, limits and fees as they are now; what was read before may be some seconds old.
     instrument = make_spec(list_instruments().get(id=instrument.id))
     order = new_order(
@@ -179,12 +181,20 @@ def _deal(
             )
         except InsufficientFunds as error:
             refusal = money_reason(account, instrument, terms.side, error)
-    _store(order, trade, price, refusal)
+        except WalletNotActive as error:
+            reason = wallet_reason(error.facts["wallet_status"])
+            assert reason is not None, "the wallet is not active"
+            refusal = reason, {"wallet_id": error.facts["wallet_id"]}
+    _store(order, trade, instrument, price, refusal)
     return order, refusal[1] if refusal else {}, True
 
 
 def _store(
-    order: Order, trade: Trade | None, price: MarketPrice, refusal: tuple[Reason, Facts] | None
+    order: Order,
+    trade: Trade | None,
+    instrument: InstrumentSpec,
+    price: MarketPrice,
+    refusal: tuple[Reason, Facts] | None,
 ) -> None:
     if refusal is not None:
         order.status, order.reason = Order.Status.REJECTED, refusal[0]
@@ -193,6 +203,8 @@ def _store(
     else:
         order.status, order.reason = Order.Status.CANCELED, Reason.SIMULATED
     store_new_order(order)
+    if refusal is not None:
+        store_refusal(order, refusal[1])
     if trade is not None:
         trade.save(force_insert=True)
         DealPrice.objects.create(
@@ -202,7 +214,7 @@ def _store(
             age_seconds=price.age_seconds,
             is_simulated=price.is_simulated,
         )
-        tell_broker(order, trade, price.symbol)
+        tell_broker(order, trade, instrument)
 
 
 def _find_refusal(

@@ -21,7 +21,7 @@ from orders.selectors.deals import get_perpetual_deal
 from orders.services.accounts import resolve_account
 from orders.services.dealer import deal_terms, find_first_deal
 from orders.services.place import PreparedOrder, read_outcome, with_request_key
-from orders.services.terms import check_terms
+from orders.services.terms import check_market_notional, check_terms
 from orders.types import Deal, OrderTerms
 
 
@@ -65,10 +65,11 @@ def deal_perpetual(
     first = find_first_deal(terms, client_order_id)
     if first is not None:
         if first.status == Order.Status.REJECTED:
-            raise OrderRefused(first.reason, order_id=str(first.id))
+            raise OrderRefused(first.reason, order_id=str(first.id), **first.refusal_facts)
         return get_perpetual_deal(first.id, was_created=False)
     # That there is no mark to deal at is seen before anything is stored.
-    get_market_price(symbol=instrument.symbol)
+    mark = get_market_price(symbol=instrument.symbol)
+    check_market_notional(mark.price, quantity, instrument)
     order_id = new_uuid(instrument.shard)
     command = with_request_key(
         _command(order_id, terms, broker_id, instrument, (ticks, lots), client_order_id),

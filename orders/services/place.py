@@ -47,7 +47,7 @@ from orders.models import Fill, Order, Venue
 from orders.selectors.orders import get_stored_order
 from orders.services.accounts import resolve_account
 from orders.services.terms import check_still_valid, check_terms
-from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason
+from orders.types import OrderFill, OrderState, OrderTerms, PlacedOrder, Reason, RefusalFacts
 
 OrderCommand = TypeVar("OrderCommand", bound=PlaceOrder)
 
@@ -229,7 +229,8 @@ def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
     command = prepared.command
     if isinstance(outcome, OrderOutcome):
         if outcome.status == Order.Status.REJECTED:
-            raise _refusal(prepared.order_id, outcome.reason, outcome.facts)
+            facts = {name: from_units8(value) for name, value in (outcome.facts or {}).items()}
+            raise _refusal(prepared.order_id, outcome.reason, facts)
         return PlacedOrder(_state_of(prepared, outcome), was_created=True)
     if isinstance(outcome, DuplicateOutcome):
         first = get_stored_order(UUID(bytes=outcome.order_id))
@@ -239,7 +240,7 @@ def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
             venue = Venue.DEALER if isinstance(command, DealPerpetual) else Venue.BOOK
             return _repeated(first, prepared.terms, venue)
         if first.status == Order.Status.REJECTED:
-            raise _refusal(first.id, first.reason, None)
+            raise _refusal(first.id, first.reason, first.refusal_facts)
         return PlacedOrder(first, was_created=True)
     if isinstance(outcome, ErrorOutcome):
         raise _KEY_ERRORS.get(outcome.code, EngineFailed)
@@ -249,7 +250,7 @@ def read_outcome(prepared: PreparedOrder, outcome: AnyOutcome) -> PlacedOrder:
 def _replayed(first: OrderState) -> PlacedOrder:
     """The first answer again, for the same Idempotency-Key."""
     if first.status == Order.Status.REJECTED:
-        raise _refusal(first.id, first.reason, None)
+        raise _refusal(first.id, first.reason, first.refusal_facts)
     return PlacedOrder(first.as_acknowledged(), was_created=True, is_replay=True)
 
 
@@ -258,17 +259,14 @@ def _repeated(first: OrderState, terms: OrderTerms, venue: Venue) -> PlacedOrder
     if first.terms != terms or first.venue != venue:
         raise ClientOrderIdConflict(order_id=str(first.id))
     if first.status == Order.Status.REJECTED:
-        raise _refusal(first.id, first.reason, None)
+        raise _refusal(first.id, first.reason, first.refusal_facts)
     return PlacedOrder(first, was_created=False)
 
 
-def _refusal(
-    order_id: UUID, reason: str, facts: dict[str, int] | None
-) -> OrderRefused | DeadlineExceeded:
+def _refusal(order_id: UUID, reason: str, facts: RefusalFacts) -> OrderRefused | DeadlineExceeded:
     if reason == Reason.DEADLINE_EXCEEDED:
         return DeadlineExceeded(order_id=str(order_id))
-    amounts = {name: from_units8(value) for name, value in (facts or {}).items()}
-    return OrderRefused(reason, order_id=str(order_id), **amounts)
+    return OrderRefused(reason, order_id=str(order_id), **facts)
 
 
 def _state_of(prepared: PreparedOrder, outcome: OrderOutcome) -> OrderState:

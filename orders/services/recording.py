@@ -11,24 +11,24 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection
 
-from brokers.bulk import queue_webhook_events
-from brokers.models import Funding, TradingAccount
+from brokers.bulk import WebhookEvent, queue_webhook_events
+from brokers.models import Funding, TradingAccount, WebhookEndpoint
 from common.ids import new_uuid
 from common.instants import to_microseconds
-from common.money import DECIMAL_PLACES, from_units8, to_units8
+from common.money import DECIMAL_PLACES, from_units8, plain, to_units8
 from ledger.errors import InsufficientFunds
 from ledger.selectors.balances import get_client_kinds
 from ledger.services import post_entry
 from ledger.types import AccountKind, ClientAccount, EntryKind, Line, VenueAccount
 from marketdata.types import InstrumentSpec
 from orders.calculations import fee_on
-from orders.models import Order, OrderKey, Side, Trade, Venue
+from orders.models import Order, OrderKey, OrderRefusal, Side, Trade, Venue
 from orders.types import SERVICES_SHARD, OrderTerms, Reason
-from orders.webhooks import TRADE_EXECUTED, trade_payload
+from orders.webhooks import TRADE_EXECUTED, formats_of, trade_payload
 
 _OTHER_SIDES = {Venue.DEALER: AccountKind.DEALER, Venue.EXTERNAL: AccountKind.EXTERNAL}
 
-Facts = dict[str, Decimal]
+Facts = dict[str, Decimal | int]
 
 
 def new_order(
@@ -68,6 +68,16 @@ def store_new_order(order: Order) -> None:
         OrderKey.objects.create(
             account_id=order.account_id, client_order_id=order.client_order_id, order_id=order.id
         )
+
+
+def store_refusal(order: Order, facts: Facts) -> None:
+    """Keep what a refusal was about, for whoever asks again."""
+    if facts:
+        kept = {
+            name: plain(value) if isinstance(value, Decimal) else value
+            for name, value in facts.items()
+        }
+        OrderRefusal.objects.create(order=order, facts=kept)
 
 
 def fill(
@@ -117,9 +127,27 @@ def fill(
     return trade
 
 
-def tell_broker(order: Order, trade: Trade, symbol: str) -> None:
-    """Queue the webhook that tells the account's broker of the trade."""
-    payload = trade_payload(
+def tell_broker(order: Order, trade: Trade, instrument: InstrumentSpec) -> None:
+    """Queue the webhooks that report the trade to the account's broker."""
+    events = [
+        WebhookEvent(
+            order.broker_id.bytes,
+            TRADE_EXECUTED,
+            _payload(order, trade, instrument.symbol, payload_format),
+            trade.executed_at,
+            payload_format,
+        )
+        for payload_format in formats_of(
+            WebhookEndpoint.PayloadFormat.values, is_in_whole_cents=instrument.is_in_whole_cents
+        )
+    ]
+    with connection.cursor() as cursor:
+        queue_webhook_events(cursor, events)
+
+
+def _payload(order: Order, trade: Trade, symbol: str, payload_format: str) -> str:
+    return trade_payload(
+        payload_format=payload_format,
         trade_id=trade.id,
         order_id=order.id,
         symbol=symbol,
@@ -129,9 +157,6 @@ def tell_broker(order: Order, trade: Trade, symbol: str) -> None:
         remaining=to_units8(order.quantity - order.filled_quantity),
         executed_at=to_microseconds(trade.executed_at),
     )
-    row = (order.broker_id.bytes, TRADE_EXECUTED, payload, trade.executed_at)
-    with connection.cursor() as cursor:
-        queue_webhook_events(cursor, [row])
 
 
 def money_reason(

@@ -12,10 +12,10 @@ from django.utils import timezone
 from common.errors import FieldError, ValidationFailed
 from common.money import DECIMAL_PLACES, plain, steps_of
 from marketdata.types import InstrumentSpec
+from orders.calculations import NOTIONAL_UNITS_MAX
 from orders.models import Order
 
 UNITS_MAX = Decimal(10**12)
-NOTIONAL_MAX = 10**18
 # Ticks and lots travel and match as 64-bit integers.
 STEPS_MAX = 10**18
 _SAFE_CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9._:+=@~|#-]{1,64}")
@@ -49,9 +49,8 @@ def check_terms(
     ticks = None
     if limit_price is not None:
         ticks = _steps("limit_price", limit_price, instrument.tick_size, "tick size", errors)
-        if ticks and lots and _is_too_large(ticks * lots, instrument):
-            detail = "price × quantity is more than 10^18 smallest units"
-            errors.append(FieldError("quantity", "notional_too_large", detail))
+        if ticks and lots:
+            errors += _notional_errors(ticks * lots, instrument)
     if errors or lots is None:
         raise ValidationFailed(errors=errors)
     return ticks, lots
@@ -65,6 +64,21 @@ def check_quantity(quantity: Decimal, instrument: InstrumentSpec) -> None:
     """
     errors: list[FieldError] = []
     _steps("quantity", quantity, instrument.lot_size, "lot size", errors)
+    if errors:
+        raise ValidationFailed(errors=errors)
+
+
+def check_market_notional(price: Decimal, quantity: Decimal, instrument: InstrumentSpec) -> None:
+    """See that a quantity at the market price is no more than the venue counts.
+
+    Raises:
+        ValidationFailed: it is.
+    """
+    ticks = steps_of(price, instrument.tick_size)
+    lots = steps_of(quantity, instrument.lot_size)
+    assert ticks is not None, "a market price is in whole ticks"
+    assert lots is not None, "the quantity has been checked"
+    errors = _notional_errors(ticks * lots, instrument)
     if errors:
         raise ValidationFailed(errors=errors)
 
@@ -132,8 +146,11 @@ def _steps(
     return steps
 
 
-def _is_too_large(ticks_times_lots: int, instrument: InstrumentSpec) -> bool:
-    """Whether a notional is beyond what any batch could add up."""
+def _notional_errors(ticks_times_lots: int, instrument: InstrumentSpec) -> list[FieldError]:
+    """That a notional is beyond what any batch could add up, if it is."""
     smallest_units = 10**instrument.quote_scale
     notional = ticks_times_lots * instrument.tick_units8 * instrument.lot_units8 * smallest_units
-    return notional > NOTIONAL_MAX * 10 ** (2 * DECIMAL_PLACES)
+    if notional <= NOTIONAL_UNITS_MAX * 10 ** (2 * DECIMAL_PLACES):
+        return []
+    detail = "price × quantity is more than 10^18 smallest units"
+    return [FieldError("quantity", "notional_too_large", detail)]

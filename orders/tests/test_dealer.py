@@ -14,6 +14,8 @@ from common.reconciliation import run_checks
 from exchange_project.reconciliation import CHECKS
 from ledger.models import JournalEntry, LedgerAccount, Posting
 from marketdata.models import Instrument
+from marketdata.selectors import get_instrument_spec
+from marketdata.services import list_symbol
 from marketdata.tests.factories import make_instrument
 from orders.models import DealPrice, Order, Trade
 from orders.tests.dealing import api_of, at_once, cash, counts, make_client, problem, shares
@@ -132,6 +134,37 @@ def test_the_other_spelling_and_a_coin(prices):
     assert (document["holding"], document["cash_balance"]) == ("0.1", "4997.49")
 
 
+def test_trades_finer_than_a_cent_are_reported_as_decimals_alone(prices):
+    make_instrument("FINE", tick_size=Decimal("0.0001"))
+    prices["FINE"] = "0.0149"
+    account, api = make_client(("2000", "USD"))
+    for payload_format in ("CLASSIC", "DECIMAL"):
+        create_webhook_endpoint(
+            broker_id=account.broker_id,
+            url=f"https://example.com/{payload_format}",
+            payload_format=payload_format,
+        )
+    assert api.post("/trade", buy("3", symbol="FINE")).json()["price"] == "0.0149"
+    delivery = WebhookDelivery.objects.select_related("endpoint").get()
+    assert delivery.endpoint.payload_format == "DECIMAL"
+    told = json.loads(delivery.payload)
+    assert (told["price"], told["quantity"], told["side"]) == ("0.0149", "3", "BUY")
+
+    assert api.post("/trade", buy("1")).status_code == 201
+    payloads = [json.loads(one.payload) for one in WebhookDelivery.objects.all()]
+    assert {one["price"] for one in payloads if one["symbol"] == "ACME"} == {15025, "150.25"}
+
+
+def test_a_share_below_one_lists_with_a_finer_tick_by_the_services_quote_alone(prices):
+    prices |= {"PENNY": "0.0149", "MINI": "0.0040", "OTHER": "0.0149"}
+    _, api = make_client(("2000", "USD"))
+    for symbol, price in (("PENNY", "0.0149"), ("MINI", "0.004")):
+        assert api.post("/trade", buy("1", symbol=symbol)).json()["price"] == price
+        assert get_instrument_spec(symbol).tick_size == Decimal("0.0001")
+    # What a caller names lists at a cent.
+    assert list_symbol("OTHER").tick_size == Decimal("0.01")
+
+
 def test_a_share_that_nobody_has_listed_is_dealt_in_where_a_service_knows_it(prices):
     _, api = make_client(("2000", "USD"))
 
@@ -242,6 +275,18 @@ def test_limits_of_the_instrument(prices, fields, code):
     assert (Order.objects.get().reason, cash(account)) == (code, 2000)
 
 
+@pytest.mark.parametrize("price", [None, "150.25"])
+def test_no_deal_is_worth_more_than_the_venue_counts(prices, price):
+    _, api = make_client(("100", "USD"), funding="CREDIT")
+    # 150.25 × 10^12 are 1.5 × 10^18 smallest units of USD.
+    body = buy(str(10**12)) | {"price": price}
+    document = problem(api.post("/trade", body), 422, "invalid")
+    assert [(one["field"], one["code"]) for one in document["errors"]] == [
+        ("quantity", "notional_too_large")
+    ]
+    assert counts() == (0, 0)
+
+
 def test_a_halt_counts_at_once(prices):
     make_instrument()
     _, api = make_client(("2000", "USD"))
@@ -302,7 +347,11 @@ def test_a_refusal_is_told_again_without_a_second_order(prices):
     first = problem(api.post("/trade", body), 422, "insufficient_funds")
     again = problem(api.post("/trade", body), 422, "insufficient_funds")
 
-    assert again["order_id"] == first["order_id"]
+    names = ("order_id", "required", "available")
+    assert [again[name] for name in names] == [first[name] for name in names]
+    assert first["available"] == "1"
+    order = api.get(f"/orders/{first['order_id']}").json()
+    assert order["refusal_facts"] == {"required": first["required"], "available": "1"}
     assert counts() == (1, 0)
 
 

@@ -9,7 +9,7 @@ from brokers.services.house import HOUSE_BROKER_ID
 from exchange_project.reconciliation import check_venue
 from margin.models import Position
 from margin.tests.world import make_perpetual, make_trader, set_mark
-from marketdata.models import MarkPrice
+from marketdata.models import Instrument, MarkPrice
 from orders.models import Order, Trade
 from orders.tests.fixtures import Api
 
@@ -67,6 +67,35 @@ def test_a_deal_is_refused_with_its_reason_and_stored(trader: tuple[TradingAccou
     assert not Trade.objects.exists()
 
 
+@pytest.mark.parametrize("price", [None, 50_000])
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"min_notional": D("5000.01")}, "notional_below_minimum"),
+        ({"max_notional": D("4999.99")}, "notional_above_maximum"),
+    ],
+)
+def test_limits_of_notional_count_with_and_without_a_price(
+    trader: tuple[TradingAccount, Api], price: int | None, limits: dict[str, D], code: str
+) -> None:
+    account, api = trader
+    Instrument.objects.update(**limits)
+    refusal = api.post("trade", buy(account, price=price))
+    assert (refusal.status_code, refusal.json()["code"]) == (422, code)
+    assert not Trade.objects.exists()
+
+
+@pytest.mark.parametrize("price", [None, 50_000])
+def test_no_deal_is_worth_more_than_the_venue_counts(
+    trader: tuple[TradingAccount, Api], price: int | None
+) -> None:
+    account, api = trader
+    # 50,000 × 10^8 USDT are 5 × 10^18 smallest units.
+    refusal = api.post("trade", buy(account, quantity=10**8, price=price))
+    assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (422, "notional_too_large")
+    assert not Order.objects.exists()
+
+
 def test_without_a_fresh_mark_nobody_deals(trader: tuple[TradingAccount, Api]) -> None:
     account, api = trader
     MarkPrice.objects.update(as_of="2020-01-01T00:00:00Z")
@@ -86,6 +115,30 @@ def test_the_same_deal_again_is_the_first(trader: tuple[TradingAccount, Api]) ->
     assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
     assert first.json()["trade_id"] == again.json()["trade_id"]
     assert Position.objects.get(account=account).quantity == D("0.1")
+
+
+def test_the_same_deal_again_answers_what_the_first_did(
+    trader: tuple[TradingAccount, Api],
+) -> None:
+    account, api = trader
+    Instrument.objects.update(taker_fee_rate=D("0.001"))
+    first = api.post("trade", buy(account, client_order_id="one"))
+    assert (first.json()["holding"], first.json()["cash_balance"]) == ("0.1", "9995")
+    assert api.post("trade", buy(account, quantity="0.05")).json()["holding"] == "0.15"
+
+    again = api.post("trade", buy(account, client_order_id="one"))
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_a_refusal_is_told_again_with_its_facts(trader: tuple[TradingAccount, Api]) -> None:
+    account, api = trader
+    body = buy(account, quantity="1.0001", client_order_id="one")
+    first, again = (api.post("trade", body) for _ in range(2))
+    facts = {"required": "10001", "available": "10000"}
+    for refusal in (first.json(), again.json()):
+        assert {name: refusal[name] for name in facts} == facts
+    order = api.get(f"orders/{first.json()['order_id']}").json()
+    assert (order["status"], order["refusal_facts"]) == ("REJECTED", facts)
 
 
 def test_an_idempotency_key_deals_once(trader: tuple[TradingAccount, Api]) -> None:

@@ -120,7 +120,7 @@ def test_an_order_without_money_is_stored_as_rejected(engine):
         place(poor, "BUY", "10.00", "3")
     assert (refusal.value.status, refusal.value.code) == (422, "insufficient_funds")
     facts = refusal.value.facts
-    assert (facts["required"], facts["available"]) == (Decimal("30.0001"), 0)
+    assert (facts["required"], facts["available"]) == (Decimal(30), 0)
     order = Order.objects.get(id=facts["order_id"])
     assert (order.status, order.reason) == ("REJECTED", "insufficient_funds")
 

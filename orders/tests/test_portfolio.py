@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from common.ids import new_uuid
 from common.money import EXACT
-from ledger.tests.factories import fund
+from ledger.services import deposit
+from ledger.tests.factories import fund, make_rate
+from ledger.types import AccountKind
+from margin.models import Position
+from margin.tests.world import make_perpetual
+from marketdata.services import set_first_mark
 from marketdata.tests.factories import make_instrument
-from orders.calculations import next_average_price
+from orders.calculations import next_average_price, realized_profit
 from orders.engine.process.runner import Engine
 from orders.models import AveragePrice
 from orders.selectors import holdings
@@ -109,11 +116,18 @@ def test_the_portfolio_adds_up(prices):
         "account_id": account.id,
         "currency": "USD",
         "cash": "1000",
+        "other_cash": "0",
+        "collateral": "0",
         "market_value": "1502.5",
         "total_value": "2502.5",
         "profit": "502.5",
         "profit_rate": "0.5025",
-        "is_complete": True,
+        "unrealized_profit": "0",
+        "realized_profits": [],
+        "is_complete": False,
+        "left_out": [
+            {"asset": "EUR", "kind": "CASH", "amount": "7", "reason": "no_conversion_rate"}
+        ],
         "balances": [
             {
                 "asset": asset,
@@ -144,7 +158,79 @@ def test_the_portfolio_adds_up(prices):
         "profit": "502.5",
         "profit_rate": "0.5025",
         "allocation_percent": "60.04",
+        "realized_profit": "0",
     }
+
+
+def test_the_totals_count_all_currencies_coins_and_collateral(prices):
+    fields = {"base": "BTC", "kind": "SPOT", "lot_size": Decimal("0.01"), "price_rule": "MAKER"}
+    make_instrument("BTC-USD", **fields)
+    make_rate("EUR", "USD", "1.25", "0.01")
+    make_rate("USD", "USDT", "0.8")
+    perpetual = make_perpetual()
+    set_first_mark(instrument=perpetual, price=Decimal(50_000), actor="test")
+    account, api = make_client(("2000", "USD"), ("100", "EUR"), ("0.5", "BTC"))
+    deposit(
+        account_id=account.id,
+        asset="USDT",
+        amount=Decimal(400),
+        source_id=new_uuid(),
+        actor="test",
+        kind=AccountKind.MARGIN,
+    )
+    Position.objects.create(
+        account=account,
+        instrument_id=perpetual.id,
+        quantity=Decimal("0.1"),
+        cost_basis=Decimal(4_960),
+        realized_pnl=Decimal("-3"),
+        updated_at=timezone.now(),
+    )
+
+    document = api.get("/portfolio").json()
+
+    # 100 EUR at 1.25; (400 collateral + 5,000 − 4,960) USDT at 1 / 0.8; 0.5 BTC at 50,000.10.
+    totals = {"cash": "2000", "other_cash": "125", "collateral": "550", "market_value": "25000.05"}
+    assert {name: document[name] for name in totals} == totals
+    assert (document["total_value"], document["unrealized_profit"]) == ("27675.05", "50")
+    assert (document["is_complete"], document["left_out"]) == (True, [])
+    assert document["realized_profits"] == [
+        {"symbol": "BTC-PERP", "quote_asset": "USDT", "amount": "-3"}
+    ]
+    assert document["holdings"][0]["allocation_percent"] == "90.33"
+
+
+def test_realized_profit_is_shown_of_flat_positions_too(prices):
+    account, api = make_client(("10000", "USD"))
+    book(api, account.id, "BUY", "10", "100.00")
+    book(api, account.id, "SELL", "4", "130.00")
+    assert api.get("/portfolio").json()["holdings"][0]["realized_profit"] == "120"
+    store_average_prices(every=1)
+    book(api, account.id, "SELL", "6", "90.00")
+
+    document = api.get("/portfolio").json()
+    assert document["holdings"] == []
+    assert document["realized_profits"] == [
+        {"symbol": "ACME", "quote_asset": "USD", "amount": "60"}
+    ]
+    assert AveragePrice.objects.get().realized_profit == 120
+
+
+@pytest.mark.parametrize(
+    ("average", "amount", "after", "price", "gained"),
+    [
+        ("100", "-4", "6", "130", "120"),
+        ("100", "4", "14", "130", "0"),
+        ("100", "-15", "-5", "130", "300"),
+        ("100", "4", "-6", "90", "40"),
+        ("100", "-4", "6", None, "0"),
+        (None, "-4", "6", "130", "0"),
+    ],
+)
+def test_what_is_closed_realizes_its_profit(average, amount, after, price, gained):
+    assert realized_profit(
+        dec(average), amount=Decimal(amount), balance_after=Decimal(after), price=dec(price)
+    ) == Decimal(gained)
 
 
 def test_a_missing_price_leaves_its_figures_out_and_fails_nothing(prices):

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from django.db import connection
 from marketdata.services import list_symbol
 from orders.errors import ClientOrderIdConflict, EngineUnavailable, OrderRefused
 from orders.models import Order
+from orders.selectors.orders import get_order
 from orders.tests.fixtures import place, principal_of, state_of
 from orders.tests.live_engine import live_engine
 from orders.types import PlacedOrder
@@ -69,9 +71,13 @@ def test_a_repeated_refusal_is_the_same_refusal(engine):
     for _ in range(2):
         with pytest.raises(OrderRefused) as refusal:
             place(poor, "BUY", "10.00", "3", client_order_id="k")
-        ids.add(refusal.value.facts["order_id"])
+        facts = refusal.value.facts
+        assert (facts["required"], facts["available"]) == (30, 0)
+        ids.add(facts["order_id"])
     assert len(ids) == 1
     assert Order.objects.count() == 1
+    stored = get_order(principal=poor, order_id=UUID(ids.pop()))
+    assert stored.refusal_facts == {"required": 30, "available": 0}
 
 
 def test_twenty_threads_with_one_client_order_id_get_one_order(alpha, settings):

@@ -42,24 +42,24 @@ def test_money_is_held_spent_and_freed_to_the_last_unit(engine):
     seller, seller_id = client_with("ACME", "10", "Seller")
     assert balances(buyer, buyer_id) == {"USD": ("1000", "0")}
 
-    # 5 at 100.00 hold 500.00, the fee of 0.50 on it, and one smallest unit.
+    # 5 at 100.00 hold 500.00, and the fee of 0.50 on it.
     resting = order(buyer, buyer_id, "BUY", 5, "100.00").json()
     assert resting["status"] == "OPEN"
-    assert balances(buyer, buyer_id) == {"USD": ("1000", "500.5001")}
+    assert balances(buyer, buyer_id) == {"USD": ("1000", "500.5")}
 
     # What is held cannot be spent again: refused, stored, nothing moved.
     refused = order(buyer, buyer_id, "BUY", 5, "100.00")
     assert refused.status_code == 422
     facts = refused.json()
     assert facts["code"] == "insufficient_funds"
-    assert (facts["required"], facts["available"]) == ("500.5001", "499.4999")
-    assert balances(buyer, buyer_id) == {"USD": ("1000", "500.5001")}
+    assert (facts["required"], facts["available"]) == ("500.5", "499.5")
+    assert balances(buyer, buyer_id) == {"USD": ("1000", "500.5")}
 
     # The seller sells 2 into it at the maker's price; each pays 0.20.
     sale = order(seller, seller_id, "SELL", 2, "99.00").json()
     assert (sale["status"], sale["average_fill_price"], sale["fee"]) == ("FILLED", "100", "0.2")
     assert balances(seller, seller_id) == {"ACME": ("8", "0"), "USD": ("199.8", "0")}
-    assert balances(buyer, buyer_id) == {"ACME": ("2", "0"), "USD": ("799.8", "300.3001")}
+    assert balances(buyer, buyer_id) == {"ACME": ("2", "0"), "USD": ("799.8", "300.3")}
 
     # The buyer cancels the rest: all that was held is free again.
     answer = buyer.delete(f"/orders/{resting['id']}").json()

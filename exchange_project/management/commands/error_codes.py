@@ -46,6 +46,10 @@ _REASONS: dict[Reason, str] = {
     Reason.ACCOUNT_SUSPENDED: "The trading account is suspended; its open orders are CANCELED.",
     Reason.ACCOUNT_CLOSED: "The trading account is closed; its open orders are CANCELED.",
     Reason.BROKER_SUSPENDED: "The broker is suspended; its open orders are CANCELED.",
+    Reason.WALLET_SUSPENDED: "A wallet that it would debit or credit is suspended; an order that "
+    "rests is CANCELED when it is met.",
+    Reason.WALLET_CLOSED: "A wallet that it would debit or credit is closed; an order that rests "
+    "is CANCELED when it is met.",
     Reason.INSTRUMENT_NOT_TRADING: "The instrument is not in the state CONTINUOUS.",
     Reason.INSUFFICIENT_FUNDS: "The account has less than a buy would cost or hold.",
     Reason.INSUFFICIENT_POSITION: "The account has less of the asset than a sell offers.",
@@ -89,7 +93,13 @@ _CANCELED = (
     Reason.LIQUIDATION,
 )
 _EXPIRED = (Reason.VALID_UNTIL_PASSED,)
-_EITHER = (Reason.ACCOUNT_SUSPENDED, Reason.ACCOUNT_CLOSED, Reason.BROKER_SUSPENDED)
+_EITHER = (
+    Reason.ACCOUNT_SUSPENDED,
+    Reason.ACCOUNT_CLOSED,
+    Reason.BROKER_SUSPENDED,
+    Reason.WALLET_SUSPENDED,
+    Reason.WALLET_CLOSED,
+)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
 
@@ -145,7 +155,9 @@ def _subclasses(error: type[ExchangeError]) -> Iterator[type[ExchangeError]]:
 
 def _row(error: type[ExchangeError]) -> _Row:
     facts = _FACTS.search(error.__doc__ or "")
-    names = re.findall(r"\w+", facts.group(1)) if facts else []
+    # Words in parentheses, and sentences after the first, explain the facts.
+    listed = re.sub(r"\(.*?\)", "", facts.group(1).split(".")[0], flags=re.DOTALL) if facts else ""
+    names = re.findall(r"\w+", listed)
     shown = ", ".join(f"`{name}`" for name in names)
     return _Row(error.code, error.status, error.title(), shown)
 

@@ -15,11 +15,14 @@ from ledger.batch import LedgerBatch, LedgerRow
 from ledger.bulk import LockedWallet
 from ledger.calculations import checked_units8
 from ledger.errors import (
+    AccountNotActive,
     CurrencyMismatch,
+    InsufficientFunds,
     NotOwnWallet,
     RecipientNotFound,
     SameWallet,
     StaleVersion,
+    WalletNotActive,
     WalletNotFound,
 )
 from ledger.services.transfers.orders import TransferOrder
@@ -57,12 +60,15 @@ def read_terms(
         WalletNotFound, NotOwnWallet, RecipientNotFound, SameWallet, CurrencyMismatch: its wallets.
         ValidationFailed: its amount is zero, negative, too large or too fine.
         StaleVersion: the source is not at the expected version.
+        WalletNotActive, AccountNotActive, InsufficientFunds: of one that names an email address.
     """
     source = wallets.get(order.source_id)
     if source is None:
         raise WalletNotFound(wallet_id=order.source_id)
     if not order.is_owner_of(broker_id=source.broker_id, account_id=source.account_id):
         raise NotOwnWallet(wallet_id=order.source_id)
+    if order.to_email is not None:
+        _check_own_side(order, source)
     if destination_id is None:
         raise RecipientNotFound()
     destination = wallets.get(destination_id)
@@ -76,6 +82,29 @@ def read_terms(
     if order.expected_version not in (None, source.row.version):
         raise StaleVersion(wallet_id=order.source_id, version=source.row.version)
     return Terms(order, source, destination, amount)
+
+
+def _check_own_side(order: TransferOrder, source: LockedWallet) -> None:
+    """See that the wallet that pays allows a transfer to an email address.
+
+    What is refused for the sender's own sake must not depend on whether the address is known, so it
+    comes first and is not stored. Of linked transfers the ones before may bring the money.
+
+    Raises:
+        ValidationFailed, StaleVersion: as `read_terms`.
+        WalletNotActive, AccountNotActive, InsufficientFunds: the sender's side does not pay.
+    """
+    amount = read_amount(order.amount, source.scale)
+    if order.expected_version not in (None, source.row.version):
+        raise StaleVersion(wallet_id=order.source_id, version=source.row.version)
+    if source.status != _ACTIVE:
+        raise WalletNotActive(wallet_id=order.source_id, wallet_status=source.status)
+    if source.account_status != _ACTIVE:
+        raise AccountNotActive(account_id=source.account_id, account_status=source.account_status)
+    if order.linked_id is None and not source.row.can_pay_out(amount):
+        raise InsufficientFunds(
+            required=from_units8(amount), available=from_units8(source.row.available)
+        )
 
 
 def read_amount(amount: Decimal, scale: int) -> int:

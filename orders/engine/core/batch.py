@@ -12,6 +12,7 @@ from ledger.batch import LedgerBatch, LedgerRow
 from margin.calculations import margin_state
 from margin.types import Freeze, LiquidationRow, MarginState, NewFunding, StepRow
 from marketdata.types import NewMark
+from orders.calculations import wallet_reason
 from orders.commands import AnyCommand, AnyOutcome
 from orders.engine.core.positions import LivePosition, Owner, PositionKey
 from orders.engine.core.state import LiveOrder, ShardState
@@ -68,8 +69,8 @@ class BatchContext:
     last_fundings: dict[int, int] = field(default_factory=dict)
     # Of instruments, to notice changed rules.
     instrument_versions: dict[int, int] = field(default_factory=dict)
-    # Brokers that want webhooks.
-    webhook_brokers: set[bytes] = field(default_factory=set)
+    # Brokers that want webhooks, with the formats of their endpoints.
+    webhook_brokers: dict[bytes, set[str]] = field(default_factory=dict)
     # Orders that a cancel names and that are not open: (broker, account) that own them.
     closed_orders: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 
@@ -126,11 +127,15 @@ class BatchChanges:
     changed_orders: dict[bytes, LiveOrder] = field(default_factory=dict)
     unwritten_changes: dict[bytes, LiveOrder] = field(default_factory=dict)
     trades: list[TradeRow] = field(default_factory=list)
+    # Orders that are refused, with the facts in units.
+    refusals: list[tuple[bytes, dict[str, int]]] = field(default_factory=list)
+    # Of deals in perpetuals: the trade, and collateral and position of the account right after it.
+    deal_results: list[tuple[bytes, int, int]] = field(default_factory=list)
     commands: list[tuple[bytes, str, str]] = field(default_factory=list)
     # Sold minus bought by (broker, asset).
     broker_nets: dict[tuple[bytes, int], int] = field(default_factory=dict)
-    # Broker, event, payload.
-    webhooks: list[tuple[bytes, str, str]] = field(default_factory=list)
+    # Broker, event, payload, and the format of endpoints that it is for (empty: any).
+    webhooks: list[tuple[bytes, str, str, str]] = field(default_factory=list)
     outcomes: dict[str, list[AnyOutcome]] = field(default_factory=dict)
     touched_instruments: set[int] = field(default_factory=set)
     # Those that make no market price, by venue: of the dealer, of liquidations.
@@ -179,6 +184,8 @@ class Batch:
     seen: dict[bytes, LiveOrder] = field(default_factory=dict)
     # Accounts that may not trade, with the reason: their orders are no longer makers.
     stopped: dict[int, Reason] = field(init=False)
+    # Wallets that are not active, by owner and asset, likewise.
+    stopped_wallets: dict[Owner, Reason] = field(init=False)
     # By instrument: its open orders by account, and how many had arrived in the batch by then.
     resting_by_account: dict[int, tuple[dict[int, list[LiveOrder]], int]] = field(
         default_factory=dict
@@ -188,6 +195,11 @@ class Batch:
 
     def __post_init__(self) -> None:
         self.stopped = {id: reason for id, reason in self.context.accounts.items() if reason}
+        self.stopped_wallets = {
+            owner: reason
+            for owner, row in self.context.rows.items()
+            if (reason := wallet_reason(row.status))
+        }
 
     def margin_of(self, owner: Owner) -> MarginState:
         """How an owner's collateral stands now, at the marks.

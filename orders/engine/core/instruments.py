@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from common.money import UNITS8
 from margin.types import PerpetualTerms
+from marketdata.types import trades_in_whole_cents
 from orders.matching.types import PriceRule
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class InstrumentRules:
     perpetual: PerpetualRules | None = None
     # Money of one tick times one lot.
     factor: int = field(init=False)
+    # Whether trades can be reported in whole cents and whole quantities.
+    is_in_whole_cents: bool = field(init=False)
 
     @property
     def as_perpetual(self) -> PerpetualRules:
@@ -76,5 +79,6 @@ class InstrumentRules:
         return self.perpetual
 
     def __post_init__(self) -> None:
+        self.is_in_whole_cents = trades_in_whole_cents(self.tick, self.lot)
         self.factor, rest = divmod(self.tick * self.lot, UNITS8)
         assert rest == 0, "tick_size × lot_size is not whole in the quote asset"

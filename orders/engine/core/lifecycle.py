@@ -4,7 +4,7 @@ from orders.engine.core.batch import Batch, LockPlanMiss, TradeRow
 from orders.engine.core.settlement import webhook_payload
 from orders.engine.core.state import LiveOrder
 from orders.types import Reason
-from orders.webhooks import TRADE_EXECUTED
+from orders.webhooks import TRADE_EXECUTED, formats_of
 
 
 def find_order(order_id: bytes, batch: Batch) -> LiveOrder | None:
@@ -62,18 +62,20 @@ def fill_maker(maker: LiveOrder, remaining: int, batch: Batch) -> None:
 
 
 def cancel_stopped_makers(taker: LiveOrder, batch: Batch) -> bool:
-    """Take away what the taker would meet of accounts that may not trade; whether it met any.
+    """Take away what the taker would meet of accounts that may not trade, or whose wallets are not
+    active; whether it met any.
 
     Raises:
         LockPlanMiss: of some it is not known.
     """
-    if not batch.stopped:
+    if not batch.stopped and not batch.stopped_wallets:
         return False
     stopped, unknown, missing = [], set(), taker.remaining
     book = batch.state.matcher.books[taker.instrument.instrument_id]
     for maker, _price in book.crossed(taker):
-        if maker.account_id in batch.stopped:
-            stopped.append(maker)
+        reason = _stopped_reason(maker, batch)  # type: ignore[arg-type]
+        if reason is not None:
+            stopped.append((maker, reason))
             continue
         if maker.account_id not in batch.context.accounts:
             unknown.add(maker.account_id)
@@ -82,9 +84,20 @@ def cancel_stopped_makers(taker: LiveOrder, batch: Batch) -> bool:
             break
     if unknown:
         raise LockPlanMiss(*unknown)
-    for maker in stopped:
-        cancel_order(maker, batch.stopped[maker.account_id], batch)  # type: ignore[arg-type]
+    for maker, reason in stopped:
+        cancel_order(maker, reason, batch)  # type: ignore[arg-type]
     return bool(stopped)
+
+
+def _stopped_reason(maker: LiveOrder, batch: Batch) -> Reason | None:
+    """Why a resting order is no longer a maker; None where it is. Perpetuals touch no wallet."""
+    account_id, rules = maker.account_id, maker.instrument
+    reason = batch.stopped.get(account_id)
+    if reason is not None or rules.perpetual is not None:
+        return reason
+    wallets = batch.stopped_wallets
+    quote, base = (account_id, rules.quote_asset_id), (account_id, rules.base_asset_id)
+    return wallets.get(quote) or wallets.get(base)
 
 
 def queue_trade_webhooks(
@@ -99,9 +112,10 @@ def queue_trade_webhooks(
 
 def queue_trade_webhook(trade: TradeRow, order: LiveOrder, remaining: int, batch: Batch) -> None:
     """Queue the webhook of one half of a trade, for a broker that wants it."""
-    if order.broker_id in batch.context.webhook_brokers:
-        payload = webhook_payload(trade, order, remaining, batch.changes.batch_time)
-        batch.changes.webhooks.append((order.broker_id, TRADE_EXECUTED, payload))
+    formats = batch.context.webhook_brokers.get(order.broker_id, ())
+    for one in formats_of(formats, is_in_whole_cents=order.instrument.is_in_whole_cents):
+        payload = webhook_payload(trade, order, remaining, batch.changes.batch_time, one)
+        batch.changes.webhooks.append((order.broker_id, TRADE_EXECUTED, payload, one))
 
 
 def _forget(order: LiveOrder, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from orders.calculations import fee_on
+from orders.calculations import fee_at_most, fee_on
 from orders.engine.core.batch import TradeRow
 from orders.engine.core.state import LiveOrder, ShardState
 from orders.matching.types import Execution, Side
@@ -47,10 +47,13 @@ def next_event(state: ShardState, batch_time: int) -> tuple[bytes, int]:
     return _event_id(batch_time, state.shard, sequence), sequence
 
 
-def webhook_payload(trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int) -> str:
-    """The webhook body of a broker's half of a trade: prices in whole cents."""
+def webhook_payload(
+    trade: TradeRow, order: LiveOrder, remaining: int, batch_time: int, payload_format: str
+) -> str:
+    """The webhook body of a broker's half of a trade."""
     rules = order.instrument
     return trade_payload(
+        payload_format=payload_format,
         trade_id=UUID(bytes=trade.trade_id),
         order_id=UUID(bytes=order.id_bytes),
         symbol=rules.symbol,
@@ -66,7 +69,7 @@ def _charge_taker(order: LiveOrder, notional: int) -> int:
     order.taker_notional += notional
     if not order.taker_rate:
         return 0
-    total = fee_on(order.taker_notional, order.taker_rate, order.instrument.fee_unit)
+    total = _fee_in_role(order, order.taker_notional, order.taker_rate, order.maker_fee)
     fee = total - order.taker_fee
     order.taker_fee = total
     return fee
@@ -76,10 +79,25 @@ def _charge_maker(order: LiveOrder, notional: int) -> int:
     order.maker_notional += notional
     if not order.maker_rate:
         return 0
-    total = fee_on(order.maker_notional, order.maker_rate, order.instrument.fee_unit)
+    total = _fee_in_role(order, order.maker_notional, order.maker_rate, order.taker_fee)
     fee = total - order.maker_fee
     order.maker_fee = total
     return fee
+
+
+def _fee_in_role(order: LiveOrder, notional: int, rate: int, charged_in_other_role: int) -> int:
+    """The fee of an order so far in one role.
+
+    One that was part taker, part maker is rounded twice, so the second role is limited to what the
+    first left of the largest fee on the whole notional so far, which is what the hold covers.
+    """
+    fee_unit = order.instrument.fee_unit
+    fee = fee_on(notional, rate, fee_unit)
+    if not charged_in_other_role:
+        return fee
+    whole = order.maker_notional + order.taker_notional
+    limit = fee_at_most(whole, order.maker_rate, order.taker_rate, fee_unit)
+    return min(fee, limit - charged_in_other_role)
 
 
 def _event_id(batch_time: int, shard: int, sequence: int) -> bytes:

@@ -7,15 +7,22 @@ the fee account + both fees; asset: buyer + quantity, seller − quantity.
 from collections.abc import Iterable
 
 from ledger.batch import LedgerRow
-from orders.calculations import collar_bound
 from orders.engine.core.batch import Batch, BatchChanges, BatchContext, TradeRow
 from orders.engine.core.instrument_kind import InstrumentKind
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import cancel_stopped_makers
 from orders.engine.core.lock_plan import LockPlan
-from orders.engine.core.risk import Refusal, check_instrument, check_limits, check_money
+from orders.engine.core.risk import (
+    Refusal,
+    check_instrument,
+    check_limits,
+    check_market_notional,
+    check_money,
+    check_wallets,
+    market_bound,
+)
 from orders.engine.core.settlement import make_trade
-from orders.engine.core.state import LiveOrder, ShardState
+from orders.engine.core.state import LiveOrder
 from orders.matching.types import Execution, OrderType, Side
 
 _BUY = Side.BUY
@@ -26,13 +33,19 @@ class SpotKind(InstrumentKind):
 
     def check(self, order: LiveOrder, batch: Batch) -> Refusal | None:
         last_price = batch.state.last_prices.get(order.instrument.instrument_id)
-        refusal = check_instrument(order) or check_limits(order, last_price)
+        refusal = (
+            check_instrument(order)
+            or check_limits(order, last_price)
+            or check_wallets(order, batch)
+        )
         if refusal is not None:
             return refusal
-        if order.order_type == OrderType.MARKET and order.instrument.collar_rate is not None:
-            _set_collar(order, batch.state)
+        is_market = order.order_type == OrderType.MARKET
+        if is_market:
+            order.price = market_bound(order, last_price, batch.state)
         cancel_stopped_makers(order, batch)
-        return check_money(order, batch)
+        refusal = check_market_notional(order, batch.state) if is_market else None
+        return refusal or check_money(order, batch)
 
     def accept(self, order: LiveOrder, batch: Batch) -> None:
         """Set aside what a resting order may cost, where its balance has a limit."""
@@ -95,16 +108,6 @@ class SpotKind(InstrumentKind):
 
 
 SPOT = SpotKind()
-
-
-def _set_collar(order: LiveOrder, state: ShardState) -> None:
-    """Bound a market order to the collar around the best price of the other side."""
-    rules = order.instrument
-    book = state.matcher.books[rules.instrument_id]
-    is_buy = order.side == Side.BUY
-    best = book.best_ask if is_buy else book.best_bid
-    if best is not None and rules.collar_rate is not None:
-        order.price = collar_bound(best, rules.collar_rate, is_buy)
 
 
 def _post(

@@ -43,9 +43,10 @@ SELECT uuid_send(id), uuid_send(broker_id), account_id FROM orders_order WHERE i
 """
 # The versions of instruments, and the brokers that want webhooks.
 _FACTS = f"""
-SELECT v.id, v.version, NULL FROM ({instruments.VERSIONS}) AS v (id, version)
+SELECT v.id, v.version, NULL, NULL FROM ({instruments.VERSIONS}) AS v (id, version)
  UNION ALL
-SELECT NULL, NULL, uuid_send(broker_id) FROM brokers_webhookendpoint WHERE is_active
+SELECT NULL, NULL, uuid_send(broker_id), payload_format FROM brokers_webhookendpoint
+ WHERE is_active
 """
 _ORDER_KEYS = """
 SELECT k.account_id, k.client_order_id, uuid_send(k.order_id)
@@ -223,9 +224,9 @@ class LockRequest:
             context.order_keys[account_id, client_order_id] = order_id
         for key, fingerprint, order_id in self._rows("request_keys"):
             context.request_keys[key] = (fingerprint, order_id)
-        for instrument_id, version, broker_id in self._rows("facts"):
+        for instrument_id, version, broker_id, payload_format in self._rows("facts"):
             if broker_id is not None:
-                context.webhook_brokers.add(broker_id)
+                context.webhook_brokers.setdefault(broker_id, set()).add(payload_format)
             else:
                 context.instrument_versions[instrument_id] = version
         return context

@@ -13,7 +13,8 @@ logger = logging.getLogger(__name__)
 # Staff, instruments, and the brokers that were not made by POST /register stay.
 _STATEMENTS = (
     """
-    TRUNCATE orders_orderkey, orders_requestkey, orders_dealprice, orders_trade, orders_order,
+    TRUNCATE orders_orderkey, orders_requestkey, orders_dealprice, orders_dealresult,
+             orders_trade, orders_orderrefusal, orders_order,
              orders_brokernet, orders_averageprice, orders_enginecommand,
              ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
              ledger_transfer, ledger_idempotencykey, ledger_conversionquote, ledger_moneyrequest,

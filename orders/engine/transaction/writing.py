@@ -5,11 +5,13 @@ session has sequential, hash and merge joins switched off, so that every join of
 big table goes through the primary key.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from brokers.bulk import queue_webhook_events
+from brokers.bulk import WebhookEvent, queue_webhook_events
 from common.instants import from_microseconds
+from common.money import from_units8, plain
 from common.postgres_arrays import amounts, bigints, integers, uuids, words
 from common.postgres_pipeline import StatementPipeline, all_or_error
 from ledger import bulk
@@ -84,6 +86,14 @@ _INSERT_REQUEST_KEYS = """
 INSERT INTO orders_requestkey (key, fingerprint, order_id, created_at)
 SELECT u.key, u.fingerprint, u.order_id, %s::timestamptz
   FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS u (key, fingerprint, order_id)
+"""
+_INSERT_REFUSALS = """
+INSERT INTO orders_orderrefusal (order_id, facts)
+SELECT u.order_id, u.facts::jsonb FROM unnest(%s::uuid[], %s::text[]) AS u (order_id, facts)
+"""
+_INSERT_DEAL_RESULTS = """
+INSERT INTO orders_dealresult (trade_id, cash_balance, holding)
+SELECT (%s)[i], (%s)[i] * 0.00000001, (%s)[i] * 0.00000001 FROM generate_series(1, %s) AS i
 """
 _INSERT_TRADES = """
 INSERT INTO orders_trade
@@ -344,8 +354,26 @@ def _insert_small(
         statements.execute(
             _INSERT_REQUEST_KEYS, [now, uuids(keys), uuids(fingerprints), uuids(order_ids)]
         )
+    if changes.refusals:
+        order_ids, facts = zip(*changes.refusals, strict=True)
+        documents = [json.dumps(_as_texts(one)) for one in facts]
+        statements.execute(_INSERT_REFUSALS, [uuids(order_ids), documents])
+    if changes.deal_results:
+        trade_ids, collaterals, holdings = zip(*changes.deal_results, strict=True)
+        statements.execute(
+            _INSERT_DEAL_RESULTS,
+            [uuids(trade_ids), amounts(collaterals), amounts(holdings), len(trade_ids)],
+        )
     if changes.webhooks:
         queue_webhook_events(
             statements,
-            [(broker_id, event, payload, now) for broker_id, event, payload in changes.webhooks],
+            [
+                WebhookEvent(broker_id, event, payload, now, payload_format)
+                for broker_id, event, payload, payload_format in changes.webhooks
+            ],
         )
+
+
+def _as_texts(facts: dict[str, int]) -> dict[str, str]:
+    """Facts in units as decimals."""
+    return {name: plain(from_units8(value)) for name, value in facts.items()}

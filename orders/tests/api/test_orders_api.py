@@ -215,7 +215,7 @@ def test_unknown_symbol_without_open_listing(idle, settings):
 def test_a_refused_order_is_stored_and_answers_its_facts(engine):
     poor = api_of("Poor", default_funding="PREFUNDED")
     document = problem(poor.post("/orders", order()), 422, "insufficient_funds")
-    assert (document["required"], document["available"]) == ("50.0001", "0")
+    assert (document["required"], document["available"]) == ("50", "0")
     shown = poor.get(f"/orders/{document['order_id']}").json()
     assert (shown["status"], shown["reason"]) == ("REJECTED", "insufficient_funds")
 
@@ -533,3 +533,12 @@ def test_book_trades_and_ticker(a):
     assert trade["taker_side"] == "BUY"
     for name in ("book", "trades", "ticker"):
         assert a.get(f"/instruments/NONE/{name}").status_code == 404
+
+
+def test_a_document_number_has_one_form(a):
+    numbers = ("222", "222 ", " 222")
+    assert len({placed(a, document_number=number)["account_id"] for number in numbers}) == 1
+    refused = problem(a.post("/orders", order(document_number="222\u200b")), 422, "invalid")
+    assert refused["errors"][0]["field"] == "document_number"
+    assert refused["errors"][0]["code"] == "invalid_characters"
+    assert Order.objects.count() == 3

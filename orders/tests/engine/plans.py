@@ -95,7 +95,7 @@ class World:
 
     def fund(self) -> None:
         for account, money, shares in zip(
-            self.accounts, (None, "20.0001", None, "1000"), (None, "15", None, None), strict=True
+            self.accounts, (None, "20", None, "1000"), (None, "15", None, None), strict=True
         ):
             if money:
                 fund(account, "USD", money)

@@ -110,11 +110,78 @@ def test_a_market_order_stops_at_its_collar(harness: Harness, side: Any) -> None
     check_all(harness.engine)
 
 
-def test_limits_of_price_do_not_bind_market_orders(harness: Harness) -> None:
-    change(harness.instrument, price_band_rate=D("0.1"), min_notional=5)
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_market_order_stops_at_the_end_of_the_band(harness: Harness, side: Any) -> None:
+    maker, taker = make_account(name="M"), make_account(name="T")
+    harness.place(maker, SELL, 1, 1_000)
+    harness.place(taker, BUY, 1, 1_000)
+    prices = (1_000, 1_100, 1_101) if side == BUY else (1_000, 900, 899)
+    other = SELL if side == BUY else BUY
+    for price in prices:
+        harness.place(maker, other, 1, price)
+    change(harness.instrument, price_band_rate=D("0.1"), market_collar_rate=D("0.2"))
+    outcome = harness.place(taker, side, 3)
+    assert (outcome.status, outcome.reason, outcome.filled_lots) == ("CANCELED", "no_liquidity", 2)
+    assert [fill.price_ticks for fill in outcome.fills] == list(prices[:2])
+    # The nearer of the two bounds holds.
+    harness.place(maker, other, 1, prices[1])
+    change(harness.instrument, market_collar_rate=D("0.0005"))
+    assert harness.place(taker, side, 2).filled_lots == 1
+    check_all(harness.engine)
+
+
+@pytest.mark.parametrize(
+    ("rule", "inside", "outside", "reason", "facts"),
+    [
+        # Asks: 2 at 10, 2 at 15. The mean price counts, for the whole quantity.
+        ({"min_notional": 20}, 2, 1, "notional_below_minimum", {"minimum": 20}),
+        ({"max_notional": 35}, 3, 4, "notional_above_maximum", {"maximum": 35}),
+        ({"max_notional": 60}, 4, 5, "notional_above_maximum", {"maximum": 60}),
+    ],
+)
+def test_a_market_order_has_the_notional_that_the_book_gives_it(
+    harness: Harness,
+    rule: dict[str, int],
+    inside: int,
+    outside: int,
+    reason: str,
+    facts: dict[str, int],
+) -> None:
+    maker, taker = make_account(name="M"), make_account(name="T")
+    harness.place(maker, SELL, 2, 1_000)
+    harness.place(maker, SELL, 2, 1_500)
+    change(harness.instrument, **rule)
+    refused = harness.place(taker, BUY, outside)
+    assert (refused.status, refused.reason) == ("REJECTED", reason)
+    assert refused.facts == {name: value * 10**8 for name, value in facts.items()}
+    assert not Trade.objects.exists()
+    assert harness.place(taker, BUY, inside).status == "FILLED"
+    check_all(harness.engine)
+
+
+def test_a_market_order_that_meets_nothing_has_no_notional(harness: Harness) -> None:
+    change(harness.instrument, min_notional=5)
+    outcome = harness.place(make_account(), BUY, 1)
+    assert (outcome.status, outcome.reason) == ("CANCELED", "no_liquidity")
+
+
+def test_no_market_order_is_worth_more_than_the_venue_counts(harness: Harness) -> None:
+    maker, taker = make_account(name="M"), make_account(name="T")
+    for _ in range(2):
+        # 10^18 smallest units of USD each: as much as a limit order may be worth.
+        harness.place(maker, SELL, 10**6, 10**10)
+    above, at_most = (harness.place_command(taker, BUY, 10**6 + more) for more in (1, 0))
+    # Such amounts are no 64-bit integers: web looks these orders up.
+    harness.send(above, at_most)
+    harness.turn()
+    assert (stored(above).status, stored(above).reason) == ("REJECTED", "notional_above_maximum")
+    assert stored(at_most).status == "FILLED"
+    check_all(harness.engine)
+
+
+def test_quantity_and_state_bind_market_orders(harness: Harness) -> None:
     maker, taker = make_account(name="M"), make_account(name="T")
     harness.place(maker, SELL, 5, 1_000)
-    assert harness.place(taker, BUY, 1).status == "FILLED"
     change(harness.instrument, max_quantity=3)
     assert refusal(harness.place(taker, BUY, 4)) == "quantity_above_maximum"
     change(harness.instrument, state="HALTED")
@@ -175,7 +242,7 @@ def test_changed_rates_hold_for_new_orders_only(harness: Harness) -> None:
     change(harness.instrument, maker_fee_rate=D("0.03"), taker_fee_rate=D("0.04"))
     ask = harness.place(seller, SELL, 4, 1_000)
     assert (stored(bid).maker_fee, ask.taker_fee) == (D("0.4"), 160_000_000)
-    assert stored(bid).hold_amount == D("60") + D("1.2") + D("0.0001")
+    assert stored(bid).hold_amount == D("60") + D("1.2")
     harness.restart()
     harness.place(seller, SELL, 6, 1_000)
     assert (stored(bid).maker_fee, stored(bid).hold_amount) == (D("1.0"), 0)

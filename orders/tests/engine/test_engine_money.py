@@ -26,22 +26,59 @@ IOC = TimeInForce.IOC
 # --- holds ----------------------------------------------------------------------------------------
 
 
-def test_a_buy_holds_its_cost_its_highest_fee_and_one_unit(harness: Harness) -> None:
+def test_a_buy_holds_its_cost_and_its_highest_fee(harness: Harness) -> None:
     change(harness.instrument, maker_fee_rate=D("0.001"), taker_fee_rate=D("0.002"))
     buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
     fund(buyer, "USD", "1000")
     bid = harness.place(buyer, BUY, 10, 999)
-    assert stored(bid).hold_amount == D("99.9") + D("0.1998") + D("0.0001")
-    assert balance(buyer, "USD") == (1000, D("100.0999"))
+    assert stored(bid).hold_amount == D("99.9") + D("0.1998")
+    assert balance(buyer, "USD") == (1000, D("100.0998"))
 
     harness.place(seller, SELL, 4, 999)
     # 59.94 × 0.002 = 0.11988, rounded up.
-    assert stored(bid).hold_amount == D("59.94") + D("0.1199") + D("0.0001")
-    assert balance(buyer, "USD") == (D("960"), D("60.06"))
+    assert stored(bid).hold_amount == D("59.94") + D("0.1199")
+    assert balance(buyer, "USD") == (D("960"), D("60.0599"))
 
     assert harness.cancel(buyer, bid.command_id) == "canceled"
     assert stored(bid).hold_amount == 0
     assert balance(buyer, "USD") == (D("960"), 0)
+    check_all(harness.engine)
+
+
+def test_all_money_buys_where_there_is_no_fee(harness: Harness) -> None:
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "100000")
+    bid = harness.place(buyer, BUY, 1_000, 10_000)
+    assert (bid.status, stored(bid).hold_amount) == ("OPEN", D(100_000))
+    assert balance(buyer, "USD") == (100_000, 100_000)
+    assert harness.place(seller, SELL, 1_000, 10_000).status == "FILLED"
+    assert balance(buyer, "USD") == (0, 0)
+    refused = harness.place(buyer, BUY, 1, 1)
+    assert refused.facts == {"required": 1_000_000, "available": 0}
+    check_all(harness.engine)
+
+
+@pytest.mark.parametrize(("maker", "taker"), [("-0.001", "0"), ("-0.001", "0.00000001")])
+def test_a_rebate_is_not_held(harness: Harness, maker: str, taker: str) -> None:
+    change(harness.instrument, maker_fee_rate=D(maker), taker_fee_rate=D(taker))
+    buyer = make_account("PREFUNDED", name="B")
+    fund(buyer, "USD", "100")
+    bid = harness.place(buyer, BUY, 9, 1_000)
+    smallest_fee = D("0.0001") if D(taker) else 0
+    assert stored(bid).hold_amount == 90 + smallest_fee
+
+
+def test_two_roles_together_cost_no_more_than_the_fee_that_is_held(harness: Harness) -> None:
+    change(harness.instrument, maker_fee_rate=D("0.005"), taker_fee_rate=D("0.005"))
+    buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
+    fund(buyer, "USD", "0.0201")
+    harness.place(seller, SELL, 1, 1)
+    # 0.01 × 0.005 is half a unit in either role; both together are one unit.
+    bid = harness.place(buyer, BUY, 2, 1)
+    assert (stored(bid).taker_fee, stored(bid).hold_amount) == (D("0.0001"), D("0.01"))
+    harness.place(seller, SELL, 1, 1)
+    assert (stored(bid).status, stored(bid).maker_fee) == ("FILLED", 0)
+    assert balance(buyer, "USD") == (0, 0)
     check_all(harness.engine)
 
 
@@ -61,20 +98,20 @@ def test_a_sell_holds_what_it_sells_until_it_expires(harness: Harness) -> None:
 
 def test_a_price_improvement_is_freed_at_once(harness: Harness) -> None:
     buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
-    fund(buyer, "USD", "100.0001")
+    fund(buyer, "USD", "100")
     harness.place(seller, SELL, 10, 700)
     bid = harness.place(buyer, BUY, 10, 1_000)
     assert (bid.status, bid.filled_lots) == ("FILLED", 10)
-    assert balance(buyer, "USD") == (D("30.0001"), 0)
+    assert balance(buyer, "USD") == (D("30"), 0)
 
 
 def test_credit_reaches_down_to_its_limit_and_may_go_short(harness: Harness) -> None:
     account, other = make_account(limit=D(100), name="B"), make_account(name="S")
     bid = harness.place(account, BUY, 10, 999)
-    assert (bid.status, stored(bid).hold_amount) == ("OPEN", D("99.9001"))
-    refused = harness.place(account, BUY, 1, 10)
+    assert (bid.status, stored(bid).hold_amount) == ("OPEN", D("99.9"))
+    refused = harness.place(account, BUY, 1, 11)
     assert (refused.status, refused.reason) == ("REJECTED", "credit_limit_exceeded")
-    assert refused.facts == {"required": 10_010_000, "available": 9_990_000}
+    assert refused.facts == {"required": 11_000_000, "available": 10_000_000}
     harness.place(other, SELL, 10, 999)
     assert balance(account, "USD") == (D("-99.90"), 0)
     assert balance(account, "ACME") == (10, 0)
@@ -96,7 +133,7 @@ def test_credit_reaches_down_to_its_limit_and_may_go_short(harness: Harness) -> 
         ("0.00755", "0.00745", 33, 7, (3, 1, 1)),
         ("-0.001", "0.0005", 101, 3, (1, 1)),
         ("0.5", "0.5", 3, 1, (1, 1, 1)),
-        # Half a unit of fee for each fill: rounded up, the rest could not be held as by the rule.
+        # Half a unit of fee in either role: rounded up twice, they would cost more than the hold.
         ("0.005", "0.005", 1, 1, (1,)),
         ("0.005", "0.005", 1, 1, (1, 1, 1)),
     ],
@@ -108,7 +145,7 @@ def test_who_has_exactly_the_hold_can_pay_every_fill(
     buyer, seller = make_account("PREFUNDED", name="B"), make_account(name="S")
     notional = (first + sum(rest)) * D(price) / 100
     fee = max(D(maker), D(taker), D(0)) * notional
-    hold = notional + fee.quantize(D("0.0001"), "ROUND_CEILING") + D("0.0001")
+    hold = notional + fee.quantize(D("0.0001"), "ROUND_CEILING")
     fund(buyer, "USD", str(hold))
 
     one_short = harness.place(buyer, BUY, first + sum(rest) + 1, price)
@@ -139,7 +176,7 @@ def test_a_refusal_is_stored_and_changes_nothing_else(harness: Harness) -> None:
     before = list(LedgerAccount.objects.order_by("id").values())
     entries = JournalEntry.objects.count()
     commands = [
-        harness.place_command(poor, BUY, 1, 1_000, client_order_id="buy"),
+        harness.place_command(poor, BUY, 1, 1_100, client_order_id="buy"),
         harness.place_command(poor, SELL, 3, 1_100),
         harness.place_command(poor, BUY, 2),
         harness.place_command(poor, SELL, 3, 1, time_in_force=IOC),
@@ -155,7 +192,7 @@ def test_a_refusal_is_stored_and_changes_nothing_else(harness: Harness) -> None:
         ("CANCELED", "immediate_or_cancel"),
         ("REJECTED", "insufficient_funds"),
     ]
-    assert outcomes[0].facts == {"required": 1_000_010_000, "available": 1_000_000_000}
+    assert outcomes[0].facts == {"required": 1_100_000_000, "available": 1_000_000_000}
     assert outcomes[1].facts == {"required": 300_000_000, "available": 200_000_000}
     assert outcomes[2].facts == {"required": 2_000_000_000, "available": 1_000_000_000}
     for outcome in outcomes:
@@ -237,11 +274,11 @@ def test_a_hundred_small_fills_cost_what_one_big_one_does(harness: Harness) -> N
 def test_a_maker_can_earn_a_rebate(harness: Harness) -> None:
     change(harness.instrument, maker_fee_rate=D("-0.001"), taker_fee_rate=D("0.003"))
     maker, taker = make_account("PREFUNDED", name="M"), make_account(name="T")
-    fund(maker, "USD", "100.3001")
+    fund(maker, "USD", "100.3")
     bid = harness.place(maker, BUY, 10, 1_000)
-    assert stored(bid).hold_amount == D("100.3001")
+    assert stored(bid).hold_amount == D("100.3")
     harness.place(taker, SELL, 10, 1_000)
-    assert balance(maker, "USD") == (D("0.4001"), 0)
+    assert balance(maker, "USD") == (D("0.4"), 0)
     assert balance(taker, "USD") == (D("99.70"), 0)
     assert LedgerAccount.objects.get(kind="FEES").posted_balance == D("0.20")
     check_all(harness.engine)

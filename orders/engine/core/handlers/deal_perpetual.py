@@ -38,5 +38,17 @@ class DealPerpetualHandler(OrderHandler[DealPerpetual]):
     def _fill(self, order: LiveOrder, command: DealPerpetual, batch: Batch) -> list[TradeRow]:
         trade = settle_deal(order, dealer_leg(order, command), batch)
         order.status = "FILLED"
+        _note_result(trade, order, batch)
         queue_trade_webhook(trade, order, 0, batch)
         return [trade]
+
+
+def _note_result(trade: TradeRow, order: LiveOrder, batch: Batch) -> None:
+    """Remember what the account has right after a deal, for the same request again."""
+    rules = order.instrument
+    owner = (order.account_id, rules.quote_asset_id)
+    position = batch.state.positions.find(owner, rules.instrument_id)
+    assert position is not None, "the deal has made it"
+    collateral = batch.context.margin_row(*owner).posted
+    result = (trade.trade_id, collateral, position.quantity * rules.lot)
+    batch.changes.deal_results.append(result)

@@ -73,6 +73,8 @@ class OrderHandler(Handler[O]):
         refusal = self._check(order, batch) if reason is None else Refusal(reason)
         if refusal is not None:
             order.status, order.reason = "REJECTED", refusal.reason.value
+            if refusal.facts:
+                changes.refusals.append((order_id, refusal.facts))
         _claim_keys(order, command, batch)
         if refusal is not None:
             _answer(command, order, [], refusal.facts, changes)

@@ -112,7 +112,7 @@ class LiquidationRecord:
                 fee=fee,
                 executed_at=changes.batch_time,
             )
-            changes.webhooks.append((broker_id, ACCOUNT_LIQUIDATED, payload))
+            changes.webhooks.append((broker_id, ACCOUNT_LIQUIDATED, payload, ""))
 
     def queue_deleveraging_webhook(self, position: LivePosition, lots: int, price: int) -> None:
         """For the broker of an account on the other side; signed `lots` are what it traded."""
@@ -129,4 +129,4 @@ class LiquidationRecord:
                 price=price * rules.tick,
                 executed_at=changes.batch_time,
             )
-            changes.webhooks.append((broker_id, POSITION_DELEVERAGED, payload))
+            changes.webhooks.append((broker_id, POSITION_DELEVERAGED, payload, ""))

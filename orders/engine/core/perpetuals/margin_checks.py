@@ -8,16 +8,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-from common.money import UNITS8, ceil_div
 from margin.calculations import apply_fill, loss_reserve, margin_state, may_reduce, reduces_only
 from margin.types import Exposure, MarginState
-from orders.calculations import collar_bound
+from orders.calculations import fee_at_most
 from orders.engine.core.batch import Batch, BatchContext, LockPlanMiss
 from orders.engine.core.instruments import InstrumentRules
 from orders.engine.core.lifecycle import cancel_order, cancel_stopped_makers
 from orders.engine.core.positions import LivePosition
-from orders.engine.core.risk import Refusal, check_limits
-from orders.engine.core.state import LiveOrder, ShardState
+from orders.engine.core.risk import (
+    Refusal,
+    check_limits,
+    check_market_notional,
+    check_notional,
+    check_quantity,
+    market_bound,
+)
+from orders.engine.core.state import LiveOrder
 from orders.matching.types import Order, OrderType, Side
 from orders.types import Reason
 
@@ -42,20 +48,26 @@ def check_perpetual(order: LiveOrder, batch: Batch) -> Refusal | None:
     if refusal is not None:
         return refusal
     if order.order_type == OrderType.MARKET:
-        order.price = _worst_market_price(order, mark.price, state)
-    assert order.price is not None
+        order.price = market_bound(order, mark.price, state)
+        refusal = check_market_notional(order, state)
+        if refusal is not None:
+            return refusal
+    assert order.price is not None, "a perpetual has a price band"
     return _check_margin(order, order.price, batch)
 
 
 def check_deal(order: LiveOrder, batch: Batch) -> Refusal | None:
     """As `check_perpetual`, for an order that the dealer fills at the mark: it must be fresh."""
     rules, now = order.instrument, batch.changes.batch_time
-    refusal = _check_owner(order, batch.context) or check_limits(order, None)
+    refusal = _check_owner(order, batch.context)
     if refusal is not None:
         return refusal
     mark = batch.state.positions.marks.get(rules.instrument_id)
     if mark is None:
         return Refusal(Reason.MARK_PRICE_STALE)
+    refusal = check_quantity(order) or check_notional(rules, mark.price * order.quantity)
+    if refusal is not None:
+        return refusal
     if rules.as_perpetual.is_stale(mark, now):
         return _stale(now - mark.as_of, rules)
     if order.price is not None and (
@@ -133,7 +145,7 @@ class _Trial:
         before, is_buy = self._exposure, maker.side == _BUY
         terms = before.terms
         notional = price * lots * terms.factor
-        fee = _fee_at_most(notional, maker.maker_rate, maker.instrument)
+        fee = fee_at_most(notional, maker.maker_rate, 0, maker.instrument.fee_unit)
         filled = apply_fill(
             before.quantity,
             before.cost_basis,
@@ -173,19 +185,6 @@ def _check_owner(order: LiveOrder, context: BatchContext) -> Refusal | None:
     return None
 
 
-def _worst_market_price(order: LiveOrder, mark: int, state: ShardState) -> int:
-    """How far a market order goes: to the end of the band, and of the collar around the best."""
-    rules, is_buy = order.instrument, order.side == _BUY
-    assert rules.band_rate is not None, "a perpetual has a price band"
-    worst = collar_bound(mark, rules.band_rate, is_buy)
-    book = state.matcher.books[rules.instrument_id]
-    best = book.best_ask if is_buy else book.best_bid
-    if best is None or rules.collar_rate is None:
-        return worst
-    collar = collar_bound(best, rules.collar_rate, is_buy)
-    return min(worst, collar) if is_buy else max(worst, collar)
-
-
 def _check_margin(order: LiveOrder, price: int, batch: Batch) -> Refusal | None:
     positions = batch.state.positions
     rules, is_buy, lots = order.instrument, order.side == _BUY, order.quantity
@@ -203,8 +202,7 @@ def _check_margin(order: LiveOrder, price: int, batch: Batch) -> Refusal | None:
     others = positions.exposures(owner, besides=rules.instrument_id)
     collateral = batch.context.margin_row(*owner).posted
     with_order = margin_state(collateral, [counted, *others])
-    rate = max(order.maker_rate, order.taker_rate)
-    fee = _fee_at_most(price * lots * factor, rate, rules)
+    fee = fee_at_most(price * lots * factor, order.maker_rate, order.taker_rate, rules.fee_unit)
     required = with_order.initial_margin + with_order.loss_reserve + fee
     if with_order.equity >= required:
         return None
@@ -252,11 +250,6 @@ def _counted(exposure: Exposure, is_buy: bool, lots: int, reserve: int) -> Expos
     if is_buy:
         return replace(exposure, open_buy=exposure.open_buy + lots, loss_reserve=reserve)
     return replace(exposure, open_sell=exposure.open_sell + lots, loss_reserve=reserve)
-
-
-def _fee_at_most(notional: int, rate: int, rules: InstrumentRules) -> int:
-    """The largest fee on a notional; a rebate that may come is not counted."""
-    return ceil_div(notional * max(rate, 0), UNITS8 * rules.fee_unit) * rules.fee_unit
 
 
 def _owners_ahead(crossed: Iterator[tuple[Order, int]]) -> set[int]:
