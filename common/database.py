@@ -21,6 +21,8 @@ T = TypeVar("T")
 _CONFLICTS = frozenset({"40P01", "55P03", "40001"})
 _QUERY_CANCELED = "57014"
 _PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
+# The first key of the advisory locks of single runs; the second follows from the name.
+_RUN_LOCKS = 0x72756E73
 
 
 def retry_on_conflict(service: Callable[P, T]) -> Callable[P, T]:
@@ -88,3 +90,15 @@ def is_conflict(error: OperationalError) -> bool:
 def is_canceled(error: OperationalError) -> bool:
     """Whether `error` says that a statement took longer than its time limit."""
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
+
+
+@contextmanager
+def only_run(name: str) -> Iterator[bool]:
+    """Hold the lock of this name in the whole venue; False where somebody else holds it.
+
+    It is held by a connection of its own, so it ends with the process whatever becomes of that.
+    """
+    with psycopg.connect(database_dsn("connect_timeout"), autocommit=True) as holder:
+        query = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
+        row = holder.execute(query, [_RUN_LOCKS, name]).fetchone()
+        yield row is not None and bool(row[0])

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import environ
 
-from exchange_project.settings.schedule import beat_schedule
+from exchange_project.settings.alerts import alert_receivers
+from exchange_project.settings.schedule import background_tasks, beat_schedule, task_routes
+from exchange_project.settings.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -155,6 +157,9 @@ SEAL_EVERY_SECONDS: int = env.int("SEAL_EVERY_SECONDS", default=60)
 SEAL_LAG_SECONDS: int = env.int("SEAL_LAG_SECONDS", default=60)
 LEDGER_CHECK_EVERY_SECONDS: int = env.int("LEDGER_CHECK_EVERY_SECONDS", default=600)
 
+# Where new alerts are sent, apart from the back office: mail addresses, and one URL.
+ALERT_EMAILS, ALERT_WEBHOOK_URL = alert_receivers(env)
+
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
@@ -258,9 +263,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}celery:",
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = beat_schedule(
+BACKGROUND_TASKS = background_tasks(
     seal_seconds=SEAL_EVERY_SECONDS, check_seconds=LEDGER_CHECK_EVERY_SECONDS
 )
+CELERY_BEAT_SCHEDULE = beat_schedule(BACKGROUND_TASKS)
+CELERY_BEAT_SCHEDULER = "exchange_project.background.scheduler:VenueScheduler"
+CELERY_TASK_ROUTES = task_routes(BACKGROUND_TASKS)
+# A task without a route would wait here; a test sees to it that there is none.
+CELERY_TASK_DEFAULT_QUEUE = "slow"
 
 # --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokers.User"
@@ -336,46 +346,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.renderers.AlwaysJson",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Bourse",
-    "DESCRIPTION": "A stock and derivatives exchange with a broker back office.",
-    "VERSION": "0.1.0",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "TAGS": [
-        {"name": "brokers and keys", "description": "Brokers, and the keys of their programs."},
-        {"name": "people", "description": "Log in by email address and password; tokens."},
-        {"name": "accounts", "description": "Trading accounts of a broker's clients."},
-        {"name": "webhooks", "description": "Where events are delivered, and what became of them."},
-        {"name": "orders", "description": "Place, cancel and look at orders and their fills."},
-        {"name": "market data", "description": "Instruments, books, trades and prices."},
-        {"name": "money", "description": "Balances, wallets, transfers, deposits, conversions."},
-        {"name": "margin", "description": "Perpetuals: positions, collateral, mark prices."},
-        {"name": "classic", "description": "The root paths: whole cents, `bid` and `ask`."},
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "Funding": "brokers.models.Funding",
-        "BrokerStatus": "brokers.models.Broker.Status",
-        "AccountStatus": "brokers.models.TradingAccount.Status",
-        "DeliveryStatus": "brokers.selectors.DELIVERY_STATUSES",
-        "InstrumentKind": "marketdata.models.Instrument.Kind",
-        "MoneyRequestStatus": "ledger.models.MoneyRequest.Status",
-        "TransferStatus": "ledger.api.transfer_schema._STATUSES",
-        "TransferReason": "ledger.api.transfer_schema._REASONS",
-        "ClientAccountKind": "ledger.api.schema._CLIENT_KINDS",
-        "Side": "orders.models.Side",
-        "OrderType": "orders.models.Order.Type",
-        "OrderStatus": "orders.models.Order.Status",
-    },
-}
-
 # --- admin and logs -------------------------------------------------------------------------------
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING = {

@@ -67,5 +67,10 @@ def acknowledge_alert(*, alert: Alert, user: User) -> bool:
     return unseen.update(acknowledged_at=Now(), acknowledged_by=user) > 0
 
 
+def note_alert_sent(*, alert_id: int, channel: str) -> None:
+    """Note that an alert has left the machine by a channel, `mailed_at` or `posted_at`."""
+    Alert.objects.filter(id=alert_id).update(**{channel: Now()})
+
+
 def _as_json(facts: Mapping[str, Any]) -> str:
     return json.dumps(dict(facts), cls=DjangoJSONEncoder)
