@@ -8,6 +8,8 @@ class BrokersConfig(AppConfig):
     def ready(self) -> None:
         import brokers.api.security  # noqa: F401
         from brokers.errors import CONSTRAINT_ERRORS
+        from brokers.guards import register_guards
         from common.api.problems import register_constraint_errors
 
         register_constraint_errors(CONSTRAINT_ERRORS)
+        register_guards()

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -23,6 +24,15 @@ _QUERY_CANCELED = "57014"
 _PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
 # The first key of the advisory locks of single runs; the second follows from the name.
 _RUN_LOCKS = 0x72756E73
+
+# A transaction that has written can have rows which nobody sees yet, stamped since it began.
+# Autovacuum's, which has an xid while it analyzes a table, has none.
+_HORIZON = """
+SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+   AND backend_type IS DISTINCT FROM 'autovacuum worker'
+"""
 
 
 def retry_on_conflict(service: Callable[P, T]) -> Callable[P, T]:
@@ -90,6 +100,15 @@ def is_conflict(error: OperationalError) -> bool:
 def is_canceled(error: OperationalError) -> bool:
     """Whether `error` says that a statement took longer than its time limit."""
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
+
+
+def get_commit_horizon(lag: timedelta) -> datetime:
+    """The instant before which no row can turn up any more: at least `lag` ago, and before the
+    oldest transaction that has written and is still open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HORIZON, [lag.total_seconds()])
+        [(horizon,)] = cursor.fetchall()
+    return horizon
 
 
 @contextmanager

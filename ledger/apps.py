@@ -11,5 +11,7 @@ class LedgerConfig(AppConfig):
     def ready(self) -> None:
         from common.api.problems import register_constraint_errors
         from ledger.errors import CONSTRAINT_ERRORS
+        from ledger.guards import register_guards
 
+        register_guards()
         register_constraint_errors(CONSTRAINT_ERRORS)

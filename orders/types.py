@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     # canceled
     BY_USER = "by_user"
+    BY_STAFF = "by_staff"
     NO_LIQUIDITY = "no_liquidity"
     LIQUIDATION = "liquidation"
     # either: what arrives is rejected, what rests is canceled

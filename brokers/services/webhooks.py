@@ -10,10 +10,12 @@ from brokers.calculations import find_url_problem
 from brokers.errors import TooManyWebhookEndpoints, WebhookEndpointInactive, WebhookUrlRefused
 from brokers.models import WebhookDelivery, WebhookEndpoint
 from common.errors import FieldError
+from oversight.services.records import record
 
 ENDPOINTS_MAX = 20
 
 
+@transaction.atomic
 def create_webhook_endpoint(*, broker_id: UUID, url: str) -> WebhookEndpoint:
     """Deliver the events of `broker_id` to `url` too, from the next event on.
 
@@ -23,9 +25,12 @@ def create_webhook_endpoint(*, broker_id: UUID, url: str) -> WebhookEndpoint:
     """
     check_webhook_url(url)
     _check_room(broker_id)
-    return WebhookEndpoint.objects.create(broker_id=broker_id, url=url)
+    endpoint = WebhookEndpoint.objects.create(broker_id=broker_id, url=url)
+    record(action="webhook.created", target=endpoint, after={"broker": broker_id})
+    return endpoint
 
 
+@transaction.atomic
 def update_webhook_endpoint(
     *, endpoint: WebhookEndpoint, url: str | None = None, is_active: bool | None = None
 ) -> None:
@@ -35,6 +40,8 @@ def update_webhook_endpoint(
         WebhookUrlRefused: webhooks are not sent to that address.
         TooManyWebhookEndpoints: the broker has twenty active ones.
     """
+    before = {"is_active": endpoint.is_active}
+    is_moved = url not in (None, endpoint.url)
     if url is not None:
         check_webhook_url(url)
         endpoint.url = url
@@ -44,6 +51,8 @@ def update_webhook_endpoint(
     endpoint.save(update_fields=["url", "is_active", "updated_at"])
     if is_active is False:
         deactivate_webhook_endpoint(endpoint=endpoint)
+    after = {"is_active": endpoint.is_active, "is_url_changed": is_moved}
+    record(action="webhook.changed", target=endpoint, before=before, after=after)
 
 
 @transaction.atomic
@@ -55,6 +64,7 @@ def deactivate_webhook_endpoint(*, endpoint: WebhookEndpoint) -> None:
     waiting.update(due_at=None, last_error="The endpoint was deactivated.")
 
 
+@transaction.atomic
 def replay_webhook_delivery(*, delivery: WebhookDelivery) -> None:
     """Deliver an event again, with all its attempts before it.
 
@@ -68,6 +78,7 @@ def replay_webhook_delivery(*, delivery: WebhookDelivery) -> None:
     delivery.attempts = 0
     delivery.last_error = ""
     delivery.save(update_fields=["due_at", "delivered_at", "attempts", "last_error"])
+    record(action="webhook.replayed", target=delivery)
 
 
 def check_webhook_url(url: str, *, field: str = "url") -> None:

@@ -14,6 +14,7 @@ from django_celery_beat.models import PeriodicTask
 from common.database import retry_on_conflict
 from exchange_project.models import TaskRun
 from exchange_project.settings.schedule import BackgroundTask
+from oversight.services.records import record
 
 # After a start of the venue, tasks get so long to run before they are called late.
 _GRACE_SECONDS = 600
@@ -86,6 +87,8 @@ def _set_enabled(name: str, *, is_enabled: bool) -> None:
     row.enabled = is_enabled
     # Beat reads its schedule again for what `save` notes.
     row.save(update_fields=["enabled", "date_changed"])
+    action = "task.resumed" if is_enabled else "task.paused"
+    record(action=action, target=row, after={"name": name, "enabled": is_enabled})
 
 
 def list_task_states(*, up_seconds: float | None = None) -> Sequence[TaskState]:

@@ -51,7 +51,8 @@ class VenueTask(Task):
         if self.name not in {one.task for one in settings.BACKGROUND_TASKS}:
             return
         try:
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
             note_run(task=self.name, started_at=started_at, error=error)
         except (DatabaseError, InterfaceError) as failure:
             _log.warning("the run of %s could not be noted: %s", self.name, failure)

@@ -13,6 +13,7 @@ from pathlib import Path
 import environ
 
 from exchange_project.settings.alerts import alert_receivers
+from exchange_project.settings.retention import kept_for
 from exchange_project.settings.schedule import background_tasks, beat_schedule, task_routes
 from exchange_project.settings.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
@@ -160,6 +161,9 @@ LEDGER_CHECK_EVERY_SECONDS: int = env.int("LEDGER_CHECK_EVERY_SECONDS", default=
 # Where new alerts are sent, apart from the back office: mail addresses, and one URL.
 ALERT_EMAILS, ALERT_WEBHOOK_URL = alert_receivers(env)
 
+# How long rows are kept that nobody needs for good, by the names of their settings.
+KEPT: dict[str, timedelta] = kept_for(env)
+
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
@@ -182,6 +186,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "oversight",
     "brokers",
     "marketdata",
     "ledger",
@@ -198,6 +203,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "oversight.origin.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

@@ -64,14 +64,10 @@ def background_tasks(*, seal_seconds: int, check_seconds: int) -> tuple[Backgrou
         ("deliver-webhooks", "brokers.tasks.deliver_webhooks", 5, webhooks),
         ("seal-entries", "ledger.tasks.seal_entries", seal_seconds, slow),
         ("check-ledger", "exchange_project.tasks.check_ledger", check_seconds, slow),
+        ("seal-audit-trail", "exchange_project.tasks.seal_audit_trail", seal_seconds, slow),
+        ("verify-audit-trail", "exchange_project.tasks.verify_audit_trail", 3_600, slow),
         ("verify-seals", "ledger.tasks.verify_seals_in_turn", 3_600, slow),
-        ("purge-idempotency-keys", "ledger.tasks.purge_idempotency_keys", 3_600, slow),
-        ("purge-engine-commands", "orders.tasks.purge_engine_commands", 3_600, slow),
-        ("purge-equity-snapshots", "margin.tasks.purge_equity_snapshots", 3_600, slow),
-        ("purge-premium-samples", "margin.tasks.purge_premium_samples", 3_600, slow),
-        ("purge-unused-quotes", "ledger.tasks.purge_unused_quotes", 86_400, slow),
-        ("purge-login-history", "brokers.tasks.purge_login_history", 86_400, slow),
-        ("purge-tokens", "brokers.tasks.purge_tokens", 86_400, slow),
+        ("purge-old-rows", "exchange_project.tasks.purge_old_rows", 3_600, slow),
     ]
     return tuple(BackgroundTask(*row) for row in rows)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from common.database import get_commit_horizon
 from ledger.models import Seal
 from ledger.sealing import BEGINNING, Position, SealedEntry, SealedPosting
 
@@ -44,15 +45,6 @@ SELECT EXISTS (SELECT 1 FROM ledger_journalentry
 
 _FIRST_POSTED_AT = "SELECT min(posted_at) FROM ledger_journalentry"
 
-# A transaction that has written can have entries which nobody sees yet, posted since it began.
-# Autovacuum's, which has an xid while it analyzes a table, has none.
-_HORIZON = """
-SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
-  FROM pg_stat_activity
- WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
-   AND backend_type IS DISTINCT FROM 'autovacuum worker'
-"""
-
 Header = tuple[Any, ...]
 
 
@@ -83,10 +75,7 @@ def get_sealing_horizon(lag: timedelta) -> datetime:
     before `lag` ago, and before the oldest transaction that has written and still runs, is there
     or never will be. `lag` is for clocks that are set back.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_HORIZON, [lag.total_seconds()])
-        [(horizon,)] = cursor.fetchall()
-    return horizon
+    return get_commit_horizon(lag)
 
 
 def list_entries_to_seal(

@@ -38,6 +38,7 @@ and its request is answered with the reason as code, with the `order_id` and the
 # How a reason came about, for people.
 _REASONS: dict[Reason, str] = {
     Reason.BY_USER: "Its owner canceled it.",
+    Reason.BY_STAFF: "The venue's staff canceled it.",
     Reason.NO_LIQUIDITY: "The rest of a MARKET or IOC order found nobody to trade with.",
     Reason.LIQUIDATION: "The account is liquidated: its orders go first.",
     Reason.DEADLINE_EXCEEDED: "It waited for the engine longer than ORDER_WINDOW_SECONDS.",
@@ -80,7 +81,7 @@ _TRANSFER_REASONS: dict[TransferReason, str] = {
 }
 # Their code is the reason: those have tables of their own.
 _WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
-_CANCELED = (Reason.BY_USER, Reason.NO_LIQUIDITY, Reason.LIQUIDATION)
+_CANCELED = (Reason.BY_USER, Reason.BY_STAFF, Reason.NO_LIQUIDITY, Reason.LIQUIDATION)
 _EITHER = (Reason.ACCOUNT_SUSPENDED, Reason.ACCOUNT_CLOSED, Reason.BROKER_SUSPENDED)
 _FACTS = re.compile(r"Facts: (.+?)\.?\s*$", re.DOTALL)
 
