@@ -113,7 +113,10 @@ class UserAdmin(DjangoUserAdmin, ServiceActions):
         """Not for staff: theirs is set by a mailed token, their own in `password_change`."""
         if User.objects.filter(pk=id, is_staff=True).exists():
             raise PermissionDenied
-        return super().user_change_password(request, id, form_url)
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            record(action="person.password_set", target=User.objects.get(pk=id))
+        return response
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change and "email" in form.changed_data:

@@ -34,6 +34,8 @@ def test_tests_do_not_read_the_settings_of_this_machine(
     ("name", "value"),
     [
         *[("MARGIN_CALL_LEVELS", levels) for levels in ("0.8,1.1", "0.05", "-1", "high")],
+        ("ALERT_WEBHOOK_URL", "ftp://example.com"),
+        *[("MARK_PRICES_KEPT_DAYS", days) for days in ("0", "36501", "ever")],
         *[("PREMIUM_SAMPLES_KEPT_DAYS", days) for days in ("-1", "36501", "ever")],
     ],
 )

@@ -148,7 +148,7 @@ def test_the_trail_is_read_only_searched_and_exported(office, root, account):
         assert record.pk in [one.pk for one in found], term
     assert not office.get(page, {"q": "nobody"}).context["cl"].result_list
 
-    sent = {"action": "export_selected", "_selected_action": [record.pk]}
+    sent = {"action": "export", "_selected_action": [record.pk]}
     exported = b"".join(office.post(page, sent).streaming_content).decode()
     (row,) = csv.DictReader(io.StringIO(exported))
     assert (row["action"], row["before"]) == ("account.status_changed", '{"status": "ACTIVE"}')
