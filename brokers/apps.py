@@ -7,6 +7,8 @@ class BrokersConfig(AppConfig):
 
     def ready(self) -> None:
         from brokers.errors import CONSTRAINT_ERRORS
+        from brokers.guards import register_guards
         from common.api.problems import register_constraint_errors
 
         register_constraint_errors(CONSTRAINT_ERRORS)
+        register_guards()

@@ -5,13 +5,11 @@ from uuid import UUID
 from celery import shared_task
 
 from brokers.services.delivery import deliver_due_webhooks, delivery_slot, has_due_deliveries
-from brokers.services.logins import purge_login_attempts
 from brokers.services.mails import (
     send_notice,
     send_password_reset_mail,
     send_verification_mail,
 )
-from brokers.services.tokens import purge_expired_tokens
 from common.nudges import NUDGE_SECONDS as NUDGE_SECONDS
 from common.nudges import Nudge
 
@@ -51,18 +49,6 @@ def mail_password_reset(email: str) -> None:
 def mail_notice(user_id: str, subject: str, text: str) -> None:
     """Mail what happened to a person who has proven the address."""
     send_notice(UUID(user_id), subject, text)
-
-
-@shared_task
-def purge_tokens() -> None:
-    """Delete refresh tokens that have expired: they are refused for that alone."""
-    purge_expired_tokens()
-
-
-@shared_task
-def purge_login_history() -> int:
-    """Forget attempts to log in that are older than they are kept; returns how many."""
-    return purge_login_attempts()
 
 
 def nudge_webhooks() -> None:

@@ -1,6 +1,7 @@
 """Who calls, in plain Python."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 # The venue's own broker: fixed, so that any number of processes make the same one.
@@ -9,6 +10,10 @@ HOUSE_BROKER_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 # The document number of the house's account in which the insurance fund holds positions.
 INSURANCE_DOCUMENT = "INSURANCE"
+
+
+# The largest credit limit that can be set, by whomever.
+CREDIT_MAX = Decimal(10**12)
 
 
 @dataclass(frozen=True, slots=True)

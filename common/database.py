@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,6 +22,17 @@ T = TypeVar("T")
 _CONFLICTS = frozenset({"40P01", "55P03", "40001"})
 _QUERY_CANCELED = "57014"
 _PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2)
+# The first key of the advisory locks of single runs; the second follows from the name.
+_RUN_LOCKS = 0x72756E73
+
+# A transaction that has written can have rows which nobody sees yet, stamped since it began.
+# Autovacuum's, which has an xid while it analyzes a table, has none.
+_HORIZON = """
+SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+   AND backend_type IS DISTINCT FROM 'autovacuum worker'
+"""
 
 
 def retry_on_conflict(service: Callable[P, T]) -> Callable[P, T]:
@@ -89,3 +101,24 @@ def is_conflict(error: OperationalError) -> bool:
 def is_canceled(error: OperationalError) -> bool:
     """Whether `error` says that a statement took longer than its time limit."""
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
+
+
+def get_commit_horizon(lag: timedelta) -> datetime:
+    """The instant before which no row can turn up any more: at least `lag` ago, and before the
+    oldest transaction that has written and is still open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HORIZON, [lag.total_seconds()])
+        [(horizon,)] = cursor.fetchall()
+    return horizon
+
+
+@contextmanager
+def only_run(name: str) -> Iterator[bool]:
+    """Hold the lock of this name in the whole venue; False where somebody else holds it.
+
+    It is held by a connection of its own, so it ends with the process whatever becomes of that.
+    """
+    with psycopg.connect(database_dsn("connect_timeout"), autocommit=True) as holder:
+        query = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
+        row = holder.execute(query, [_RUN_LOCKS, name]).fetchone()
+        yield row is not None and bool(row[0])

@@ -3,7 +3,7 @@
 import time
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from common.database import retry_on_conflict
 
@@ -23,6 +23,27 @@ def purge_rows(*queries: QuerySet) -> int:
         while time.monotonic() < deadline and (chunk := _purge_chunk(rows)):
             purged += chunk
     return purged
+
+
+def purge_oldest(rows: QuerySet, condition: Q) -> int:
+    """Delete the oldest of `rows` that meet the condition, for up to a minute; returns how many.
+
+    For tables whose ids grow with time and that have no index for the condition. A chunk that holds
+    none of them ends it, so those that are kept at the begin of the table must be few.
+    """
+    purged, deadline = 0, time.monotonic() + _SECONDS_MAX
+    while time.monotonic() < deadline and (chunk := _purge_oldest_chunk(rows, condition)):
+        purged += chunk
+    return purged
+
+
+@retry_on_conflict
+@transaction.atomic
+def _purge_oldest_chunk(rows: QuerySet, condition: Q) -> int:
+    oldest = rows.order_by("pk").values_list("pk", flat=True)[:_CHUNK]
+    chosen = rows.model._default_manager.filter(condition, pk__in=list(oldest))
+    old = chosen.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
+    return rows.model._default_manager.filter(pk__in=list(old)).delete()[0]
 
 
 @retry_on_conflict

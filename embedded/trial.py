@@ -25,7 +25,8 @@ from embedded.screen import Screen
 from embedded.supervisor import Supervisor
 from embedded.venue import VenueOptions
 
-ALL_PROCESSES = ("engine-0", "django", "web", "worker", "beat")
+_WORKERS = tuple(f"worker-{queue}" for queue in venue.QUEUES)
+ALL_PROCESSES = ("engine-0", "django", "web", *_WORKERS, "beat")
 _STANDBY = "-standby"
 _HEALTH_SECONDS = 60.0
 

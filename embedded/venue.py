@@ -8,6 +8,9 @@ from pathlib import Path
 from embedded import paths
 from embedded.processes import ProcessSpec, StopStage
 
+# The queues of background work; `exchange_project.settings.schedule` says what runs in which.
+QUEUES = ("risk", "money", "webhooks", "slow")
+
 
 @dataclass(frozen=True)
 class VenueOptions:
@@ -29,10 +32,12 @@ class VenueOptions:
 def long_running(options: VenueOptions, environ: Mapping[str, str]) -> list[ProcessSpec]:
     """Return the processes that have to run, in the order of their start."""
     celery = ("celery", "-A", "exchange_project")
-    scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
-    worker = (*celery, "worker", "-l", "INFO", "--concurrency", "2")
-    beat = (*celery, "beat", "-l", "INFO", "--scheduler", scheduler)
+    beat = (*celery, "beat", "-l", "INFO")
     behind_front = {**environ, "BEHIND_FRONT": "true"}
+    workers = [
+        _python(f"worker-{queue}", StopStage.WORK, 4, environ, "-m", *celery, *_worker(queue))
+        for queue in QUEUES
+    ]
     engines = [
         _python(f"engine-{shard}", StopStage.ENGINE, 3, environ, "manage.py", *_engine(shard))
         for shard in range(int(environ.get("ENGINE_SHARDS") or 1))
@@ -41,7 +46,7 @@ def long_running(options: VenueOptions, environ: Mapping[str, str]) -> list[Proc
         *engines,
         _python("django", StopStage.WEB, 7, behind_front, "-m", *_django(environ)),
         _python("web", StopStage.WEB, 7, environ, "-m", *_front(options)),
-        _python("worker", StopStage.WORK, 4, environ, "-m", *worker),
+        *workers,
         _python("beat", StopStage.WORK, 4, environ, "-m", *beat),
     ]
 
@@ -54,6 +59,12 @@ def django_url(state_dir: Path) -> str:
 def manage(name: str, *arguments: str, environ: Mapping[str, str]) -> ProcessSpec:
     """Return a set-up step that runs `manage.py` with the given arguments."""
     return _python(name, StopStage.WEB, 5, environ, "manage.py", *arguments)
+
+
+def _worker(queue: str) -> tuple[str, ...]:
+    """A worker of one queue; two processes, so that a long run holds up no other task."""
+    name = f"{queue}@%h"
+    return ("worker", "-l", "INFO", "--concurrency", "2", "--queues", queue, "--hostname", name)
 
 
 def _engine(shard: int) -> tuple[str, ...]:

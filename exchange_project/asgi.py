@@ -13,6 +13,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange_project.settings.base")
 django.setup()
 
+from exchange_project.background.watch import Watch  # noqa: E402
 from exchange_project.front.origins import AllowedOrigins  # noqa: E402
 from exchange_project.front.proxy import DjangoProxy  # noqa: E402
 from exchange_project.hot import database  # noqa: E402
@@ -45,9 +46,12 @@ async def _live(receive: Receive, send: Send) -> None:
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
     renewing = asyncio.create_task(keep_caches_fresh())
+    watch = Watch()
+    watch.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     renewing.cancel()
+    watch.stop()
     await _proxy.close()
     await database.close()
     await close_link()

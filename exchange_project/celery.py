@@ -21,7 +21,7 @@ from common.request_ids import bind_request_id, current_request_id
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange_project.settings.base")
 
-app = Celery("exchange_project")
+app = Celery("exchange_project", task_cls="exchange_project.background.task:VenueTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

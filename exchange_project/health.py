@@ -1,8 +1,8 @@
 """`GET /health`: is what the venue needs there? For probes, load balancers and people.
 
-503 when the database, Valkey or an engine is gone. A silent worker, missing Django processes and
-open alerts are reported and no reason for 503: orders trade all the same. `/readyz` says in short
-whether orders can be taken, `/livez` only that this process answers.
+503 when the database, Valkey or an engine is gone. A silent worker, late tasks, missing Django
+processes and open alerts are reported and no reason for 503: orders trade all the same. `/readyz`
+says in short whether orders can be taken, `/livez` only that this process answers.
 """
 
 import logging
@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 
 from common.api.latency import api_latency
 from common.valkey import get_client
+from exchange_project.background.runs import list_task_states
 from exchange_project.classic import operations
 from ledger.selectors import count_open_critical_alerts
 from marketdata.pricing import list_service_states
@@ -109,6 +110,7 @@ def health_document(document: dict[str, Any] | None = None) -> dict[str, Any]:
     has_database = database["status"] == _OK
     if has_database:
         _add_engine_times(engines)
+    document["tasks"] = _state_of("background tasks", _ask_tasks) if has_database else gone
     document["alerts"] = _state_of("alerts", _ask_alerts) if has_database else gone
     document["price_services"] = (
         _state_of("price services", _ask_price_services) if has_cache else gone
@@ -163,6 +165,27 @@ def _ask_worker() -> dict[str, Any]:
     return {
         "status": _OK if age <= _WORKER_SILENT_SECONDS else "silent",
         "last_sweep_age_seconds": age,
+    }
+
+
+def _ask_tasks() -> dict[str, Any]:
+    """The age of each background task's last good run; orders trade without any of them."""
+    states = list_task_states()
+    is_late = any(one.is_late for one in states)
+    is_paused = any(one.is_paused for one in states)
+    return {
+        "status": "late" if is_late else "paused" if is_paused else _OK,
+        "tasks": [
+            {
+                "name": one.task.name,
+                "queue": one.task.queue,
+                "age_seconds": one.age_seconds,
+                "late_after_seconds": one.task.late_after_seconds,
+                "is_late": one.is_late,
+                "is_paused": one.is_paused,
+            }
+            for one in states
+        ],
     }
 
 

@@ -12,7 +12,9 @@ class LedgerConfig(AppConfig):
         from common.api.idempotency import register_answer_store
         from common.api.problems import register_constraint_errors
         from ledger.errors import CONSTRAINT_ERRORS
+        from ledger.guards import register_guards
         from ledger.services.idempotency import answer_once
 
+        register_guards()
         register_constraint_errors(CONSTRAINT_ERRORS)
         register_answer_store(answer_once)

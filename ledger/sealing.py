@@ -25,11 +25,13 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from common.chain import GENESIS_HASH as GENESIS_HASH
+from common.chain import netstring
+from common.chain import seal_hash as seal_hash
 from common.instants import to_microseconds
 from common.money import plain
 
 ENTRIES_MAX = 1_000
-GENESIS_HASH = "0" * 64
 LEAF_BYTES = 32
 _ID_BYTES = 16
 _FORMAT = "bourse-entry-1"
@@ -104,21 +106,12 @@ def entry_bytes(entry: SealedEntry) -> bytes:
             plain(posting.balance_after),
             str(posting.account_version),
         )
-    return b"".join(map(_netstring, fields))
+    return b"".join(map(netstring, fields))
 
 
 def entry_digest(entry: SealedEntry) -> bytes:
     """The SHA-256 of an entry with its postings."""
     return hashlib.sha256(entry_bytes(entry)).digest()
-
-
-def seal_hash(previous_hash: str, number: int, digests: Iterable[bytes]) -> str:
-    """The hash of a seal in hexadecimal, from that of the seal before and its entries' digests."""
-    chained = hashlib.sha256(bytes.fromhex(previous_hash))
-    chained.update(number.to_bytes(8, "big"))
-    for digest in digests:
-        chained.update(digest)
-    return chained.hexdigest()
 
 
 def join_leaves(ids: Iterable[UUID], digests: Iterable[bytes]) -> bytes:
@@ -132,8 +125,3 @@ def split_leaves(leaves: bytes) -> Iterator[Leaf]:
     for start in range(0, len(leaves) - LEAF_BYTES + 1, LEAF_BYTES):
         leaf = leaves[start : start + LEAF_BYTES]
         yield Leaf(UUID(bytes=leaf[:_ID_BYTES]), leaf[_ID_BYTES:])
-
-
-def _netstring(text: str) -> bytes:
-    data = text.encode()
-    return b"%d:%b," % (len(data), data)

@@ -1,4 +1,4 @@
-"""The clock's work on the ledger: seals, transfers that time out, keys and quotes too old."""
+"""The clock's work on the ledger: seals, and transfers that time out."""
 
 import logging
 import time
@@ -11,8 +11,6 @@ from django.utils import timezone
 from common.valkey import get_client, key
 from ledger.selectors.seals import has_unsealed_entry
 from ledger.services.checks import report_late_seals, report_tampering
-from ledger.services.conversions import purge_unused_quotes as purge_quotes
-from ledger.services.idempotency import purge_idempotency_keys as purge_keys
 from ledger.services.sealing import seal_entries as seal
 from ledger.services.transfers.finishing import expire_transfers as expire
 from ledger.verification import Finding, verify_seals
@@ -64,15 +62,3 @@ def verify_seals_in_turn() -> int:
 def expire_transfers() -> int:
     """Free the holds of pending transfers whose time is over; returns how many."""
     return expire()
-
-
-@shared_task
-def purge_idempotency_keys() -> int:
-    """Forget Idempotency-Keys older than a week; returns how many."""
-    return purge_keys()
-
-
-@shared_task
-def purge_unused_quotes() -> int:
-    """Delete quotes that ran out a week ago and were never used; returns how many."""
-    return purge_quotes()

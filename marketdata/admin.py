@@ -18,6 +18,7 @@ from common.service_admin import ServiceAdmin
 from marketdata.calculations import scale_errors, symbol_errors
 from marketdata.models import Asset, Candle, CandleProgress, Instrument, MarkPrice
 from marketdata.services import instrument_errors, store_asset, store_instrument
+from oversight.admin.guarded import GuardedAdmin
 
 
 class _RulesForm(forms.ModelForm):
@@ -120,8 +121,8 @@ class AssetAdmin(_FixedOnceSaved):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(_FixedOnceSaved):
-    """What is traded, with its rules. A change is seen everywhere within seconds."""
+class InstrumentAdmin(_FixedOnceSaved, GuardedAdmin):
+    """What is traded, with its rules. Numbers and new instruments take two persons."""
 
     form = InstrumentForm
     list_display = (
@@ -151,7 +152,7 @@ class InstrumentAdmin(_FixedOnceSaved):
         "price_rule",
     )
 
-    def save_model(
+    def store(
         self, request: HttpRequest, obj: Instrument, form: forms.ModelForm, change: bool
     ) -> None:
         store_instrument(obj)

@@ -5,10 +5,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
+from common.purging import purge_oldest
 from marketdata.calculations import (
     currency_name,
     currency_scale,
@@ -32,6 +34,7 @@ from marketdata.selectors import (
     get_instrument_spec,
 )
 from marketdata.types import InstrumentSpec
+from oversight.services.records import record
 
 _CRYPTO_SCALE = 8
 _OPEN_TICK = Decimal("0.01")
@@ -91,7 +94,7 @@ def store_asset(asset: Asset) -> None:
         ValidationFailed: code or scale break a rule.
     """
     _raise_if_any([*symbol_errors(asset.code, "code"), *scale_errors(asset.scale)])
-    asset.save()
+    _save_recorded(asset, "asset")
     forget_specs()
 
 
@@ -149,8 +152,24 @@ def store_instrument(instrument: Instrument) -> None:
     _raise_if_any(instrument_errors(instrument))
     if instrument.pk is None:
         instrument.shard = shard_of(_shard_name(instrument), settings.ENGINE_SHARDS)
-    instrument.save()
+    _save_recorded(instrument, "instrument")
     forget_specs()
+
+
+@transaction.atomic
+def _save_recorded(row: Asset | Instrument, name: str) -> None:
+    """Save a row, and note in the audit trail which fields got which values."""
+    fields = [field.attname for field in row._meta.concrete_fields if field.name != "updated_at"]
+    stored = type(row)._default_manager.filter(pk=row.pk).values(*fields).first() or {}
+    verb = "changed" if stored else "created"
+    row.save()
+    changed = [one for one in fields if stored.get(one) != getattr(row, one)]
+    record(
+        action=f"{name}.{verb}",
+        target=row,
+        before={one: stored[one] for one in changed if stored},
+        after={one: getattr(row, one) for one in changed},
+    )
 
 
 def instrument_errors(instrument: Instrument) -> list[FieldError]:
@@ -222,6 +241,15 @@ def set_first_mark(*, instrument: InstrumentSpec, price: Decimal, actor: str) ->
         posted_at=now,
         actor=actor,
     )
+
+
+def purge_mark_prices() -> int:
+    """Delete old mark prices, in chunks, but the latest of each perpetual; returns how many."""
+    until = timezone.now() - settings.KEPT["MARK_PRICES_KEPT_DAYS"]
+    marks = MarkPrice.objects.filter(instrument=OuterRef("pk")).order_by("-id")
+    latest = Instrument.objects.filter(kind=Instrument.Kind.PERPETUAL)
+    kept = list(latest.values_list(Subquery(marks.values("pk")[:1]), flat=True))
+    return purge_oldest(MarkPrice.objects.all(), Q(posted_at__lt=until) & ~Q(pk__in=kept))
 
 
 def _shard_name(instrument: Instrument) -> str:

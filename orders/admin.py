@@ -117,7 +117,11 @@ class OrderAdmin(ReadOnlyAdmin):
         if "confirmed" not in request.POST or not reason:
             return self._ask(request, orders, is_reason_missing="confirmed" in request.POST)
         try:
-            results = cancel_orders_by_staff(order_ids=[order.id for order in orders])
+            results = cancel_orders_by_staff(
+                order_ids=[order.id for order in orders],
+                actor=actor_of(request),
+                reason=reason,
+            )
         except ExchangeError as error:
             self.message_user(request, error.detail, messages.ERROR)
             return None

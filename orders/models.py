@@ -3,6 +3,7 @@
 Orders and trades have time-ordered ids (`common.ids`), so that the tables can be partitioned by id.
 """
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -180,6 +181,9 @@ class RequestKey(models.Model):
     fingerprint = models.UUIDField()
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+", db_index=False)
     created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["created_at"], name="request_key_by_time")]
 
     def __str__(self) -> str:
         return str(self.key)

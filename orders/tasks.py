@@ -1,25 +1,21 @@
 """The clock's work on orders: wake the engines, sweep what was only for a day."""
 
 import time
-from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
 from brokers.tasks import nudge_webhooks
-from common.purging import purge_rows
 from common.valkey import get_client
 from margin.selectors.liquidations import list_near_accounts
 from margin.services.calls import call_from_ratio, update_margin_calls
 from margin.services.funding import book_fundings
-from orders.models import EngineCommand
 from orders.services import averages, computed_marks, fund, funding, liquidations, stops
 from orders.services.candles import build_candles as build_candles_of
 from orders.services.venue import expire_due
 from orders.streams import worker_key
 
-_KEPT = timedelta(days=1)
 # What is left waits for the next run; well within CELERY_TASK_TIME_LIMIT.
 _CANDLES_SECONDS_MAX = 60.0
 
@@ -96,10 +92,3 @@ def fix_fundings() -> int:
     if fixed:
         book_fundings()
     return fixed
-
-
-@shared_task
-def purge_engine_commands() -> int:
-    """Forget commands older than a day, in chunks; returns how many."""
-    old = EngineCommand.objects.filter(created_at__lt=timezone.now() - _KEPT)
-    return purge_rows(old.order_by("created_at"))

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     # canceled
     BY_USER = "by_user"
+    BY_STAFF = "by_staff"
     NO_LIQUIDITY = "no_liquidity"
     IMMEDIATE_OR_CANCEL = "immediate_or_cancel"
     LIQUIDATION = "liquidation"

@@ -7,24 +7,28 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin
 
-from brokers.models import Broker, Membership, TradingAccount, TradingStop
+from brokers.models import Broker, Funding, Membership, TradingAccount, TradingStop
 from brokers.services import (
     activate_account,
     activate_broker,
-    create_account,
     register_broker,
+    store_broker,
     suspend_account,
     suspend_broker,
 )
 from common.admin import ReadOnlyAdmin
-from common.service_admin import ServiceAdmin, actor_of, ask_first
+from common.service_admin import actor_of, ask_first
+from oversight.admin.audited import AuditedAdmin
+from oversight.admin.guarded import GuardedAdmin
 
 
 @admin.register(Broker)
-class BrokerAdmin(ServiceAdmin):
-    """A new broker gets its first key, whose secret is shown once."""
+class BrokerAdmin(GuardedAdmin):
+    """A new broker gets its first key, whose secret is shown once, and no credit.
+
+    The credit that its accounts get takes two persons.
+    """
 
     list_display = ("name", "status", "default_funding", "is_self_registered", "created_at")
     list_filter = ("status", "default_funding", "is_self_registered")
@@ -43,17 +47,16 @@ class BrokerAdmin(ServiceAdmin):
     readonly_fields = ("id", "status", "is_self_registered", "created_at", "updated_at")
     actions = ("suspend", "activate")
 
-    def save_model(
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name",) if obj is None else self.fields
+
+    def store(
         self, request: HttpRequest, obj: Broker, form: "ModelForm[Broker]", change: bool
     ) -> None:
         if change:
-            obj.save(update_fields=[*form.changed_data, "updated_at"])
+            store_broker(obj)
             return
-        registered = register_broker(
-            name=obj.name,
-            default_funding=obj.default_funding,
-            default_credit_limit=obj.default_credit_limit,
-        )
+        registered = register_broker(name=obj.name, default_funding=Funding.PREFUNDED)
         obj.pk = registered.broker.pk
         self.message_user(
             request,
@@ -83,7 +86,7 @@ class BrokerAdmin(ServiceAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):
+class MembershipAdmin(AuditedAdmin):
     """Who may do what in a firm."""
 
     list_display = ("user", "broker", "role", "created_at")
@@ -95,9 +98,9 @@ class MembershipAdmin(ModelAdmin):
 
 
 @admin.register(TradingAccount)
-class TradingAccountAdmin(ServiceAdmin):
+class TradingAccountAdmin(GuardedAdmin):
     """Nothing of an account changes here but its status: balances depend on funding and credit
-    limit, and whoever owns it gets at the money."""
+    limit, and whoever owns it gets at the money. Opening one takes two persons."""
 
     list_display = ("id", "document_number", "broker", "funding", "credit_limit", "status")
     list_filter = ("status", "funding", "is_sandbox")
@@ -116,23 +119,14 @@ class TradingAccountAdmin(ServiceAdmin):
             return ()
         return self.get_fields(request, obj)
 
-    def save_model(
+    def store(
         self,
         request: HttpRequest,
         obj: TradingAccount,
         form: "ModelForm[TradingAccount]",
         change: bool,
     ) -> None:
-        if change:
-            return
-        account = create_account(
-            broker_id=obj.broker_id,
-            document_number=obj.document_number,
-            funding=obj.funding,
-            credit_limit=obj.credit_limit,
-            is_sandbox=obj.is_sandbox,
-        )
-        obj.pk = account.pk
+        """Nothing: an account is opened by two persons and never edited."""
 
     @admin.action(description="Suspend…", permissions=["change"])
     def suspend(self, request: HttpRequest, rows: QuerySet[TradingAccount]) -> HttpResponse | None:

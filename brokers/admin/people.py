@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from brokers.admin.callers import caller_of
@@ -22,6 +21,8 @@ from brokers.services import activate_user, close_user, suspend_user
 from brokers.services.mails import queue_password_reset_mail
 from brokers.services.rights import approve_rights, reject_rights, request_rights
 from common.service_admin import ServiceActions, ServiceAdmin, ask_first
+from oversight.admin.audited import AuditedAdmin
+from oversight.services.records import record
 
 
 class _AddForm(UserCreationForm):
@@ -113,12 +114,18 @@ class UserAdmin(DjangoUserAdmin, ServiceActions):
         """Not for staff: theirs is set by a mailed token, their own in `password_change`."""
         if User.objects.filter(pk=id, is_staff=True).exists():
             raise PermissionDenied
-        return super().user_change_password(request, id, form_url)
+        response = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            record(action="person.password_set", target=User.objects.get(pk=id))
+        return response
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change and "email" in form.changed_data:
             obj.email_verified_at = None  # of the address before
         super().save_model(request, obj, form, change)
+        # Which fields, but not what is in them: names and addresses can be erased.
+        action = "person.changed" if change else "person.created"
+        record(action=action, target=obj, after={"fields": sorted(form.changed_data)})
 
     @admin.action(description="Suspend…", permissions=["stop"])
     def suspend(self, request: HttpRequest, rows: QuerySet[User]) -> HttpResponse | None:
@@ -151,9 +158,7 @@ class UserAdmin(DjangoUserAdmin, ServiceActions):
 
     @admin.action(description="Mail a token that sets the password", permissions=["change"])
     def mail_password(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        self.run_action(
-            request, rows, lambda row: queue_password_reset_mail(row.email), done="Mailed."
-        )
+        self.run_action(request, rows, _mail_password, done="Mailed.")
 
 
 def _other(request: HttpRequest, user: User) -> User:
@@ -168,6 +173,11 @@ def _other(request: HttpRequest, user: User) -> User:
     return user
 
 
+def _mail_password(person: User) -> None:
+    queue_password_reset_mail(person.email)
+    record(action="person.password_mailed", target=person)
+
+
 def _refuse_forged(request: HttpRequest, *names: str) -> None:
     """Refuse a form with fields that its page does not have."""
     if any(name in request.POST for name in names):
@@ -180,7 +190,7 @@ admin.site.unregister([OutstandingToken, BlacklistedToken])
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
     """Roles of staff. Superusers name them; what they may do is granted by two persons."""
 
     fields = ("name", "permissions")

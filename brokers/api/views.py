@@ -31,6 +31,7 @@ from brokers.services import (
     rotate_api_key,
 )
 from brokers.services.keys import BROKER_SCOPES, OVERLAP_SECONDS_MAX
+from brokers.types import CREDIT_MAX
 from common.api.fields import FieldReader
 from common.api.idempotency import done_once, idempotent
 from common.api.pagination import fetch_page, list_page, read_page_request
@@ -55,7 +56,7 @@ class BrokersView(ApiView):
         name = reader.text("name", max_length=100)
         webhook_url = reader.optional_text("webhook_url", max_length=500)
         funding = reader.optional_choice("default_funding", Funding.values)
-        limit = reader.optional_decimal("default_credit_limit", minimum=_ZERO)
+        limit = reader.optional_decimal("default_credit_limit", minimum=_ZERO, maximum=CREDIT_MAX)
         scopes = reader.optional_choices("scopes", Scope.values)
         reader.finish()
         registered = register_broker(

@@ -7,7 +7,7 @@ from brokers.services.accounts import (
     get_or_create_account_id,
 )
 from brokers.services.authentication import authenticate_key
-from brokers.services.brokers import RegisteredBroker, register_broker
+from brokers.services.brokers import RegisteredBroker, register_broker, store_broker
 from brokers.services.keys import (
     CreatedKey,
     approve_api_key,
@@ -72,6 +72,7 @@ __all__ = [
     "reset_password",
     "revoke_api_key",
     "rotate_api_key",
+    "store_broker",
     "suspend_account",
     "suspend_broker",
     "suspend_user",

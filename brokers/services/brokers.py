@@ -9,6 +9,7 @@ from django.db import transaction
 from brokers.models import ApiKey, Broker, Funding
 from brokers.services.keys import BROKER_SCOPES, create_api_key
 from brokers.services.webhooks import check_webhook_url, create_webhook_endpoint
+from oversight.services.records import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +49,22 @@ def register_broker(
         check_webhook_url(webhook_url, field="webhook_url")
         create_webhook_endpoint(broker_id=broker.id, url=webhook_url)
     created = create_api_key(broker_id=broker.id, scopes=scopes, name="first key")
+    record(
+        action="broker.registered",
+        target=broker,
+        after={
+            "default_funding": default_funding,
+            "default_credit_limit": default_credit_limit,
+        },
+    )
     return RegisteredBroker(broker, created.api_key, created.secret)
+
+
+@transaction.atomic
+def store_broker(broker: Broker) -> None:
+    """Save a broker's name and what accounts get that its orders open."""
+    fields = ("name", "default_funding", "default_credit_limit")
+    before = Broker.objects.values(*fields).get(pk=broker.pk)
+    broker.save(update_fields=[*fields, "updated_at"])
+    after = {name: getattr(broker, name) for name in fields}
+    record(action="broker.changed", target=broker, before=before, after=after)

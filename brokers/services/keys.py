@@ -13,6 +13,7 @@ from brokers.errors import ApiKeyRevoked, KeyNotWaiting, OtherAccount, OwnKey, S
 from brokers.locks import lock_api_key
 from brokers.models import ApiKey, Scope, TradingAccount, User
 from brokers.services.authentication import forget_keys, hash_key
+from oversight.services.records import record
 
 OVERLAP_SECONDS_MAX = 7 * 24 * 3600
 # What the first key of a broker may do. `book` and `marks` are for the venue to give.
@@ -56,17 +57,28 @@ def create_api_key(
     if account_id is not None and not _has_account(broker_id, account_id):
         raise OtherAccount()
     secret = secret or f"bk_{secrets.token_urlsafe(32)}"
-    api_key = ApiKey.objects.create(
-        broker_id=broker_id,
-        account_id=account_id,
-        name=name,
-        prefix=secret[:_PREFIX_CHARACTERS],
-        key_hash=hash_key(secret),
-        scopes=[str(scope) for scope in scopes],
-        expires_at=expires_at,
-        made_by=made_by,
-        waits_for_approval=made_by is not None,
-    )
+    with transaction.atomic():
+        api_key = ApiKey.objects.create(
+            broker_id=broker_id,
+            account_id=account_id,
+            name=name,
+            prefix=secret[:_PREFIX_CHARACTERS],
+            key_hash=hash_key(secret),
+            scopes=[str(scope) for scope in scopes],
+            expires_at=expires_at,
+            made_by=made_by,
+            waits_for_approval=made_by is not None,
+        )
+        record(
+            action="api_key.created",
+            target=api_key,
+            after={
+                "broker": broker_id,
+                "account": account_id,
+                "scopes": api_key.scopes,
+                "waits_for_approval": api_key.waits_for_approval,
+            },
+        )
     forget_keys()
     return CreatedKey(api_key, secret)
 
@@ -86,13 +98,16 @@ def approve_api_key(*, api_key: ApiKey, user: User) -> None:
         raise OwnKey()
     row.waits_for_approval = False
     row.save(update_fields=["waits_for_approval", "updated_at"])
+    record(action="api_key.approved", target=row)
     transaction.on_commit(forget_keys)
 
 
 def revoke_api_key(*, api_key: ApiKey) -> None:
     """End a key: no process takes it after four seconds. Revoking it again changes nothing."""
     revoked = ApiKey.objects.filter(pk=api_key.pk, revoked_at__isnull=True)
-    revoked.update(revoked_at=timezone.now(), updated_at=timezone.now())
+    with transaction.atomic():
+        if revoked.update(revoked_at=timezone.now(), updated_at=timezone.now()):
+            record(action="api_key.revoked", target=api_key)
     api_key.refresh_from_db(fields=["revoked_at", "updated_at"])
     forget_keys()
 

@@ -22,6 +22,7 @@ from brokers.services.mails import queue_verification_mail
 from brokers.services.tokens import end_tokens
 from common.database import retry_on_conflict
 from common.errors import FieldError, ValidationFailed
+from oversight.services.records import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,14 @@ def _set_status(user: User, status: "User.Status") -> None:
     row = lock_user(user.pk)
     if row.status == User.Status.CLOSED:
         raise UserClosed()
+    before = row.status
     row.status, row.status_changed_at = status, timezone.now()
+    record(
+        action="person.status_changed",
+        target=row,
+        before={"status": before},
+        after={"status": status.value},
+    )
     row.save(update_fields=["status", "status_changed_at", "updated_at"])
     if status == User.Status.CLOSED:
         end_tokens(user=row)

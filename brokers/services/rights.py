@@ -21,6 +21,7 @@ from brokers.services.tokens import end_tokens
 from common.database import retry_on_conflict
 from common.limits import LINE_LENGTH_MAX
 from common.texts import check_text
+from oversight.services.records import record
 
 _Status = StaffRightsRequest.Status
 
@@ -55,6 +56,7 @@ def request_rights(
     )
     request.groups.set(group_ids)
     request.permissions.set(permission_ids)
+    _note(request, "rights.requested", reason)
     if _only_takes_away(request):
         _grant(request)
         return _decide(request, _Status.APPROVED, requested_by, "takes rights away")
@@ -106,7 +108,25 @@ def _decide(
     request.status, request.decided_by_id, request.note = status, user_id, note
     request.decided_at = timezone.now()
     request.save(update_fields=["status", "decided_by", "decided_at", "note"])
+    _note(request, f"rights.{status.lower()}", note)
     return request
+
+
+def _note(request: StaffRightsRequest, action: str, reason: str) -> None:
+    """The rights that a person, or a group, is to have."""
+    record(
+        action=action,
+        target=request,
+        after={
+            "user": request.user_id,
+            "group": request.group_id,
+            "is_staff": request.is_staff,
+            "is_superuser": request.is_superuser,
+            "groups": list(request.groups.values_list("pk", flat=True)),
+            "permissions": list(request.permissions.values_list("pk", flat=True)),
+        },
+        reason=reason,
+    )
 
 
 def _only_takes_away(request: StaffRightsRequest) -> bool:

@@ -16,6 +16,7 @@ from brokers.locks import lock_account, lock_broker
 from brokers.models import Broker, TradingAccount, TradingStop
 from brokers.services.authentication import forget_keys
 from common.nudges import Nudge
+from oversight.services.records import record
 
 VENUE = "venue"
 STOP_NUDGE = Nudge("orders.tasks.cancel_stopped_orders", "stops:nudged")
@@ -77,14 +78,28 @@ def _set_account_status(account: TradingAccount, status: "TradingAccount.Status"
     row = lock_account(account.pk)
     if row.status == TradingAccount.Status.CLOSED:
         raise AccountClosed()
-    row.status = account.status = status
+    before, row.status = row.status, status
+    account.status = status
     row.save(update_fields=["status", "updated_at"])
+    record(
+        action="account.status_changed",
+        target=row,
+        before={"status": before},
+        after={"status": status.value},
+    )
 
 
 def _set_broker_status(broker: Broker, status: "Broker.Status") -> None:
     row = lock_broker(broker.pk)
-    row.status = broker.status = status
+    before, row.status = row.status, status
+    broker.status = status
     row.save(update_fields=["status", "updated_at"])
+    record(
+        action="broker.status_changed",
+        target=row,
+        before={"status": before},
+        after={"status": status.value},
+    )
     transaction.on_commit(forget_keys)
 
 

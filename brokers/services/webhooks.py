@@ -10,10 +10,12 @@ from brokers.calculations import find_url_problem
 from brokers.errors import TooManyWebhookEndpoints, WebhookEndpointInactive, WebhookUrlRefused
 from brokers.models import WebhookDelivery, WebhookEndpoint
 from common.errors import FieldError
+from oversight.services.records import record
 
 ENDPOINTS_MAX = 20
 
 
+@transaction.atomic
 def create_webhook_endpoint(
     *,
     broker_id: UUID,
@@ -28,11 +30,15 @@ def create_webhook_endpoint(
     """
     check_webhook_url(url)
     _check_room(broker_id)
-    return WebhookEndpoint.objects.create(
+    endpoint = WebhookEndpoint.objects.create(
         broker_id=broker_id, url=url, payload_format=payload_format
     )
+    after = {"broker": broker_id, "payload_format": payload_format}
+    record(action="webhook.created", target=endpoint, after=after)
+    return endpoint
 
 
+@transaction.atomic
 def update_webhook_endpoint(
     *,
     endpoint: WebhookEndpoint,
@@ -47,6 +53,8 @@ def update_webhook_endpoint(
         WebhookUrlRefused: webhooks are not sent to that address.
         TooManyWebhookEndpoints: the broker has twenty active ones.
     """
+    before = {"is_active": endpoint.is_active}
+    is_moved = url not in (None, endpoint.url)
     if url is not None:
         check_webhook_url(url)
         endpoint.url = url
@@ -58,6 +66,8 @@ def update_webhook_endpoint(
     endpoint.save(update_fields=["url", "is_active", "payload_format", "updated_at"])
     if is_active is False:
         deactivate_webhook_endpoint(endpoint=endpoint)
+    after = {"is_active": endpoint.is_active, "is_url_changed": is_moved}
+    record(action="webhook.changed", target=endpoint, before=before, after=after)
 
 
 @transaction.atomic
@@ -69,6 +79,7 @@ def deactivate_webhook_endpoint(*, endpoint: WebhookEndpoint) -> None:
     waiting.update(due_at=None, last_error="The endpoint was deactivated.")
 
 
+@transaction.atomic
 def replay_webhook_delivery(*, delivery: WebhookDelivery) -> None:
     """Deliver an event again, with all its attempts before it.
 
@@ -82,6 +93,7 @@ def replay_webhook_delivery(*, delivery: WebhookDelivery) -> None:
     delivery.attempts = 0
     delivery.last_error = ""
     delivery.save(update_fields=["due_at", "delivered_at", "attempts", "last_error"])
+    record(action="webhook.replayed", target=delivery)
 
 
 def check_webhook_url(url: str, *, field: str = "url") -> None:

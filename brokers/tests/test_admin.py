@@ -29,6 +29,9 @@ from brokers.tests.factories import (
     WebhookEndpointFactory,
 )
 from common.errors import NotAuthenticated
+from oversight.admin.guarded import CONFIRMED, REASON
+from oversight.models import ChangeRequest
+from oversight.services.changes import approve_change
 
 pytestmark = pytest.mark.django_db
 
@@ -220,8 +223,16 @@ def test_a_broker_is_suspended_and_activated(
 
 def test_an_account_is_opened_suspended_and_activated(staff: Client) -> None:
     broker = BrokerFactory.create()
-    data = {"broker": broker.pk, "document_number": "77", "funding": "PREFUNDED"}
+    data = {
+        "broker": broker.pk,
+        "document_number": "77",
+        "funding": "PREFUNDED",
+        CONFIRMED: "yes",
+        REASON: "a new client",
+    }
     staff.post(_url("tradingaccount", "add"), data)
+    checker = User.objects.create_superuser("checker@example.com", "password")
+    approve_change(request_id=ChangeRequest.objects.get().pk, user_id=checker.pk)
     account = TradingAccount.objects.get()
     assert (account.broker_id, account.funding, account.status) == (
         broker.id,

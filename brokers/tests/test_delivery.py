@@ -366,17 +366,17 @@ def test_a_replayed_delivery_is_sent_again() -> None:
 def test_however_many_nudges_queue_one_run(valkey: Any) -> None:
     for _ in range(20):
         nudge_webhooks()
-    assert valkey.llen(key("celery:celery")) == 1
+    assert valkey.llen(key("celery:webhooks")) == 1
     with local_receiver() as receiver:
         _queue(WebhookEndpointFactory.create(url=receiver.url), "{}")
         deliver_webhooks()
     assert len(receiver.received) == 1
     nudge_webhooks()
-    assert valkey.llen(key("celery:celery")) == 2
+    assert valkey.llen(key("celery:webhooks")) == 2
 
 
 def test_the_task_waits_a_moment_for_more(valkey: Any) -> None:
     started = time.monotonic()
     deliver_webhooks()
     assert 1.9 < time.monotonic() - started < 4
-    assert valkey.llen(key("celery:celery")) == 0
+    assert valkey.llen(key("celery:webhooks")) == 0

@@ -275,7 +275,7 @@ def test_a_queue_that_takes_nothing_costs_the_mail_and_nothing_else(
     client: Client, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     current_app.conf.task_always_eager = False
-    valkey.set(valkey_key("celery:celery"), "where Celery has a list")
+    valkey.set(valkey_key("celery:webhooks"), "where Celery has a list")
     answer = send(client, "register", {"email": "ada@example.test", "password": PASSWORD})
     assert answer.status_code == 201
     assert User.objects.count() == 1

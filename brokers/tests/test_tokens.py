@@ -23,8 +23,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from brokers.errors import InvalidToken
 from brokers.services import TokenPair, authenticate_token, log_in, log_out, refresh_tokens
 from brokers.services.authentication import CACHE_SECONDS
-from brokers.services.tokens import REUSE_GRACE, is_token
-from brokers.tasks import purge_tokens
+from brokers.services.tokens import REUSE_GRACE, is_token, purge_expired_tokens
 from brokers.tests.people import (
     OTHER_PASSWORD,
     PASSWORD,
@@ -364,7 +363,7 @@ def test_expired_tokens_are_purged() -> None:
     OutstandingToken.objects.filter(jti=_claims(used)["jti"]).update(
         expires_at=timezone.now() - timedelta(seconds=1)
     )
-    purge_tokens()
+    purge_expired_tokens()
     assert OutstandingToken.objects.get().jti == _claims(kept)["jti"]
     assert not BlacklistedToken.objects.exists()
 

@@ -14,9 +14,10 @@ import environ
 from common.logs import console_config
 from exchange_project.settings.page_policy import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
 from exchange_project.settings.page_policy import CSP_ADDED as CSP_ADDED
+from exchange_project.settings.retention import KEPT_DAYS
 from exchange_project.settings.rules import BASE_DIR as BASE_DIR
 from exchange_project.settings.rules import read_settings
-from exchange_project.settings.schedule import beat_schedule
+from exchange_project.settings.schedule import background_tasks, beat_schedule, task_routes
 from exchange_project.settings.spectacular import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from exchange_project.settings.unfold import UNFOLD as UNFOLD
 
@@ -140,6 +141,13 @@ SEAL_EVERY_SECONDS: int = given["SEAL_EVERY_SECONDS"]
 SEAL_LAG_SECONDS: int = given["SEAL_LAG_SECONDS"]
 LEDGER_CHECK_EVERY_SECONDS: int = given["LEDGER_CHECK_EVERY_SECONDS"]
 
+# Where new alerts are sent, apart from the back office: mail addresses, and one URL.
+ALERT_EMAILS: list[str] = given["ALERT_EMAILS"]
+ALERT_WEBHOOK_URL: str = given["ALERT_WEBHOOK_URL"]
+
+# How long rows are kept that nobody needs for good, by the names of their settings.
+KEPT: dict[str, timedelta] = {name: timedelta(days=given[name]) for name in KEPT_DAYS}
+
 # --- webhooks -------------------------------------------------------------------------------------
 # Receivers on loopback and private networks: refused unless a deployment asks for them.
 WEBHOOK_ALLOW_PRIVATE: bool = given["WEBHOOK_ALLOW_PRIVATE"]
@@ -163,6 +171,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "oversight",
     "brokers",
     "marketdata",
     "ledger",
@@ -180,6 +189,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "oversight.origin.OriginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -247,9 +257,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": f"{REDIS_PREFIX}celery:",
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = beat_schedule(
+BACKGROUND_TASKS = background_tasks(
     seal_seconds=SEAL_EVERY_SECONDS, check_seconds=LEDGER_CHECK_EVERY_SECONDS
 )
+CELERY_BEAT_SCHEDULE = beat_schedule(BACKGROUND_TASKS)
+CELERY_BEAT_SCHEDULER = "exchange_project.background.scheduler:VenueScheduler"
+CELERY_TASK_ROUTES = task_routes(BACKGROUND_TASKS)
+# A task without a route would wait here; a test sees to it that there is none.
+CELERY_TASK_DEFAULT_QUEUE = "slow"
 
 # --- people ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "brokers.User"

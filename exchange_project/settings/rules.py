@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import environ
 
+from exchange_project.settings.retention import KEPT_DAYS
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 _TRUE = frozenset(environ.Env.BOOLEAN_TRUE_STRINGS)
@@ -29,6 +31,7 @@ _ORIGIN = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::\d+)?")
 _CALLER = re.compile(r"https?://[A-Za-z0-9.\-]+(?::[0-9]{1,5})?|\*")
 _BIND = re.compile(r"unix:/.+|(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}")
 _DJANGO_URL = re.compile(r"unix:///.+|https?://.+")
+_WEB = re.compile(r"https?://[^\s]+")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _SENDER = re.compile(r"[^@\r\n]*<[^@\s]+@[^@\s]+>|[^@\s]+@[^@\s]+")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
@@ -335,6 +338,11 @@ RULES: Mapping[str, Rule] = {
         may_be_empty=True,
     ),
     "DEMO_KEYS_FILE": _plain(str(BASE_DIR / "var" / "demo_keys.json"), 4_096),
+    "ALERT_EMAILS": _list(_MAIL, "mail addresses", [], may_be_empty=True),
+    "ALERT_WEBHOOK_URL": _text(
+        _WEB, "an address such as https://alerts.example.com/hook", "", may_be_empty=True
+    ),
+    **{name: _whole(days, 1, _DAYS_MAX) for name, days in KEPT_DAYS.items()},
     "WITHDRAWAL_TWO_PERSONS_ABOVE": _amount(10_000),
     "WITHDRAWAL_TWO_PERSONS_ABOVE_OF": _of_assets(
         _positive, {"BTC": Decimal("0.1"), "ETH": Decimal(3)}

@@ -1,43 +1,91 @@
-"""How often beat has which task run."""
+"""The background tasks: how often beat has each of them run, and which workers run it.
 
+Each queue has workers of its own, so that a slow report never delays a liquidation.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 
-def beat_schedule(*, seal_seconds: int, check_seconds: int) -> dict[str, dict[str, Any]]:
-    """The schedule of Celery beat; the seconds are between seals, and between ledger checks."""
+class Queue(StrEnum):
+    """The queues of background work; `embedded.venue` and docker-compose.yml start a worker each.
+
+    RISK: marks, liquidations, funding, sweeps of orders. MONEY: what books or frees money, and the
+    figures that people read. WEBHOOKS: deliveries and mails. SLOW: checks, seals and purges.
+    """
+
+    RISK = "risk"
+    MONEY = "money"
+    WEBHOOKS = "webhooks"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundTask:
+    """A task of beat's schedule; a run that still waits when the next one is due is dropped."""
+
+    name: str
+    task: str
+    seconds: int
+    queue: Queue
+
+    @property
+    def late_after_seconds(self) -> int:
+        """The age of the last good run from which on the task counts as late."""
+        return 2 * self.seconds + 30
+
+
+# Tasks that no schedule runs, but somebody's request or another task.
+_CALLED = {
+    "brokers.tasks.mail_verification": Queue.WEBHOOKS,
+    "brokers.tasks.mail_password_reset": Queue.WEBHOOKS,
+    "brokers.tasks.mail_notice": Queue.WEBHOOKS,
+}
+
+
+def background_tasks(*, seal_seconds: int, check_seconds: int) -> tuple[BackgroundTask, ...]:
+    """All scheduled tasks; the seconds are between seals, and between ledger checks."""
+    risk, money, webhooks, slow = Queue.RISK, Queue.MONEY, Queue.WEBHOOKS, Queue.SLOW
+    rows = [
+        ("sweep-liquidations", "orders.tasks.sweep_liquidations", 3, risk),
+        ("expire-due-orders", "orders.tasks.expire_due_orders", 5, risk),
+        ("cancel-stopped-orders", "orders.tasks.cancel_stopped_orders", 10, risk),
+        ("compute-marks", "orders.tasks.compute_mark_prices", 10, risk),
+        ("look-after-fund", "orders.tasks.look_after_fund", 15, risk),
+        ("fix-fundings", "orders.tasks.fix_fundings", 30, risk),
+        ("sample-premiums", "orders.tasks.sample_premiums", 60, risk),
+        ("expire-transfers", "ledger.tasks.expire_transfers", 3, money),
+        ("book-fundings", "margin.tasks.book_fundings", 30, money),
+        ("trade-demo-market", "exchange_project.tasks.trade_demo_market", 20, money),
+        ("build-candles", "orders.tasks.build_candles", 10, money),
+        ("refresh-watched-prices", "marketdata.tasks.refresh_prices", 60, money),
+        ("store-average-prices", "orders.tasks.store_average_prices", 60, money),
+        ("snapshot-equity", "margin.tasks.snapshot_equity", 60, money),
+        ("deliver-webhooks", "brokers.tasks.deliver_webhooks", 5, webhooks),
+        ("seal-entries", "ledger.tasks.seal_entries", seal_seconds, slow),
+        ("check-ledger", "exchange_project.tasks.check_ledger", check_seconds, slow),
+        ("seal-audit-trail", "exchange_project.tasks.seal_audit_trail", seal_seconds, slow),
+        ("verify-audit-trail", "exchange_project.tasks.verify_audit_trail", 3_600, slow),
+        ("verify-seals", "ledger.tasks.verify_seals_in_turn", 3_600, slow),
+        ("purge-old-rows", "exchange_project.tasks.purge_old_rows", 3_600, slow),
+    ]
+    return tuple(BackgroundTask(*row) for row in rows)
+
+
+def beat_schedule(tasks: tuple[BackgroundTask, ...]) -> dict[str, dict[str, Any]]:
+    """The schedule of Celery beat."""
     return {
-        "expire-due-orders": _every(5, "orders.tasks.expire_due_orders"),
-        "cancel-stopped-orders": _fresh_every(10, "orders.tasks.cancel_stopped_orders"),
-        "deliver-webhooks": _every(5, "brokers.tasks.deliver_webhooks"),
-        "expire-transfers": _every(3, "ledger.tasks.expire_transfers"),
-        "purge-idempotency-keys": _every(3_600, "ledger.tasks.purge_idempotency_keys"),
-        "purge-unused-quotes": _every(86_400, "ledger.tasks.purge_unused_quotes"),
-        "seal-entries": _every(seal_seconds, "ledger.tasks.seal_entries"),
-        "check-ledger": _every(check_seconds, "exchange_project.tasks.check_ledger"),
-        "verify-seals": _every(3_600, "ledger.tasks.verify_seals_in_turn"),
-        "compute-marks": _fresh_every(10, "orders.tasks.compute_mark_prices"),
-        "sweep-liquidations": _fresh_every(3, "orders.tasks.sweep_liquidations"),
-        "look-after-fund": _fresh_every(15, "orders.tasks.look_after_fund"),
-        "sample-premiums": _fresh_every(60, "orders.tasks.sample_premiums"),
-        "fix-fundings": _fresh_every(30, "orders.tasks.fix_fundings"),
-        "book-fundings": _fresh_every(30, "margin.tasks.book_fundings"),
-        "trade-demo-market": _fresh_every(20, "exchange_project.tasks.trade_demo_market"),
-        "build-candles": _fresh_every(10, "orders.tasks.build_candles"),
-        "refresh-watched-prices": _fresh_every(60, "marketdata.tasks.refresh_prices"),
-        "store-average-prices": _every(60, "orders.tasks.store_average_prices"),
-        "purge-engine-commands": _every(3_600, "orders.tasks.purge_engine_commands"),
-        "snapshot-equity": _fresh_every(60, "margin.tasks.snapshot_equity"),
-        "purge-equity-snapshots": _every(3_600, "margin.tasks.purge_equity_snapshots"),
-        "purge-premium-samples": _every(3_600, "margin.tasks.purge_premium_samples"),
-        "purge-login-history": _every(86_400, "brokers.tasks.purge_login_history"),
-        "purge-tokens": _every(86_400, "brokers.tasks.purge_tokens"),
+        one.name: {
+            "task": one.task,
+            "schedule": float(one.seconds),
+            "options": {"expires": one.seconds},
+        }
+        for one in tasks
     }
 
 
-def _every(seconds: int, task: str) -> dict[str, Any]:
-    return {"task": task, "schedule": float(seconds)}
-
-
-def _fresh_every(seconds: int, task: str) -> dict[str, Any]:
-    """A run that has waited until the next one is due is left out."""
-    return {**_every(seconds, task), "options": {"expires": seconds}}
+def task_routes(tasks: tuple[BackgroundTask, ...]) -> dict[str, dict[str, str]]:
+    """The queue of every task, scheduled or called."""
+    queues = _CALLED | {one.task: one.queue for one in tasks}
+    return {task: {"queue": str(queue)} for task, queue in queues.items()}

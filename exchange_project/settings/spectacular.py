@@ -1,6 +1,8 @@
-"""How the OpenAPI document is made (drf-spectacular)."""
+"""How the OpenAPI document of `/api/v1` and the classic dialect is made."""
 
-SPECTACULAR_SETTINGS = {
+from typing import Any
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bourse",
     "DESCRIPTION": "A stock and derivatives exchange with a broker back office.",
     "VERSION": "0.1.0",

@@ -23,6 +23,7 @@ from exchange_project.celery import app
 from exchange_project.reconciliation import CHECKS
 from ledger.models import Alert, LedgerCheck
 from ledger.services import deposit
+from ledger.services.checks import purge_checks
 from orders.tests.engine.harness import BUY, SELL, Harness, make_account, make_venue
 
 TABLES = (
@@ -268,8 +269,9 @@ def test_results_are_forgotten_after_90_days() -> None:
             difference_count=0,
             results=[],
         )
-
     tasks.check_ledger()
+
+    assert purge_checks() == 1
 
     assert LedgerCheck.objects.count() == 2
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from embedded import environment, paths
+from exchange_project.settings.retention import KEPT_DAYS
 from exchange_project.settings.rules import RULES, read_settings
 
 ROOT = paths.project_root()
@@ -68,6 +69,9 @@ REFUSED: dict[str, list[str]] = {
     "DEFAULT_FROM_EMAIL": ["", "Bourse", "a@b\r\nBcc: c@d"],
     "RESET_HOOK": ["fund", "exchange_project.simulator:fund"],
     "DEMO_KEYS_FILE": [""],
+    "ALERT_EMAILS": ["risk", "a@b.example,risk"],
+    "ALERT_WEBHOOK_URL": ["alerts.example.com", "ftp://alerts.example.com"],
+    **{key: ["0", "36501", "ever"] for key in KEPT_DAYS},
     "WITHDRAWAL_TWO_PERSONS_ABOVE": ["", "-1", "a lot"],
     "WITHDRAWAL_TWO_PERSONS_ABOVE_OF": ["BTC", "BTC=0", "btc=1", "=1", "BTC=x"],
     "QUOTE_SECONDS": ["0"],

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from common.admin import ReadOnlyAdmin, as_row_id
 from common.service_admin import ServiceActions
 from ledger.models import Alert, LedgerCheck, Seal
-from ledger.services import acknowledge_alert, resolve_alert
+from ledger.services import acknowledge_alert, resolve_alert_by_staff
 
 _OPEN, _ACKNOWLEDGED, _RESOLVED = "open", "acknowledged", "resolved"
 
@@ -159,7 +159,7 @@ class AlertAdmin(ServiceActions, ReadOnlyAdmin):
         self.run_action(
             request,
             alerts.filter(resolved_at__isnull=True),
-            lambda alert: resolve_alert(kind=alert.kind, subject=alert.subject),
+            lambda alert: resolve_alert_by_staff(alert=alert),
             done="Resolved.",
         )
 

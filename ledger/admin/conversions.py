@@ -6,15 +6,18 @@ from django.http import HttpRequest
 
 from common.admin import FoundById
 from common.money import plain
-from common.service_admin import ServiceAdmin
 from ledger.calculations import net_rate
 from ledger.models import ConversionQuote, ConversionRate
 from ledger.services import store_conversion_rate
+from oversight.admin.guarded import GuardedAdmin
 
 
 @admin.register(ConversionRate)
-class ConversionRateAdmin(ServiceAdmin):
-    """One row for a pair; the way back follows from it. Quotes that were given stay as they are."""
+class ConversionRateAdmin(GuardedAdmin):
+    """One row for a pair; the way back follows from it. Rates and new pairs take two persons.
+
+    Quotes that were given stay as they are.
+    """
 
     list_display = (
         "pair",
@@ -41,7 +44,7 @@ class ConversionRateAdmin(ServiceAdmin):
     ) -> tuple[str, ...]:
         return self.readonly_fields if obj is None else ("base", "quote", *self.readonly_fields)
 
-    def save_model(
+    def store(
         self,
         request: HttpRequest,
         obj: ConversionRate,

@@ -1,5 +1,6 @@
 """What staff have to look at now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
@@ -28,6 +29,16 @@ def get_open_alerts() -> OpenAlerts:
 def count_open_critical_alerts() -> int:
     """How many critical alerts are open."""
     return _open().filter(_CRITICAL).count()
+
+
+def list_open_subjects(*, kind: str) -> Sequence[str]:
+    """What the open alerts of this kind are about."""
+    return list(_open().filter(kind=kind).values_list("subject", flat=True))
+
+
+def list_unsent_alerts(*, channel: str, limit: int) -> Sequence[Alert]:
+    """Open alerts that have not left by this channel, `mailed_at` or `posted_at`, oldest first."""
+    return list(_open().filter(**{f"{channel}__isnull": True}).order_by("id")[:limit])
 
 
 def _open() -> QuerySet[Alert]:

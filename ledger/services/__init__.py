@@ -1,6 +1,11 @@
 """Writes of the ledger. Every service owns its transaction and books through `ledger.bulk`."""
 
-from ledger.services.alerts import acknowledge_alert, raise_alert, resolve_alert
+from ledger.services.alerts import (
+    acknowledge_alert,
+    raise_alert,
+    resolve_alert,
+    resolve_alert_by_staff,
+)
 from ledger.services.approvals import approve_request, reject_request
 from ledger.services.conversions import (
     convert,
@@ -37,6 +42,7 @@ __all__ = [
     "request_reversal",
     "request_withdrawal",
     "resolve_alert",
+    "resolve_alert_by_staff",
     "reverse_entry",
     "store_conversion_rate",
     "withdraw",

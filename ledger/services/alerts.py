@@ -12,6 +12,7 @@ from brokers.models import User
 from common.database import retry_on_conflict
 from ledger.models import Alert
 from ledger.types import AlertSeverity
+from oversight.services.records import record
 
 _MESSAGE_LENGTH_MAX = 300
 
@@ -64,7 +65,25 @@ def acknowledge_alert(*, alert: Alert, user: User) -> bool:
     An acknowledged alert stays open until its cause is gone.
     """
     unseen = Alert.objects.filter(id=alert.id, acknowledged_at__isnull=True)
-    return unseen.update(acknowledged_at=Now(), acknowledged_by=user) > 0
+    is_new = unseen.update(acknowledged_at=Now(), acknowledged_by=user) > 0
+    if is_new:
+        record(action="alert.acknowledged", target=alert, actor=f"user:{user.pk}")
+    return is_new
+
+
+@retry_on_conflict
+@transaction.atomic
+def resolve_alert_by_staff(*, alert: Alert) -> bool:
+    """Close an alert as a person does; returns whether it was open."""
+    is_resolved = resolve_alert(kind=alert.kind, subject=alert.subject)
+    if is_resolved:
+        record(action="alert.resolved", target=alert, after={"kind": alert.kind})
+    return is_resolved
+
+
+def note_alert_sent(*, alert_id: int, channel: str) -> None:
+    """Note that an alert has left the machine by a channel, `mailed_at` or `posted_at`."""
+    Alert.objects.filter(id=alert_id).update(**{channel: Now()})
 
 
 def _as_json(facts: Mapping[str, Any]) -> str:

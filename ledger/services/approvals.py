@@ -28,6 +28,7 @@ from ledger.services.entries import deposit, post_entry, reverse_entry, withdraw
 from ledger.services.requests import check_open, close_request
 from ledger.services.wallets import check_wallet_active
 from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
+from oversight.services.records import record
 
 _Kind = MoneyRequest.Kind
 _Status = MoneyRequest.Status
@@ -95,6 +96,14 @@ def _take_up(request_id: UUID, user_id: UUID) -> MoneyRequest:
 
 def _record(request: MoneyRequest, user_id: UUID, *, is_approved: bool, note: str) -> None:
     Approval.objects.create(request=request, user_id=user_id, is_approved=is_approved, note=note)
+    record(
+        action="money_request.approved" if is_approved else "money_request.rejected",
+        target=request,
+        before={"status": request.status},
+        after={"kind": request.kind, "amount": request.amount},
+        reason=note,
+        actor=f"user:{user_id}",
+    )
 
 
 def _raise_approvals_needed(request: MoneyRequest) -> None:

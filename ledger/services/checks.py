@@ -5,13 +5,15 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from common.database import retry_on_conflict
 from common.money import round_half_up
+from common.purging import purge_rows
 from common.reconciliation import CheckResult
-from ledger.models import LedgerCheck
+from ledger.models import Alert, LedgerCheck
 from ledger.services.alerts import raise_alert, resolve_alert
 from ledger.types import AlertSeverity
 from ledger.verification import Finding
@@ -21,14 +23,13 @@ CHECK_FAILED = "ledger_check_failed"
 SEAL_BROKEN = "seal_broken"
 SEALS_LATE = "seals_late"
 
-_KEPT = timedelta(days=90)
 _MINUTE = timedelta(minutes=1)
 
 
 @retry_on_conflict
 @transaction.atomic
 def record_check(*, started_at: datetime, results: Sequence[CheckResult]) -> LedgerCheck:
-    """Keep the results of one run, and raise or resolve its alerts; forget what is 90 days old."""
+    """Keep the results of one run, and raise or resolve its alerts."""
     differing = {one.name: one.difference_count for one in results if one.difference_count}
     seconds = timezone.now() - started_at
     check = LedgerCheck.objects.create(
@@ -48,8 +49,19 @@ def record_check(*, started_at: datetime, results: Sequence[CheckResult]) -> Led
         )
     else:
         resolve_alert(kind=LEDGER_DIFFERS)
-    LedgerCheck.objects.filter(started_at__lt=started_at - _KEPT).delete()
     return check
+
+
+def purge_checks() -> int:
+    """Forget old checks, in chunks; returns how many."""
+    until = timezone.now() - settings.KEPT["LEDGER_CHECKS_KEPT_DAYS"]
+    return purge_rows(LedgerCheck.objects.filter(started_at__lt=until).order_by("started_at"))
+
+
+def purge_alerts() -> int:
+    """Forget alerts that were resolved long ago, in chunks; returns how many."""
+    until = timezone.now() - settings.KEPT["RESOLVED_ALERTS_KEPT_DAYS"]
+    return purge_rows(Alert.objects.filter(resolved_at__lt=until).order_by("raised_at"))
 
 
 def report_failed_check(*, error: Exception) -> None:

@@ -40,8 +40,8 @@ from ledger.types import AccountKind, Entry, EntryKind, Line, VenueAccount
 from marketdata.models import Asset
 from marketdata.pricing import get_pair_rate
 from marketdata.selectors import get_asset
+from oversight.services.records import record
 
-UNUSED_KEPT = timedelta(days=7)
 _CHUNK = 5_000
 
 
@@ -147,7 +147,7 @@ def use_quote(
 def purge_unused_quotes() -> int:
     """Delete the quotes that ran out a week ago and were never used; returns how many."""
     purged, last = 0, UUID(int=0)
-    until = timezone.now() - UNUSED_KEPT
+    until = timezone.now() - settings.KEPT["UNUSED_QUOTES_KEPT_DAYS"]
     while chunk := _purge_chunk(after=last, until=until):
         purged += len(chunk)
         last = chunk[-1]
@@ -192,7 +192,21 @@ def store_conversion_rate(rate: ConversionRate) -> None:
         raise ValidationFailed(errors=errors)
     if rates_of_pair(rate.base_id, rate.quote_id).exclude(pk=rate.pk).exists():
         raise ConversionPairExists()
+    _save_recorded(rate)
+
+
+@transaction.atomic
+def _save_recorded(rate: ConversionRate) -> None:
+    """Save a rate, and note in the audit trail what it was before."""
+    fields = ("base_id", "quote_id", "rate", "spread_rate", "is_active")
+    before = ConversionRate.objects.filter(pk=rate.pk).values(*fields).first()
     rate.save()
+    record(
+        action="conversion_rate.changed" if before else "conversion_rate.created",
+        target=rate,
+        before=before,
+        after={name: getattr(rate, name) for name in fields},
+    )
 
 
 @retry_on_conflict

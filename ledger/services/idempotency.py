@@ -6,9 +6,9 @@ here works inside a transaction of its caller.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,8 +20,6 @@ from ledger import locks
 from ledger.bulk.sql import Executor
 from ledger.errors import IdempotencyKeyReused, RequestInProgress
 from ledger.models import IdempotencyKey
-
-KEPT = timedelta(days=7)
 
 _FIND = """
 SELECT k.owner, k.key, k.fingerprint, k.status, k.body
@@ -124,6 +122,6 @@ def answer_once(
 
 
 def purge_idempotency_keys() -> int:
-    """Forget keys older than a week, in chunks; returns how many."""
-    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT)
-    return purge_rows(old.order_by("created_at"))
+    """Forget old keys, in chunks; returns how many."""
+    until = timezone.now() - settings.KEPT["IDEMPOTENCY_KEYS_KEPT_DAYS"]
+    return purge_rows(IdempotencyKey.objects.filter(created_at__lt=until).order_by("created_at"))

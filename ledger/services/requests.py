@@ -30,6 +30,7 @@ from ledger.selectors import find_reversal, get_approvals_needed
 from ledger.selectors.wallets import get_wallet_row
 from ledger.services.entries import check_pay_out, check_reversible
 from ledger.services.wallets import check_account_active, check_wallet_active
+from oversight.services.records import record
 
 _NOT_ADJUSTABLE = (
     LedgerAccount.Kind.TRANSIT,
@@ -156,6 +157,13 @@ def cancel_request(*, request_id: UUID, actor: str) -> MoneyRequest:
     """
     request = locks.lock_request(request_id)
     check_open(request)
+    record(
+        action="money_request.canceled",
+        target=request,
+        before={"status": request.status},
+        after={"kind": request.kind, "amount": request.amount},
+        actor=actor,
+    )
     return close_request(request, _Status.CANCELED, f"canceled by {actor}")
 
 
@@ -224,4 +232,16 @@ def _store(
     request.approvals_needed = get_approvals_needed(request)
     request.save(force_insert=True)
     request.refresh_from_db(fields=["created_at"])
+    record(
+        action="money_request.asked",
+        target=request,
+        after={
+            "kind": kind.value,
+            "amount": request.amount,
+            "ledger_account": request.ledger_account_id,
+            "reversed_entry": request.reversed_entry_id,
+        },
+        reason=reason,
+        actor=actor,
+    )
     return request

@@ -20,6 +20,7 @@ from ledger.models import LedgerAccount, MoneyRequest, Transfer
 from ledger.selectors.wallets import wallet_of
 from ledger.types import AccountKind, Wallet
 from marketdata.services import ensure_currency
+from oversight.services.records import record
 
 _Status = LedgerAccount.Status
 
@@ -117,8 +118,14 @@ def _check_unused(wallet: LedgerAccount) -> None:
 
 def _set_status(wallet_id: int, status: LedgerAccount.Status) -> Wallet:
     wallet = locks.lock_wallet(wallet_id)
-    wallet.status = status
+    before, wallet.status = wallet.status, status
     wallet.save(update_fields=["status"])
+    record(
+        action="wallet.status_changed",
+        target=wallet,
+        before={"status": before},
+        after={"status": status.value},
+    )
     return wallet_of(wallet)
 
 

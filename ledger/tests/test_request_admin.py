@@ -29,6 +29,9 @@ from ledger.tests.factories import (
     pay_out,
     wallet_of,
 )
+from oversight.admin.guarded import CONFIRMED, REASON
+from oversight.models import ChangeRequest
+from oversight.services.changes import approve_change
 
 pytestmark = pytest.mark.django_db
 
@@ -405,7 +408,7 @@ def test_rates_are_set_by_hand_and_checked(office: Client) -> None:
     pages = "/admin/ledger/conversionrate/"
 
     def send(path: str, **given: object) -> Any:
-        body = {"spread_rate": "0", "is_active": "on", **given}
+        body = {"spread_rate": "0", "is_active": "on", CONFIRMED: "yes", REASON: "x", **given}
         return office.post(f"{pages}{path}", body, follow=True)
 
     listed = office.get(pages).content.decode()
@@ -415,6 +418,9 @@ def test_rates_are_set_by_hand_and_checked(office: Client) -> None:
     send(f"{eur_usd.pk}/change/", rate="-1")
     assert ConversionRate.objects.get().rate == Decimal("1.25")
     send(f"{eur_usd.pk}/change/", rate="1.5", base=eur_usd.quote_id)
+    assert ConversionRate.objects.get().rate == Decimal("1.25")
+    checker = User.objects.create_superuser("checker@example.com", "password")
+    approve_change(request_id=ChangeRequest.objects.get().pk, user_id=checker.pk)
     stored = ConversionRate.objects.get()
     assert (stored.rate, stored.spread_rate, stored.base) == (Decimal("1.5"), 0, eur_usd.base)
     assert office.post(f"{pages}{eur_usd.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -9,7 +9,8 @@ from django.test import Client
 from brokers.models import User
 from common.ids import new_uuid
 from ledger.models import IdempotencyKey, LedgerAccount
-from ledger.tasks import expire_transfers, purge_idempotency_keys
+from ledger.services.idempotency import purge_idempotency_keys
+from ledger.tasks import expire_transfers
 from ledger.tests.wallets import balances, make_wallet, pend, send
 
 pytestmark = pytest.mark.django_db

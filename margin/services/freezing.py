@@ -23,6 +23,7 @@ from margin.errors import (
 from margin.models import FreezeChange, MarginAccount
 from marketdata.models import Asset
 from marketdata.selectors import get_asset
+from oversight.services.records import record
 
 
 @retry_on_conflict
@@ -82,6 +83,14 @@ def _take_up(account_id: int, asset: str, reason: str) -> tuple[Asset, MarginAcc
 
 def _keep(margin_account: MarginAccount, asset: Asset, reason: str, actor: str) -> None:
     margin_account.save(update_fields=["is_frozen", "frozen_reason", "updated_at"])
+    record(
+        action="collateral.frozen" if margin_account.is_frozen else "collateral.unfrozen",
+        target=margin_account,
+        before={"is_frozen": not margin_account.is_frozen},
+        after={"is_frozen": margin_account.is_frozen, "account": margin_account.account_id},
+        reason=reason.strip(),
+        actor=actor,
+    )
     FreezeChange.objects.create(
         account_id=margin_account.account_id,
         asset=asset,

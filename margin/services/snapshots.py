@@ -1,16 +1,17 @@
 """Snapshots of equity: one a minute of each account that has a position, thinned out later."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from common.database import allow_long_statements, retry_on_conflict
 from margin.selectors.report import BURDENS
 
-# Minutes are kept for two days, full hours for a quarter of a year.
-MINUTES_KEPT = timedelta(days=2)
-HOURS_KEPT = timedelta(days=90)
+_DELETED_MAX = 200_000
+_ROUNDS_MAX = 20
 # Of 100,000 accounts a snapshot takes about a second.
 _STATEMENT_SECONDS = 50
 
@@ -50,10 +51,21 @@ def thin_out_equity_snapshots(*, now: datetime, limit: int = 200_000) -> int:
     """Delete snapshots that are too old, at most `limit` of them; returns how many."""
     allow_long_statements(_STATEMENT_SECONDS)
     given: dict[str, Any] = {
-        "hours_from": now - HOURS_KEPT,
-        "minutes_from": now - MINUTES_KEPT,
+        "hours_from": now - settings.KEPT["EQUITY_HOURS_KEPT_DAYS"],
+        "minutes_from": now - settings.KEPT["EQUITY_MINUTES_KEPT_DAYS"],
         "limit": limit,
     }
     with connection.cursor() as cursor:
         cursor.execute(_THIN, given)
         return int(cursor.rowcount)
+
+
+def purge_equity_snapshots() -> int:
+    """Delete snapshots that are too old; returns how many. What is left waits for a next call."""
+    now, deleted = timezone.now(), 0
+    for _ in range(_ROUNDS_MAX):
+        count = thin_out_equity_snapshots(now=now, limit=_DELETED_MAX)
+        deleted += count
+        if count < _DELETED_MAX:
+            break
+    return deleted

@@ -16,8 +16,12 @@ from margin.selectors.accounts import list_equity_points, list_positions
 from margin.selectors.exposures import list_exposures, list_marks
 from margin.selectors.report import find_account_margins
 from margin.selectors.stress import StressPoint, get_stress_curve, list_stressed_accounts
-from margin.services.snapshots import take_equity_snapshots, thin_out_equity_snapshots
-from margin.tasks import purge_equity_snapshots, snapshot_equity
+from margin.services.snapshots import (
+    purge_equity_snapshots,
+    take_equity_snapshots,
+    thin_out_equity_snapshots,
+)
+from margin.tasks import snapshot_equity
 from margin.tests.factories import (
     make_margin_account,
     make_perpetual,

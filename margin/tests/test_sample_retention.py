@@ -3,13 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from margin.models import Funding, PremiumSample
 from margin.selectors.funding import FundingInterval, find_due_interval
 from margin.services.funding import purge_premium_samples
-from margin.tasks import purge_premium_samples as purge_task
 from margin.tests.factories import make_funding, make_perpetual, make_premium_sample
 from marketdata.models import Instrument
 from marketdata.selectors import get_instrument_spec
@@ -74,13 +72,3 @@ def test_what_a_funding_can_still_need_is_kept(hourly: Instrument, settings: Set
     assert sample_instants(hourly) == [NOON - 2 * HOUR]
     assert len(sample_instants(weekly)) == 2
     assert (due(hourly, now), due(weekly, now)) == before
-
-
-def test_the_task_deletes_old_samples_too(hourly: Instrument) -> None:
-    now = timezone.now().replace(second=0, microsecond=0)
-    make_premium_sample(hourly, now - timedelta(days=31), "0.001")
-    make_premium_sample(hourly, now - timedelta(days=29), "0.001")
-
-    assert purge_task() == 1
-
-    assert sample_instants(hourly) == [now - timedelta(days=29)]

@@ -11,6 +11,9 @@ from common.errors import ValidationFailed
 from marketdata.models import Asset, Instrument
 from marketdata.selectors import get_instrument_spec
 from marketdata.tests.factories import make_asset, make_instrument, make_perpetual
+from oversight.admin.guarded import CONFIRMED, REASON
+from oversight.models import ChangeRequest
+from oversight.services.changes import approve_change
 
 pytestmark = pytest.mark.django_db
 
@@ -38,14 +41,43 @@ def form(**changes: Any) -> dict[str, Any]:
     return values | changes
 
 
+def test_fees_take_two_persons_and_have_bounds(staff: Client) -> None:
+    spec = make_instrument("ACME")
+    path = f"/admin/marketdata/instrument/{spec.id}/change/"
+
+    page = staff.post(path, form(taker_fee_rate="0.5"), follow=True)
+    assert "taker_fee_rate is at least 0 and at most 0.05." in page.content.decode()
+    assert not ChangeRequest.objects.exists()
+
+    shown = staff.post(path, form(taker_fee_rate="0.002")).content.decode()
+    assert "0.002" in shown and "Ask a second person" in shown
+    staff.post(path, confirmed(taker_fee_rate="0.002", state="HALTED"))
+    waiting = get_instrument_spec("ACME")
+    assert (waiting.taker_fee_rate, waiting.state) == (0, "HALTED")
+    approve_all()
+    assert get_instrument_spec("ACME").taker_fee_rate == Decimal("0.002")
+
+
 def errors_of(answer: Any) -> dict[str, list[str]]:
     return dict(answer.context["adminform"].form.errors)
 
 
-def test_staff_list_an_instrument(staff: Client) -> None:
-    answer = staff.post("/admin/marketdata/instrument/add/", form(min_quantity="5"))
+def confirmed(**values: Any) -> dict[str, Any]:
+    return form(**values) | {CONFIRMED: "yes", REASON: "as agreed"}
+
+
+def approve_all() -> None:
+    checker = User.objects.create_superuser("checker@example.com", "password")
+    for change in ChangeRequest.objects.filter(status="REQUESTED"):
+        approve_change(request_id=change.pk, user_id=checker.pk)
+
+
+def test_two_persons_list_an_instrument(staff: Client) -> None:
+    answer = staff.post("/admin/marketdata/instrument/add/", confirmed(min_quantity="5"))
 
     assert answer.status_code == 302
+    assert not Instrument.objects.exists()
+    approve_all()
     spec = get_instrument_spec("NEW")
     assert (spec.tick_size, spec.min_quantity) == (Decimal("0.01"), Decimal(5))
 

@@ -198,7 +198,8 @@ def _first_result(order: Order, quantity: Decimal | None) -> OrderRefused | None
     Raises:
         OrderNotPending: that was not what is asked for now.
     """
-    was_refused = order.status in _REFUSED and order.reason not in ("", Reason.BY_USER)
+    was_canceled = order.reason in ("", Reason.BY_USER, Reason.BY_STAFF)
+    was_refused = order.status in _REFUSED and not was_canceled
     if was_refused:
         facts = get_stored_order(order.id).refusal_facts
         return OrderRefused(order.reason, order_id=str(order.id), **facts)

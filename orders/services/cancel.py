@@ -3,7 +3,7 @@
 Orders that no engine knows, those to be booked, are canceled by their own service.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from common.ids import new_uuid, shard_of
 from orders import gateway
 from orders.commands import AnyOutcome, CancelOrder, CommandOutcome
 from orders.errors import EngineFailed
+from orders.models import Order
 from orders.selectors.orders import (
     OwnedOrder,
     find_shard_of_order,
@@ -23,7 +24,8 @@ from orders.selectors.orders import (
 )
 from orders.services.accounts import get_broker_id
 from orders.services.booked import cancel_booked_order
-from orders.types import SERVICES_SHARD, Result
+from orders.types import SERVICES_SHARD, Reason, Result
+from oversight.services.records import record_all
 
 # Cancels that are sent together and awaited together.
 _CHUNK = 500
@@ -102,48 +104,80 @@ def cancel_all_orders(
     )
 
 
-def cancel_orders_by_staff(*, order_ids: Sequence[UUID]) -> dict[UUID, Result | None]:
+def cancel_orders_by_staff(
+    *, order_ids: Sequence[UUID], actor: str, reason: str
+) -> dict[UUID, Result | None]:
     """Cancel orders of whichever brokers, by the venue; what became of each, as above.
+
+    The audit trail first gets that it was asked for, and then what became of it.
 
     Raises:
         EngineUnavailable, VenueBusy: nothing more was done.
     """
-    return _cancel_together(list_owned_orders(order_ids))
+    orders = list_owned_orders(order_ids)
+    asked = {one.order_id: {"reason": Reason.BY_STAFF.value} for one in orders}
+    _record("order.cancel_asked", asked, reason, actor)
+    results = _cancel_together(orders, Reason.BY_STAFF)
+    done = {order_id: {"result": str(result or "unknown")} for order_id, result in results.items()}
+    _record("order.canceled", done, reason, actor)
+    return results
+
+
+def _record(action: str, afters: Mapping[UUID, Mapping[str, str]], reason: str, actor: str) -> None:
+    record_all(
+        action=action,
+        target=Order._meta.label_lower,
+        afters=afters,
+        reason=reason,
+        actor=actor,
+    )
 
 
 def _submit(command: CancelOrder, shard: int) -> AnyOutcome:
     return gateway.submit(command, shard, timeout=settings.ORDER_WINDOW_SECONDS)
 
 
-def _cancel_booked(order_id: UUID, broker_id: UUID, account_id: int | None) -> Result:
+def _cancel_booked(
+    order_id: UUID,
+    broker_id: UUID,
+    account_id: int | None,
+    reason: Reason = Reason.BY_USER,
+) -> Result:
     try:
-        return cancel_booked_order(order_id=order_id, broker_id=broker_id, account_id=account_id)
+        return cancel_booked_order(
+            order_id=order_id, broker_id=broker_id, account_id=account_id, reason=reason
+        )
     except NotFound:
         return Result.UNKNOWN_ORDER
 
 
-def _cancel_together(orders: Sequence[OwnedOrder]) -> dict[UUID, Result | None]:
+def _cancel_together(
+    orders: Sequence[OwnedOrder], reason: Reason = Reason.BY_USER
+) -> dict[UUID, Result | None]:
     results: dict[UUID, Result | None] = {}
     booked = [order for order in orders if shard_of(order.order_id) == SERVICES_SHARD]
     for order in booked:
-        results[order.order_id] = _cancel_booked(order.order_id, order.broker_id, None)
+        results[order.order_id] = _cancel_booked(order.order_id, order.broker_id, None, reason)
     orders = [order for order in orders if order.order_id not in results]
     for start in range(0, len(orders), _CHUNK):
         chunk = orders[start : start + _CHUNK]
-        commands = [(_command(o.order_id, o.broker_id, None), o.shard) for o in chunk]
+        commands = [(_command(o.order_id, o.broker_id, None, reason), o.shard) for o in chunk]
         outcomes = gateway.submit_all(commands, timeout=settings.ORDER_WINDOW_SECONDS)
         for order, outcome in zip(chunk, outcomes, strict=True):
             results[order.order_id] = None if outcome is None else _result_of(outcome)
     return results
 
 
-def _command(order_id: UUID, broker_id: UUID, account_id: int | None) -> CancelOrder:
+def _command(
+    order_id: UUID, broker_id: UUID, account_id: int | None, reason: Reason = Reason.BY_USER
+) -> CancelOrder:
     return CancelOrder(
         command_id=new_uuid().bytes,
         reply_to="",
         order_id=order_id.bytes,
         broker_id=broker_id.bytes,
         account_id=account_id,
+        reason=reason.value,
     )
 
 

@@ -8,6 +8,7 @@ from orders import gateway
 from orders.commands import CommandOutcome, ExpireDue, ResetVenue
 from orders.errors import EngineFailed, ResetNotAllowed
 from orders.types import Result
+from oversight.services.records import record_all
 
 # Emptying big tables and funding the demo anew take their time.
 _RESET_SECONDS_MAX = 60.0
@@ -32,6 +33,7 @@ def reset_venue() -> None:
     """
     if not settings.ALLOW_RESET:
         raise ResetNotAllowed
+    record_all(action="venue.reset", target="venue", afters={"venue": {}})
     for shard in range(settings.ENGINE_SHARDS):
         command = ResetVenue(new_uuid().bytes, "")
         outcome = gateway.submit(command, shard, timeout=_RESET_SECONDS_MAX)

@@ -9,6 +9,7 @@ from common.admin import CappedPaginator
 from orders.models import Order, Trade
 from orders.tests.dealing import make_client
 from orders.tests.fixtures import place
+from oversight.models import AuditRecord
 
 MODELS = [
     "order",
@@ -104,7 +105,11 @@ def test_cancel_asks_for_a_reason_and_keeps_it(alpha, beta, staff):
     assert Order.objects.filter(status="OPEN").count() == 2
     done = staff.post("/admin/orders/order/", form | {"confirmed": "yes", "reason": "a mistake"})
     assert done.status_code == 302
-    assert Order.objects.filter(status="CANCELED", reason="by_user").count() == 2
+    assert Order.objects.filter(status="CANCELED", reason="by_staff").count() == 2
+    records = AuditRecord.objects.filter(action="order.canceled")
+    assert {one.target_id for one in records} == {str(one) for one in orders}
+    assert {(one.reason, one.after["result"]) for one in records} == {("a mistake", "canceled")}
+    assert all(one.actor.startswith("user:") and one.request_id for one in records)
     entries = LogEntry.objects.filter(object_id__in=[str(one) for one in orders])
     assert [entry.change_message for entry in entries] == ["Cancel (canceled): a mistake"] * 2
 

@@ -236,7 +236,9 @@ def test_staff_cancels_pending_orders():
     account, api = make_client()
     order_id = booked(api, account.id)
 
-    results = cancel_orders_by_staff(order_ids=[Order.objects.get().id])
+    results = cancel_orders_by_staff(
+        order_ids=[Order.objects.get().id], actor="user:1", reason="a mistake"
+    )
 
     assert [str(key) for key in results] == [order_id]
     assert list(results.values()) == [Result.CANCELED]

@@ -179,10 +179,10 @@ def test_calls_are_made_also_where_no_engine_lives(bitcoin: Instrument) -> None:
 def test_however_many_marks_queue_one_sweep(bitcoin: Instrument, valkey: Any) -> None:
     for _ in range(5):
         liquidations.nudge_sweep()
-    assert valkey.llen(key("celery:celery")) == 1
+    assert valkey.llen(key("celery:risk")) == 1
 
     sweep_task()
     set_mark(bitcoin, "49000")
     liquidations.nudge_sweep()
 
-    assert valkey.llen(key("celery:celery")) == 2
+    assert valkey.llen(key("celery:risk")) == 2

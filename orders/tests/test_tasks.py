@@ -9,8 +9,9 @@ from common.ids import new_uuid
 from common.valkey import get_client
 from orders.commands import ExpireDue, decode_command
 from orders.models import EngineCommand
+from orders.services.retention import purge_engine_commands
 from orders.streams import COMMAND_FIELD, command_stream, worker_key
-from orders.tasks import expire_due_orders, purge_engine_commands
+from orders.tasks import expire_due_orders
 
 
 def test_every_shard_is_told_to_expire(valkey, settings):

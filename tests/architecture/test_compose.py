@@ -27,7 +27,8 @@ PINNED = re.compile(r"[a-z/]+:\d[\w.-]*")
 
 
 def test_services_are_the_processes_of_the_venue_and_what_it_needs():
-    assert set(OURS) == {"migrate", "django", "web", "engine", "engine-standby", "worker", "beat"}
+    workers = {f"worker-{queue}" for queue in venue.QUEUES}
+    assert set(OURS) == {"migrate", "django", "web", "engine", "engine-standby", "beat"} | workers
     assert set(SERVICES) - set(OURS) == {"postgres", "valkey", "nginx"}
 
 
@@ -62,7 +63,8 @@ def test_commands_are_those_of_make_run():
 
     assert tuple(OURS["engine"]["command"][1:]) == running["engine-0"][1:]
     assert OURS["engine-standby"]["command"] == OURS["engine"]["command"]
-    assert tuple(OURS["worker"]["command"]) == running["worker"][2:]
+    for queue in venue.QUEUES:
+        assert tuple(OURS[f"worker-{queue}"]["command"]) == running[f"worker-{queue}"][2:]
     assert tuple(OURS["beat"]["command"][:-1]) == running["beat"][2:]
     assert set(OURS["web"]["command"]) <= set(running["web"])
     assert set(OURS["django"]["command"]) <= set(running["django"])

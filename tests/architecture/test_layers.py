@@ -10,6 +10,7 @@ LAYERS = {
     "ledger": 2,
     "brokers": 1,
     "marketdata": 1,
+    "oversight": 0,
 }
 
 

@@ -38,6 +38,7 @@ is stored, and its request is answered with the reason as code, with the `order_
 # How a reason came about, for people.
 _REASONS: dict[Reason, str] = {
     Reason.BY_USER: "Its owner canceled it.",
+    Reason.BY_STAFF: "The venue's staff canceled it.",
     Reason.NO_LIQUIDITY: "The rest of a MARKET order found nobody within its price collar.",
     Reason.IMMEDIATE_OR_CANCEL: "The rest of an IOC order found nobody within its limit price.",
     Reason.VALID_UNTIL_PASSED: "Its `valid_until` came before it was filled.",
@@ -88,6 +89,7 @@ _TRANSFER_REASONS: dict[TransferReason, str] = {
 _WITH_REASONS = (OrderRefused, TransferRefused, StoredRefusal)
 _CANCELED = (
     Reason.BY_USER,
+    Reason.BY_STAFF,
     Reason.NO_LIQUIDITY,
     Reason.IMMEDIATE_OR_CANCEL,
     Reason.LIQUIDATION,

@@ -1,0 +1,1 @@
+"""Writes of changes by two persons and of the audit trail."""
