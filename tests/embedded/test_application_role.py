@@ -41,11 +41,7 @@ def venue() -> Iterator[TrialVenue]:
     prepare(as_role(started.database_url, "postgres", secret), started.redis_url)
     url = as_role(started.database_url, ROLE, PASSWORD)
     started.stop()
-    with trial_venue(
-        processes=("engine-0", "django", "web", "worker"),
-        environ=ENVIRON | {"DATABASE_URL": url},
-        state_dir=folder,
-    ) as running:
+    with trial_venue(environ=ENVIRON | {"DATABASE_URL": url}, state_dir=folder) as running:
         yield running
     shutil.rmtree(folder)
 
