@@ -34,12 +34,12 @@ def test_deposit_order_withdrawal_conversion_reversal(engine: object) -> None:
         Cash in transit | ACME  | -10
     """)
 
-    # Ann bids 100.00 for 5: held are 500.00, the fee of 0.50 on it, and one smallest unit.
+    # Ann bids 100.00 for 5: held are 500.00 and the fee of 0.50 on it.
     body = {"account_id": ann.account_id, "symbol": "ACME", "side": "BUY"}
     order = done(ann.api.post("/orders", body | {"quantity": 5, "limit_price": "100.00"}))
     books.expect("""
         who             | asset | posted | held     | available
-        Ann             | USD   | 1000   | 500.5001 | 499.4999
+        Ann             | USD   | 1000   | 500.5    | 499.5
         Bob             | ACME  | 10     | 0        | 10
         Cash in transit | USD   | -1000
         Cash in transit | ACME  | -10
@@ -50,7 +50,7 @@ def test_deposit_order_withdrawal_conversion_reversal(engine: object) -> None:
     done(bob.api.post("/orders", body | {"quantity": 2, "limit_price": "99.00"}))
     after_the_trade = """
         who             | asset | posted | held     | available
-        Ann             | USD   | 799.8  | 300.3001 | 499.4999
+        Ann             | USD   | 799.8  | 300.3    | 499.5
         Ann             | ACME  | 2      | 0        | 2
         Bob             | USD   | 199.8  | 0        | 199.8
         Bob             | ACME  | 8      | 0        | 8

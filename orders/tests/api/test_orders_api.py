@@ -90,6 +90,7 @@ def test_the_answer_is_the_whole_order(a, b):
         "valid_until": None,
         "status": "PARTIALLY_FILLED",
         "reason": None,
+        "refusal_facts": None,
     }
 
 
