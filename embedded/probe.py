@@ -1,30 +1,37 @@
 """Health checks of single processes, for containers: `python -m embedded.probe NAME`.
 
 Exit code 0: it works. Django is not loaded, so that a check costs little. What is asked for is what
-the process leaves behind when it works: an engine its heartbeat, a worker the time of its last
-sweep, beat the times of its tasks.
+the process leaves behind when it works: an engine its heartbeat, a worker the time of its last run
+of a task of its queue, beat the times of its tasks.
 """
 
 import argparse
 import os
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
-import redis
 
 _TIMEOUT_SECONDS = 3
 # A heartbeat is written every second; a standby takes over after two.
 _HEARTBEAT_SECONDS_MAX = 10
-# Orders are swept every five seconds, unless a slow task holds the worker up.
-_SWEEP_SECONDS_MAX = 60
+# A task of each worker's queue that always runs, and how long its last good run may be over.
+_TASKS = {
+    "worker-risk": ("orders.tasks.expire_due_orders", 60),
+    "worker-money": ("ledger.tasks.expire_transfers", 120),
+    "worker-webhooks": ("brokers.tasks.deliver_webhooks", 120),
+    "worker-slow": ("exchange_project.tasks.purge_old_rows", 7_500),
+}
 # Beat stores what it has started every three minutes.
 _STARTED_SECONDS_MAX = 420
 _ENGINE = """
 SELECT extract(epoch FROM now() - beat_at)::float8 FROM orders_engineheartbeat WHERE shard = %s
+"""
+_RUN = """
+SELECT extract(epoch FROM now() - coalesce(succeeded_at, watched_since))::float8
+  FROM exchange_project_taskrun WHERE task = %s
 """
 _BEAT = """
 SELECT extract(epoch FROM now() - max(last_run_at))::float8 FROM django_celery_beat_periodictask
@@ -40,7 +47,7 @@ def main(arguments: list[str] | None = None) -> str | None:
     asked = parser.parse_args(arguments)
     try:
         return _PROBES[asked.name](asked)
-    except (psycopg.Error, redis.RedisError, OSError) as error:
+    except (psycopg.Error, OSError) as error:
         return f"{asked.name}: {error}"
 
 
@@ -74,14 +81,12 @@ def _probe_beat(_asked: argparse.Namespace) -> str | None:
     return _too_old("last task that was started", _ask_database(_BEAT, []), _STARTED_SECONDS_MAX)
 
 
-def _probe_worker(_asked: argparse.Namespace) -> str | None:
-    client = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=_TIMEOUT_SECONDS)
-    swept_at = client.get(f"{os.environ.get('REDIS_PREFIX', 'bourse:')}worker:swept_at")
-    age = None if swept_at is None else time.time() - float(swept_at)  # type: ignore[arg-type]
-    return _too_old("last sweep", age, _SWEEP_SECONDS_MAX)
+def _probe_worker(asked: argparse.Namespace) -> str | None:
+    task, seconds_max = _TASKS[asked.name]
+    return _too_old(f"last run of {task}", _ask_database(_RUN, [task]), seconds_max)
 
 
-def _ask_database(query: str, parameters: list[int]) -> float | None:
+def _ask_database(query: str, parameters: Sequence[int | str]) -> float | None:
     url = os.environ["DATABASE_URL"]
     with psycopg.connect(url, connect_timeout=_TIMEOUT_SECONDS) as connection:
         connection.execute(f"SET statement_timeout = {_TIMEOUT_SECONDS * 1000}")
@@ -99,7 +104,7 @@ _PROBES: dict[str, Callable[[argparse.Namespace], str | None]] = {
     "web": _probe_web,
     "django": _probe_django,
     "engine": _probe_engine,
-    "worker": _probe_worker,
+    **dict.fromkeys(_TASKS, _probe_worker),
     "beat": _probe_beat,
 }
 

@@ -1,8 +1,10 @@
 """Every number that staff can set takes two persons, or is named here with the reason why not."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.test import Client, RequestFactory
@@ -22,6 +24,12 @@ _FREE = {
     "marketdata.instrument.lot_size": "fixed once saved; new instruments take two persons",
 }
 _NUMBERS = (models.DecimalField, models.IntegerField, models.FloatField)
+
+
+@pytest.fixture(autouse=True)
+def pages() -> None:
+    """The pages of the back office, which the URLs register."""
+    import_module(settings.ROOT_URLCONF)
 
 
 def editable_numbers() -> dict[str, Any]:

@@ -22,6 +22,7 @@ ROLE = "bourse_app"
 PASSWORD = "role0password"
 APPEND_ONLY = (
     "ledger_journalentry", "ledger_posting", "ledger_entrysource", "ledger_seal", "ledger_approval",
+    "oversight_auditrecord", "oversight_auditseal",
 )  # fmt: skip
 ENVIRON = {"WEB_WORKERS": "1", "REDIS_PREFIX": "bourse-role:"}
 
@@ -83,7 +84,10 @@ def test_the_venue_trades_and_its_ledger_agrees(venue: TrialVenue) -> None:
     assert {name for (name,) in facts.ask(venue, "SELECT name FROM auth_group")} != set()
 
 
-@pytest.mark.parametrize("name", ["web", "django", "engine", "worker"])
+WORKERS = [f"worker-{queue}" for queue in ("risk", "money", "webhooks", "slow")]
+
+
+@pytest.mark.parametrize("name", ["web", "django", "engine", *WORKERS])
 def test_probes_of_containers_find_a_running_venue_well(venue: TrialVenue, name: str) -> None:
     url = f"http://127.0.0.1:{venue.port}/health"
 
@@ -97,8 +101,18 @@ def test_probes_say_what_is_missing(venue: TrialVenue) -> None:
     assert "no last heartbeat" in probe(venue, "engine", "--shard", "7").stderr
     nobody = probe(venue, "web", "--url", "http://127.0.0.1:1/health")
     assert (nobody.returncode, nobody.stderr[:5]) == (1, "web: ")
-    gone = probe(venue, "worker", REDIS_PREFIX="bourse-elsewhere:")
-    assert (gone.returncode, gone.stderr) == (1, "no last sweep\n")
+
+
+def test_probe_of_a_worker_looks_at_the_last_run_of_its_queue(venue: TrialVenue) -> None:
+    task = "exchange_project.tasks.purge_old_rows"
+    update = "UPDATE exchange_project_taskrun SET {} WHERE task = %s RETURNING 1"
+    facts.ask(venue, update.format("succeeded_at = now() - interval '3 hours'"), [task])
+
+    late = probe(venue, "worker-slow")
+
+    assert (late.returncode, late.stderr[:40]) == (1, f"last run of {task}"[:40])
+    facts.ask(venue, update.format("succeeded_at = now()"), [task])
+    assert probe(venue, "worker-slow").returncode == 0
 
 
 @pytest.mark.parametrize(("age", "code"), [("10 seconds", 0), ("8 minutes", 1)])
