@@ -310,7 +310,7 @@ def test_a_key_is_neither_changed_nor_deleted(staff: Client) -> None:
 def test_an_endpoint_is_checked_and_switched_off(staff: Client, settings: Any) -> None:
     broker = BrokerFactory.create()
     settings.WEBHOOK_ALLOW_PRIVATE = False
-    data = {"broker": broker.pk, "url": "http://127.0.0.1/hook"}
+    data = {"broker": broker.pk, "url": "http://127.0.0.1/hook", "payload_format": "DECIMAL"}
     assert "private network" in staff.post(_url("webhookendpoint", "add"), data).content.decode()
     staff.post(_url("webhookendpoint", "add"), {**data, "url": "https://north.example/hook"})
     endpoint = WebhookEndpoint.objects.get()
@@ -319,7 +319,8 @@ def test_an_endpoint_is_checked_and_switched_off(staff: Client, settings: Any) -
         queue_webhook_events(
             cursor, [WebhookEvent(broker.id.bytes, "trade_executed", "{}", moment)]
         )
-    staff.post(_url("webhookendpoint", "change", endpoint.pk), {"url": endpoint.url})
+    kept = {"url": endpoint.url, "payload_format": "DECIMAL"}
+    staff.post(_url("webhookendpoint", "change", endpoint.pk), kept)
     endpoint.refresh_from_db()
     assert not endpoint.is_active
     assert WebhookDelivery.objects.get().due_at is None

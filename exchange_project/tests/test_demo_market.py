@@ -38,8 +38,9 @@ def demo(engine: object, settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def clock() -> Iterator[list[datetime]]:
-    """The time of the simulated prices, in a list of one."""
+def clock(settings: Settings) -> Iterator[list[datetime]]:
+    """The time of the simulated prices, in a list of one; none of them counts as stale."""
+    settings.PRICE_STALE_SECONDS = settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     now = [datetime(2026, 11, 21, 12, 34, 56, tzinfo=UTC)]
     add_provider(SimulatedProvider(lambda: now[0]))
     yield now

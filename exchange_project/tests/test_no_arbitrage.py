@@ -32,7 +32,8 @@ _ASKED_FOR = [
 
 @pytest.fixture
 def clock(settings: Settings) -> Iterator[list[datetime]]:
-    """The time of the simulated prices, in a list of one."""
+    """The time of the simulated prices, in a list of one; none of them counts as stale."""
+    settings.PRICE_STALE_SECONDS = settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     now = [_START]
     add_provider(SimulatedProvider(lambda: now[0]))
     yield now

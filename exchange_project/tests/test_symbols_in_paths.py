@@ -19,7 +19,6 @@ PATHS = [
     "/api/v1/instruments/{}/mark",
     "/api/v1/funding-rates/{}",
     "/api/v1/price/{}",
-    "/stocks/{}/book",
 ]
 # In upper case these are FF, SI and IS; the last one has a combining dot, and stays what it is.
 LOOKALIKES = ["ﬀ", "ſi", "ıs", "i\u0307s"]
@@ -47,13 +46,21 @@ def test_a_symbol_is_found_in_any_case(get: Any, path: str) -> None:
     assert first.json().keys() == third.json().keys()
 
 
-@pytest.mark.parametrize("path", PATHS[:-1])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("symbol", LOOKALIKES)
 def test_a_lookalike_is_as_unknown_as_any_other(get: Any, path: str, symbol: str) -> None:
     answer, unknown = get(path.format(symbol)), get(path.format("NOPE"))
 
     assert (answer.status_code, answer.json()["code"]) == (404, unknown.json()["code"])
     assert answer.json()["symbol"] == symbol
+
+
+def test_the_classic_dialect_finds_a_share_in_any_case(get: Any) -> None:
+    make_instrument("ACME")
+
+    for symbol in ("ACME", "acme", "aCmE"):
+        book = get(f"/stocks/{symbol}/book")
+        assert (book.status_code, book.json()["symbol"]) == (200, "ACME")
 
 
 @pytest.mark.parametrize("symbol", LOOKALIKES)
