@@ -143,8 +143,9 @@ def test_the_dealers_prices_lie_around_the_market(
 
 
 @pytest.fixture
-def clock() -> Iterator[list[datetime]]:
-    """The time of the simulated prices, in a list of one."""
+def clock(settings: Settings) -> Iterator[list[datetime]]:
+    """The time of the simulated prices, in a list of one; none of them counts as stale."""
+    settings.PRICE_STALE_SECONDS = settings.PRICE_STALE_SECONDS_EQUITY = 10**9
     now = [MOMENT]
     add_provider(SimulatedProvider(lambda: now[0]))
     yield now
