@@ -251,11 +251,11 @@ def test_cancel_is_a_no_op_for_closed_market_and_unknown_orders(alpha, beta):
 
 
 def test_an_order_past_its_time_reads_closed_and_leaves_the_book(alpha):
-    soon = (datetime.now(UTC) + timedelta(seconds=0.4)).isoformat()
+    soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
     order = placed(alpha, limit("bid", 3500, 10, valid_until=soon))
     assert alpha.get(f"/orders/{order}").json()["status"] == "open"
     assert alpha.get("/stocks/PETR4/book").json()["bids"] != []
-    time.sleep(0.45)
+    time.sleep(1.55)
     assert alpha.get(f"/orders/{order}").json()["status"] == "closed"
     time.sleep(0.5)
     assert alpha.get("/stocks/PETR4/book").json()["bids"] == []

@@ -11,7 +11,7 @@ from embedded.trial import TrialVenue, trial_venue
 from tests.faults.conftest import register
 from tests.faults.traders import VALID_UNTIL
 
-PROCESSES = ("engine-0", "django", "web", "worker", "beat")
+PROCESSES = ("engine-0", "django", "web", "worker-webhooks", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_task_that_a_request_causes_is_found_by_its_id_at_the_worker(venue: Tr
     )
 
     assert response.status in (200, 201, 202)
-    wait_for_line(venue, "worker", "trace-mail")
+    wait_for_line(venue, "worker-webhooks", "trace-mail")
 
 
 def test_every_line_of_our_processes_is_an_object(venue: TrialVenue, key: str) -> None:

@@ -1,4 +1,4 @@
-"""The Celery worker outlives Valkey."""
+"""A Celery worker outlives Valkey."""
 
 import http.client
 import json
@@ -13,7 +13,8 @@ import pytest
 from embedded import venue as venue_processes
 from embedded.trial import TrialVenue
 
-_READY = re.compile(r"celery@\S+ ready")
+_READY = re.compile(r"risk@\S+ ready")
+_WORKER = "worker-risk"
 _DEATHS = 2
 _SECONDS_MAX = 60.0
 # Longer than what used to end a worker after Valkey had died.
@@ -25,9 +26,9 @@ def worker(venue: TrialVenue) -> Iterator[None]:
     """A worker and beat beside the venue's other processes."""
     venue.wait_until_healthy()
     for spec in venue_processes.long_running(venue.options, venue.environ):
-        if spec.name in ("worker", "beat"):
+        if spec.name in (_WORKER, "beat"):
             venue.supervisor.add(spec)
-    log = venue.supervisor.log_of("worker")
+    log = venue.supervisor.log_of(_WORKER)
     ready = venue.supervisor.wait_until(
         lambda: bool(_READY.search(log.read_text())), seconds=_SECONDS_MAX
     )
@@ -37,13 +38,13 @@ def worker(venue: TrialVenue) -> Iterator[None]:
 
 
 def test_a_worker_outlives_valkey(venue: TrialVenue, worker: None) -> None:
-    pid = venue.supervisor.pid_of("worker")
+    pid = venue.supervisor.pid_of(_WORKER)
     for _ in range(_DEATHS):
         os.kill(venue.supervisor.pid_of("valkey"), signal.SIGKILL)
         _wait(venue, _QUIET_SECONDS)
 
-    assert venue.supervisor.pid_of("worker") == pid, venue.tell()
-    log = venue.supervisor.log_of("worker").read_text()
+    assert venue.supervisor.pid_of(_WORKER) == pid, venue.tell()
+    log = venue.supervisor.log_of(_WORKER).read_text()
     assert "AttributeError" not in log
     swept = venue.supervisor.wait_until(lambda: _worker_status(venue) == "ok", seconds=_SECONDS_MAX)
     assert swept, venue.tell()

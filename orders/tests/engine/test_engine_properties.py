@@ -31,7 +31,8 @@ _RESULTS = {
     "nets": "SELECT broker_id, shard, asset_id, net_amount FROM orders_brokernet ORDER BY 1, 2, 3",
 }
 _FORGET = """
-TRUNCATE orders_orderkey, orders_trade, orders_order, orders_brokernet, orders_enginecommand,
+TRUNCATE orders_orderkey, orders_orderrefusal, orders_dealresult, orders_trade, orders_order,
+         orders_brokernet, orders_enginecommand,
          ledger_posting, ledger_entrysource, ledger_journalentry, ledger_ledgeraccount,
          orders_engineshard CASCADE
 """
