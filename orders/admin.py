@@ -23,11 +23,13 @@ from orders.models import (
     AveragePrice,
     BrokerNet,
     DealPrice,
+    DealResult,
     EngineCommand,
     EngineHeartbeat,
     EngineShard,
     Order,
     OrderKey,
+    OrderRefusal,
     RequestKey,
     Trade,
 )
@@ -278,6 +280,24 @@ class DealPriceAdmin(ReadOnlyAdmin):
     list_display = ("trade", "source", "as_of")
     list_select_related = ("trade",)
     ordering = ("-trade_id",)
+
+
+@admin.register(DealResult)
+class DealResultAdmin(ReadOnlyAdmin):
+    """What accounts had right after their deals in perpetuals."""
+
+    list_display = ("trade", "cash_balance", "holding")
+    list_select_related = ("trade",)
+    ordering = ("-trade_id",)
+
+
+@admin.register(OrderRefusal)
+class OrderRefusalAdmin(ReadOnlyAdmin):
+    """The facts of refused orders."""
+
+    list_display = ("order_id", "facts")
+    raw_id_fields = ("order",)
+    ordering = ("-order_id",)
 
 
 @admin.register(AveragePrice)

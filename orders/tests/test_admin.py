@@ -19,6 +19,8 @@ MODELS = [
     "engineshard",
     "engineheartbeat",
     "enginecommand",
+    "dealresult",
+    "orderrefusal",
 ]
 
 
