@@ -64,7 +64,9 @@ def project(tmp_path: Path, wheels: Path) -> Path:
 def make(
     project: Path, wheels: Path, *arguments: str, environ: dict[str, str] | None = None
 ) -> "subprocess.Popen[str]":
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    # Not pip's settings, nor what a make that runs these tests hands down.
+    theirs = ("PIP_", "MAKE", "MFLAGS")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     return subprocess.Popen(
         ["make", f"PYTHON={sys.executable}", *arguments],
         cwd=project,
