@@ -64,7 +64,10 @@ def manage(name: str, *arguments: str, environ: Mapping[str, str]) -> ProcessSpe
 def _worker(queue: str) -> tuple[str, ...]:
     """A worker of one queue; two processes, so that a long run holds up no other task."""
     name = f"{queue}@%h"
-    return ("worker", "-l", "INFO", "--concurrency", "2", "--queues", queue, "--hostname", name)
+    # Workers have nothing to say to each other; their gossip fails where Valkey dies.
+    quiet = ("--without-gossip", "--without-mingle")
+    options = ("--concurrency", "2", "--queues", queue, "--hostname", name)
+    return ("worker", "-l", "INFO", *quiet, *options)
 
 
 def _engine(shard: int) -> tuple[str, ...]:
