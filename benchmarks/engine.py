@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import psutil
-
 from benchmarks.flow import BROKERS, CANCELS_PER_ORDER, SYMBOLS, Flow
+from benchmarks.processor_time import cpu_seconds
 from benchmarks.report import measure_pace
 
 ACCOUNTS_PER_BROKER = 4
@@ -142,12 +141,6 @@ def queue(items: Iterator[Any]) -> int:
             pipeline.execute()
     pipeline.execute()
     return count
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used so far: what a busy machine does not change."""
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
 
 
 def drain(profile: bool) -> dict[str, Any]:

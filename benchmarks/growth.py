@@ -11,9 +11,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from benchmarks.engine import cpu_seconds
 from benchmarks.flow import Flow
 from benchmarks.isolation import in_new_process
+from benchmarks.processor_time import cpu_seconds
 from benchmarks.report import Row, measure_pace, tell_progress
 from benchmarks.targets import STATED_AT, time_here
 

@@ -145,15 +145,15 @@ def closed_row(result: dict[str, Any], connections: int, target: Target, pace: f
     rate, orders = result["orders_per_second"], result["kinds"].get("order", {})
     times = {name: orders.get(f"{name}_ms", 0.0) for name in ("p50", "p90", "p99")}
     here, is_clean = target.at(pace), _is_clean(result)
-    told = ", ".join(f"{name} {time} ms" for name, time in times.items())
+    figures = ", ".join(f"{name} {time} ms" for name, time in times.items())
     if costs := result.get("processor_us"):
         shown = ", ".join(f"{name} {cost}" for name, cost in costs.items())
-        told += f"; CPU an order, us: {shown}"
+        figures += f"; CPU per order, us: {shown}"
     return Row(
         row="P1",
         what=f"closed loop, {connections} connection{'s' if connections > 1 else ''}, "
         f"{result['generator']}",
-        figure=f"{rate:,.0f} orders/s, {told}{describe_unexpected(result)}",
+        figure=f"{rate:,.0f} orders/s, {figures}{describe_unexpected(result)}",
         value=rate,
         pace=pace,
         target=str(target),

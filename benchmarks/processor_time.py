@@ -17,17 +17,23 @@ _NAMES = {
 }
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used so far: what a busy machine does not change."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 def processor_seconds() -> dict[str, float]:
     """Processor time that the processes below this one have used so far, by their names."""
     used: defaultdict[str, float] = defaultdict(float)
     for process in psutil.Process().children(recursive=True):
         try:
-            command, times = " ".join(process.cmdline()), process.cpu_times()
+            command, seconds = " ".join(process.cmdline()), cpu_seconds(process.pid)
         except psutil.NoSuchProcess:
             continue
         name = next((name for word, name in _NAMES.items() if word in command), "")
         if name:
-            used[name] += times.user + times.system
+            used[name] += seconds
     return used
 
 

@@ -27,8 +27,8 @@ _RUN_LOCKS = 0x72756E73
 
 # A transaction that has written can have rows which nobody sees yet, stamped since it began.
 # Autovacuum's, which has an xid while it analyzes a table, has none.
-_HORIZON = """
-SELECT least(clock_timestamp() - make_interval(secs => %s), min(xact_start))
+_OLDEST_WRITER = """
+SELECT min(xact_start)
   FROM pg_stat_activity
  WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
    AND backend_type IS DISTINCT FROM 'autovacuum worker'
@@ -103,13 +103,20 @@ def is_canceled(error: OperationalError) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == _QUERY_CANCELED
 
 
-def get_commit_horizon(lag: timedelta) -> datetime:
-    """The instant before which no row can turn up any more: at least `lag` ago, and before the
-    oldest transaction that has written and is still open."""
+def get_commit_horizon(lag: timedelta = timedelta(0)) -> tuple[datetime, datetime]:
+    """The database's time, and the instant before which no row can turn up any more.
+
+    The latter is at least `lag` ago, for clocks that are set back, and before the oldest
+    transaction that has written and is still open.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_HORIZON, [lag.total_seconds()])
-        [(horizon,)] = cursor.fetchall()
-    return horizon
+        # First the time: what begins to write after it is dated after it.
+        cursor.execute("SELECT clock_timestamp()")
+        [(now,)] = cursor.fetchall()
+        cursor.execute(_OLDEST_WRITER)
+        [(started_at,)] = cursor.fetchall()
+    horizon = now - lag
+    return now, horizon if started_at is None else min(horizon, started_at)
 
 
 @contextmanager

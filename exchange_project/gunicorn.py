@@ -6,17 +6,13 @@ Django works.
 
 import os
 
+from common.environment import read_number
 from common.logs import gunicorn_config
-
-
-def _number(name: str, default: int) -> int:
-    return int(os.environ.get(name) or default)
-
 
 bind = os.environ.get("DJANGO_BIND", "127.0.0.1:8001")
 worker_class = "gthread"
-workers = _number("DJANGO_WORKERS", 2)
-threads = _number("DJANGO_THREADS", 8)
+workers = read_number("DJANGO_WORKERS", 2)
+threads = read_number("DJANGO_THREADS", 8)
 # Imported once, before the workers are forked: one that is killed is replaced within a moment, and
 # none holds a listening socket while it still imports.
 preload_app = True

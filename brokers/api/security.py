@@ -1,4 +1,4 @@
-"""How the OpenAPI document tells of keys and tokens. Imported where URLs are served."""
+"""Keys and tokens in the OpenAPI document. Imported where URLs are served."""
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 

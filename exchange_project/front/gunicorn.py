@@ -6,17 +6,13 @@ one of them.
 
 import os
 
+from common.environment import read_number
 from common.logs import gunicorn_config
-
-
-def _number(name: str, default: int) -> int:
-    return int(os.environ.get(name) or default)
-
 
 bind = os.environ.get("BIND") or "127.0.0.1:8000"
 worker_class = "exchange_project.front.worker.FrontWorker"
-workers = _number("WEB_WORKERS", 2)
-worker_connections = _number("WEB_CONNECTIONS", 10_000)
+workers = read_number("WEB_WORKERS", 2)
+worker_connections = read_number("WEB_CONNECTIONS", 10_000)
 backlog = 4096
 reuse_port = True
 # Imported once, before the workers are forked: one that is killed is replaced within a moment, and

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from common.database import get_commit_horizon
 from ledger.models import Seal
 from ledger.sealing import BEGINNING, Position, SealedEntry, SealedPosting
-from ledger.selectors.settled import get_settled_horizon
 
 _CHUNK = 1_000
 _FIRST_SPAN = timedelta(seconds=10)
@@ -70,7 +70,7 @@ def position_after(seal: Seal | None) -> Position:
 
 def get_sealing_horizon(lag: timedelta) -> datetime:
     """The instant before which no entry can turn up any more, at least `lag` ago."""
-    _now, horizon = get_settled_horizon(lag)
+    _now, horizon = get_commit_horizon(lag)
     return horizon
 
 

@@ -31,7 +31,7 @@ def seal_records(*, lag: timedelta) -> int:
 
     A record is left out as long as one that comes before it could still be committed.
     """
-    horizon = get_commit_horizon(lag)
+    _now, horizon = get_commit_horizon(lag)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SEALING_LOCK])
     last = AuditSeal.objects.order_by("number").last()
